@@ -1,0 +1,1 @@
+"""Dashboards as Python; `python -m dashboards` writes `json/`."""

@@ -1,0 +1,1 @@
+"""Two rooms: import `instrumentation`, mount `stack`."""

@@ -1,0 +1,1 @@
+"""The instrumentation kit: copy this folder anywhere, under any name."""

@@ -1,0 +1,1 @@
+"""The world that the system meets: its customers and its payment provider."""

@@ -1,0 +1,1 @@
+"""The second door into the order domain: the outbox relay and the Celery tasks."""
