@@ -37,7 +37,7 @@ class Metric:
     across: Across = "sum"
 
 
-# Label names. Source: OpenTelemetry semantic conventions 1.40, HTTP metrics, with dots as underscores.
+# Label names. Source: OpenTelemetry semantic conventions 1.40, HTTP metrics; dots as underscores.
 HTTP_REQUEST_METHOD = "http_request_method"
 HTTP_ROUTE = "http_route"
 HTTP_RESPONSE_STATUS_CODE = "http_response_status_code"
