@@ -1,0 +1,143 @@
+"""The command lines of the servers that the local mode and the tests start, all on loopback."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+NOBODY = 65534
+SUPERUSER = "orders_migrate"
+
+
+@cache
+def _user_namespaces_work() -> bool:
+    probe = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "true"]
+    return subprocess.run(probe, check=False, capture_output=True).returncode == 0
+
+
+def without_root(data: Path) -> list[str]:
+    """Return what stands before a PostgreSQL command so that it does not run as root.
+
+    PostgreSQL refuses root. A user namespace in which root looks like nobody needs no account and
+    no change of ownership; where namespaces are denied (most containers), the data folder is given
+    to nobody. The kill signal at the parent's death is set here because mapping users clears it.
+
+    Args:
+        data: The data folder.
+    """
+    if os.geteuid() != 0:
+        return []
+    die_with_parent = ["setpriv", "--pdeathsig", "INT"]
+    if _user_namespaces_work():
+        unshare = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
+        return [*unshare, *die_with_parent, "--"]
+    data.mkdir(parents=True, exist_ok=True)
+    shutil.chown(data, NOBODY, NOBODY)
+    return [*die_with_parent, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+
+
+def init_postgres(bin_folder: Path, data: Path, password: str) -> None:
+    """Create a database cluster, unless there is one.
+
+    Args:
+        bin_folder: Where `initdb` is.
+        data: The data folder; made if missing.
+        password: Of the superuser `SUPERUSER`; any characters but a line end.
+
+    Raises:
+        subprocess.CalledProcessError: initdb failed; its output is in `stderr`.
+    """
+    if (data / "PG_VERSION").exists():
+        return
+    prefix = without_root(data)
+    initdb = str(bin_folder / "initdb")
+    who = ["--username", SUPERUSER, "--pwfile=/dev/stdin", "--auth=scram-sha-256"]
+    how = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+    command = [*prefix, initdb, "--pgdata", str(data), *who, *how]
+    subprocess.run(command, check=True, capture_output=True, text=True, input=password + "\n")
+
+
+def postgres_command(bin_folder: Path, data: Path, port: int, **settings: object) -> list[str]:
+    """Return the command of a PostgreSQL on loopback TCP; SIGINT stops it fast.
+
+    Args:
+        bin_folder: Where `postgres` is.
+        data: A folder that `init_postgres` made.
+        port: TCP port.
+        settings: More of PostgreSQL's settings by name.
+    """
+    chosen: dict[str, object] = {
+        "port": port,
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": "",
+        "shared_buffers": "32MB",
+        "max_connections": 60,
+        "shared_preload_libraries": "pg_stat_statements",
+        **settings,
+    }
+    words = [word for name, value in chosen.items() for word in ("-c", f"{name}={value}")]
+    return [*without_root(data), str(bin_folder / "postgres"), "-D", str(data), *words]
+
+
+def redis_command(
+    program: Path, folder: Path, port: int, *, durable: bool, max_memory: str = "64mb"
+) -> list[str]:
+    """Return the command of a Redis on loopback.
+
+    Args:
+        program: `redis-server`.
+        folder: Its working folder; made if missing. A `password.conf` in it is included.
+        port: TCP port.
+        durable: A broker (append-only file, no eviction), else a cache (nothing kept, LRU).
+        max_memory: Redis' own notation.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    secret = folder / "password.conf"
+    kept = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+    lost = ["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]
+    start = [str(program), *([str(secret)] if secret.exists() else [])]
+    where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    limits = ["--save", "", "--maxmemory", max_memory]
+    return [*start, *where, *limits, *(kept if durable else lost)]
+
+
+def prometheus_command(program: Path, config: Path, data: Path, port: int, *more: str) -> list[str]:
+    """Return the command of a Prometheus on loopback.
+
+    Args:
+        program: `prometheus`, 2.42 or later.
+        config: Its configuration file.
+        data: Its storage folder.
+        port: TCP port.
+        more: Further flags.
+    """
+    return [
+        str(program),
+        f"--config.file={config}",
+        f"--storage.tsdb.path={data}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--enable-feature=exemplar-storage",
+        "--web.enable-lifecycle",
+        *more,
+    ]
+
+
+def alertmanager_command(program: Path, config: Path, data: Path, port: int) -> list[str]:
+    """Return the command of a single Alertmanager on loopback.
+
+    Args:
+        program: `alertmanager`.
+        config: Its configuration file.
+        data: Its storage folder.
+        port: TCP port.
+    """
+    return [
+        str(program),
+        f"--config.file={config}",
+        f"--storage.path={data}",
+        f"--web.listen-address=127.0.0.1:{port}",
+        "--cluster.listen-address=",
+    ]

@@ -1,0 +1,55 @@
+"""Fixtures that every room's tests share: real servers, started once per session or per test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PROGRAMS, Postgres, Redis, running_postgres, running_redis
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A real PostgreSQL for the whole session; give each test its own `create_database()`."""
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
+
+
+@pytest.fixture
+def start_redis(tmp_path: Path) -> Iterator[Callable[..., Redis]]:
+    """Start a real Redis of the test's own: `start_redis(durable=True)` is a broker."""
+    with ExitStack() as stack:
+        numbers = iter(range(100))
+
+        def start(**options: object) -> Redis:
+            folder = tmp_path / f"redis{next(numbers)}"
+            return stack.enter_context(running_redis(folder, **options))
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def prometheus_bin() -> Path:
+    """The Prometheus that this machine runs."""
+    return PROGRAMS.find("prometheus")
+
+
+@pytest.fixture(scope="session")
+def promtool_bins() -> list[Path]:
+    """Both judges of rules: promtool 2.42 and the newest that Debian has."""
+    return [PROGRAMS.find("promtool-2.42"), PROGRAMS.find("promtool")]
+
+
+@pytest.fixture(scope="session")
+def alertmanager_bin() -> Path:
+    """The Alertmanager that this machine runs."""
+    return PROGRAMS.find("alertmanager")
+
+
+@pytest.fixture(scope="session")
+def amtool_bin() -> Path:
+    """The checker of Alertmanager's configuration."""
+    return PROGRAMS.find("amtool")
