@@ -165,8 +165,11 @@ def _reason(error: OSError | subprocess.CalledProcessError) -> str:
     return str(error)
 
 
-def _run(command: list[str], **options: object) -> str:
-XX
+def _run(command: list[str], *, cwd: Path | None = None) -> str:
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL, cwd=cwd
+    )
+    return done.stdout
 
 
 def _apt(state: Path, *, sources: Path | None) -> list[str]:
