@@ -1,0 +1,110 @@
+# `make` prints the targets. Two matter first: `make up` and `make test`.
+# A machine needs make and Python 3.11 or later (or a Docker engine); the rest is fetched, pinned by hash.
+
+export PATH := $(if $(PATH),$(PATH),/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin)
+export HOME := $(if $(HOME),$(HOME),$(CURDIR)/.state/home)
+export PYTHONDONTWRITEBYTECODE ?=
+
+MODE    ?= auto
+RATE    ?= 10
+MINUTES ?= 10
+SEED    ?= 1
+CASES   ?= 2000
+RULES   ?= alerts/rules
+TESTS   ?= alerts/rules
+
+VENV := .venv
+PY   := $(VENV)/bin/python
+# The first interpreter that is new enough; a shim that only pretends to be one fails the question.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help up down status logs load test check test-alerts mutate bench chaos fuzz generate lock
+
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo; echo "  MODE=docker|local forces the mode of up, down, status and logs (default: Docker if an engine answers)."
+
+up: $(VENV)/installed-local ## Start the whole system and print where to look. MODE=auto|docker|local
+	@$(PY) -m local up --mode $(MODE)
+
+down: $(VENV)/installed-local ## Stop it; data stays.
+	@$(PY) -m local down --mode $(MODE)
+
+status: $(VENV)/installed-local ## Show every process, its state, address and memory. JSON=1 prints JSON.
+	@$(PY) -m local status --mode $(MODE) $(if $(JSON),--json)
+
+logs: $(VENV)/installed-local ## Follow the logs. NAME=orders shows one process.
+	@$(PY) -m local logs --mode $(MODE) --follow $(NAME)
+
+load: $(VENV)/installed-local ## Change the customers' rate, in requests per second. RATE=10
+	@$(PY) -m local load --mode $(MODE) $(RATE)
+
+test: $(VENV)/installed-dev ## Run the tests: unit, integration, alert rules, contracts, one end-to-end run.
+	@$(PY) -m pytest -m "not browser and not slow"
+	@$(PY) -m alerts test
+
+check: $(VENV)/installed-dev ## Run what must hold before a commit: lint, types, freshness, mutation, browser.
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m alerts --check
+	@$(PY) -m dashboards --check
+	@$(PY) -m pytest -m "not e2e and not browser and not slow" tests/contract tests/alerts tests/dashboards tests/stack
+	@$(PY) -m pytest -m "browser or slow"
+	@$(PY) -m alerts test
+	@$(PY) -m alerts.mutate --rules alerts/rules --tests alerts/rules --sample 150 --seed 1 --json build/mutation.json
+
+test-alerts: $(VENV)/installed-dev ## Run the alert rules' tests on every promtool that can be had.
+	@$(PY) -m alerts test
+
+mutate: $(VENV)/installed-dev ## Damage alert rules and see whether their tests notice. RULES=… TESTS=…
+	@$(PY) -m alerts.mutate --rules $(RULES) --tests $(TESTS) --json build/mutation.json
+
+bench: $(VENV)/installed-dev ## Measure what telemetry costs: CPU per request and p99, as ratios to the bare app.
+	@$(PY) -m tests.bench
+
+chaos: $(VENV)/installed-dev ## Kill processes at random under load and compare the books. MINUTES=10 SEED=1
+	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
+
+fuzz: $(VENV)/installed-dev ## Send generated requests, good and bad, to the API. CASES=2000
+	@$(PY) -m tests.service.fuzz --cases $(CASES)
+
+generate: $(VENV)/installed-dev ## Write alerts/rules and dashboards/json anew.
+	@$(PY) -m alerts
+	@$(PY) -m dashboards
+
+# ---------------------------------------------------------------------------------------------------------------
+
+UV := $(VENV)/bin/uv
+COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+IMAGE := --extra telemetry --extra service --extra worker --extra outside
+
+lock: $(VENV)/installed-dev ## Choose the newest versions that fit and write the lock files.
+	$(COMPILE) --upgrade pyproject.toml --group install -o requirements-install.lock
+	$(COMPILE) --upgrade pyproject.toml $(IMAGE) --extra local --extra generate --group dev -o requirements-dev.lock
+	$(COMPILE) -c requirements-dev.lock pyproject.toml $(IMAGE) --extra local -o requirements-local.lock
+	$(COMPILE) -c requirements-dev.lock pyproject.toml $(IMAGE) -o requirements.lock
+
+# uv installs in seconds what takes pip half a minute; where it cannot (an index that only pip knows), pip does.
+INSTALL = $(UV) pip install -q --python $(PY) --system-certs --require-hashes -r $(1) 2>/dev/null || \
+	$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $(1)
+
+$(UV): requirements-install.lock
+	@[ -n "$(PYTHON)" ] || { echo "make: Python 3.11 or later is needed, and none was found. PYTHON=… names one."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
+		echo "Installing python3-venv, which Debian keeps apart …" && apt-get install -y -q python3-venv >/dev/null; } || \
+		{ echo "make: $(PYTHON) cannot make a virtual environment. On Debian: apt-get install python3-venv"; exit 1; }
+	@echo "Preparing $(VENV) with $$($(PYTHON) --version) …"
+	@$(PYTHON) -m venv $(VENV)
+	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-install.lock
+	@touch $@
+
+$(VENV)/installed-local: $(UV) requirements-local.lock
+	@$(call INSTALL,requirements-local.lock)
+	@touch $@
+
+$(VENV)/installed-dev: $(UV) requirements-dev.lock
+	@$(call INSTALL,requirements-dev.lock)
+	@touch $@ $(VENV)/installed-local
