@@ -96,7 +96,8 @@ def redis_command(
     """
     folder.mkdir(parents=True, exist_ok=True)
     secret = folder / "password.conf"
-    kept = ["--appendonly", "yes", "--maxmemory-policy", "noeviction"]
+    # `always`: with a later fsync Redis may answer before it wrote, and a kill then loses messages.
+    kept = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
     lost = ["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]
     start = [str(program), *([str(secret)] if secret.exists() else [])]
     where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
