@@ -1,0 +1,48 @@
+"""One running local system for every end-to-end test: free ports, a state folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.ports import free_port_variables
+from tests.e2e.system import System
+from tests.servers import ROOT
+
+
+@pytest.fixture(scope="session")
+def system() -> Iterator[System]:
+    """The whole local mode, without load; ended by `down` whatever happened."""
+    # Not pytest's own folder: socket paths and process titles want a short one.
+    state = Path(tempfile.mkdtemp(prefix="sl-e2e-"))
+    environ = {
+        **os.environ,
+        **free_port_variables(),
+        "ORDERS_STATE_DIR": str(state),
+        "ORDERS_LOAD_RATE": "0",
+    }
+    command = [sys.executable, "-m", "local"]
+    try:
+        up = subprocess.run(
+            [*command, "up"],
+            check=False,
+            env=environ,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert up.returncode == 0, up.stdout[-4000:] + up.stderr[-4000:]
+        yield System(environ, state)
+    finally:
+        subprocess.run(
+            [*command, "down"], check=False, env=environ, cwd=ROOT, capture_output=True, timeout=60
+        )
+        shutil.rmtree(state, ignore_errors=True)
