@@ -1,0 +1,164 @@
+"""Reach PostgreSQL: one pool per process, bounded waits, one kind of error.
+
+Open the pool after the fork: a socket that two processes share mixes up their answers, and a
+pool's threads do not survive.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
+
+from observability.instrumentation.psycopg import InstrumentedPool
+from service.errors import StoreUnavailableError
+from service.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from observability.instrumentation.telemetry import Telemetry
+    from service.faults import Switchboard
+    from service.settings import DatabaseSettings
+
+T = TypeVar("T")
+Connections = ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_SECONDS = 2
+POOL_TIMEOUT_SECONDS = 1.0
+# A pool's retries double their delay; a short give-up keeps a database's return from being
+# noticed half a minute late, since the next request starts a new try.
+RECONNECT_TIMEOUT_SECONDS = 2.0
+PAUSE_SECONDS = 0.5
+SERVER_TIMEOUTS = {
+    "statement_timeout": "2s",
+    "lock_timeout": "1s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    PoolTimeout,
+    TooManyRequests,
+)
+
+
+def connection_arguments(settings: DatabaseSettings, application_name: str) -> dict[str, Any]:
+    """Return psycopg's keyword arguments for one connection, time-outs included."""
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "dbname": settings.name,
+        "user": settings.user,
+        "password": settings.password,
+        "application_name": application_name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "options": " ".join(f"-c {name}={value}" for name, value in SERVER_TIMEOUTS.items()),
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 2,
+        "tcp_user_timeout": 5000,
+    }
+
+
+def open_pool(
+    settings: DatabaseSettings, telemetry: Telemetry, name: str, max_size: int
+) -> Connections:
+    """Open this process's pool; connections are made in the background.
+
+    Args:
+        settings: Where the database is.
+        telemetry: Gets the spans and the pool's measures.
+        name: Name of the pool in metrics, and of its connections in PostgreSQL.
+        max_size: As many as threads use it at once; more only wait in the database instead.
+    """
+    pool = InstrumentedPool(
+        telemetry=telemetry,
+        pool_name=name,
+        kwargs=connection_arguments(settings, name),
+        min_size=1,
+        max_size=max_size,
+        timeout=POOL_TIMEOUT_SECONDS,
+        reconnect_timeout=RECONNECT_TIMEOUT_SECONDS,
+        num_workers=1,
+    )
+    pool.open()
+    return pool
+
+
+class Database:
+    """Run transactions on a pool and say `StoreUnavailableError` when that cannot be done."""
+
+    def __init__(self, pool: Connections, switchboard: Switchboard) -> None:
+        self.pool = pool
+        self._switchboard = switchboard
+        self._guard = Guard(PAUSE_SECONDS)
+        self._connect_errors = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+        """Yield a connection; commit at the end, roll back on any error.
+
+        Raises:
+            StoreUnavailableError: No connection, a lost one, or a time-out.
+        """
+        if not self._guard.allows():
+            raise StoreUnavailableError("it failed a moment ago")
+        try:
+            with self.pool.connection() as conn:
+                self._inject_faults(conn)
+                yield conn
+        except UNAVAILABLE as error:
+            self._note_failure(error)
+            raise StoreUnavailableError(type(error).__name__) from error
+        if self._guard.succeeded():
+            logger.info("the database is back")
+
+    def run(self, work: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
+        """Run work in a transaction, twice if the connection was dead before the commit."""
+        for last in (False, True):
+            done = False
+            try:
+                with self.transaction() as conn:
+                    result = work(conn)
+                    done = True
+            except StoreUnavailableError as error:
+                if last or done or not _lost(error.__cause__):
+                    raise
+                self.pool.check()
+            else:
+                return result
+        raise AssertionError
+
+    def _note_failure(self, error: Exception) -> None:
+        errors = self.pool.get_stats().get("connections_errors", 0)
+        if isinstance(error, PoolTimeout) and errors > self._connect_errors:
+            self._connect_errors = errors
+            if self._guard.failed():
+                logger.warning("the database cannot be reached")
+
+    def _inject_faults(self, conn: psycopg.Connection[Any]) -> None:
+        faults = self._switchboard.now()
+        if faults.database_slow_seconds:
+            conn.execute(sql.SQL("SELECT pg_sleep({})").format(faults.database_slow_seconds))
+        if faults.database_failing_ratio and random.random() < faults.database_failing_ratio:  # noqa: S311
+            logger.warning("fault database_failing: this transaction fails on purpose")
+            raise psycopg.OperationalError("fault database_failing")
+
+
+def _lost(error: BaseException | None) -> bool:
+    """Tell whether the connection itself died, so that another one may work."""
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate in {
+        None,
+        "57P01",
+        "57P02",
+        "57P03",
+    }

@@ -1,0 +1,177 @@
+"""Bring the database up to date: `python -m service.migrate`.
+
+Safe when many start at once: all work happens under one advisory lock, which the server frees when
+its holder dies. (The lock of the migration tool is a row, which a killed process leaves behind.)
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from yoyo import read_migrations
+from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
+from yoyo.connections import DatabaseURI
+
+from observability.instrumentation.logs import configure_logging
+from observability.instrumentation.settings import SettingsError
+from service.settings import MigrateSettings, exit_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from service.settings import DatabaseSettings
+
+OWNER = "orders_migrate"
+FOLDER = Path(__file__).parent / "migrations"
+LOCK = 7_305_808_869
+# Advisory locks belong to one database, roles to the whole server: two databases may meet there.
+MEETINGS = (
+    psycopg.errors.UniqueViolation,
+    psycopg.errors.DuplicateObject,
+    psycopg.errors.InternalError_,
+    psycopg.errors.DeadlockDetected,
+)
+TRIES = 20
+
+logger = logging.getLogger(__name__)
+
+
+class MigrationError(RuntimeError):
+    """Say that migrations are left over after all were applied."""
+
+
+def migrate(settings: MigrateSettings) -> list[str]:
+    """Make the roles, apply what is missing and return the ids of what was applied."""
+    with _lock(settings) as conn:
+        for role, password in (
+            ("orders_service", settings.service_password),
+            ("orders_worker", settings.worker_password),
+            ("orders_exporter", settings.exporter_password),
+        ):
+            _meet(conn, lambda role=role, word=password: _make_role(conn, role, word))
+        _meet(conn, lambda: _own_database(conn, settings.database))
+        return _apply(settings.database)
+
+
+def wait_for_database(database: DatabaseSettings, seconds: float) -> psycopg.Connection[Any]:
+    """Return a connection as soon as the server takes one; raise the last error when it is late."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return psycopg.connect(**_arguments(database), autocommit=True, connect_timeout=2)
+        except psycopg.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
+
+
+def _arguments(database: DatabaseSettings) -> dict[str, Any]:
+    return {
+        "host": database.host,
+        "port": database.port,
+        "dbname": database.name,
+        "user": database.user,
+        "password": database.password,
+        "application_name": "migrate",
+    }
+
+
+@contextmanager
+def _lock(settings: MigrateSettings) -> Iterator[psycopg.Connection[Any]]:
+    with wait_for_database(settings.database, settings.wait_seconds) as conn:
+        conn.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
+        yield conn
+
+
+def _meet(conn: psycopg.Connection[Any], change: Any) -> None:
+    """Make a change to the whole server, again when another database's migration makes it too."""
+    for left in reversed(range(TRIES)):
+        try:
+            with conn.transaction():
+                change()
+        except MEETINGS:
+            if not left:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _make_role(conn: psycopg.Connection[Any], role: str, password: str) -> None:
+    name = sql.Identifier(role)
+    if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+        conn.execute(sql.SQL("CREATE ROLE {}").format(name))
+    # Hashed here, so that the password is in no statement that the server may log.
+    verifier = conn.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
+    conn.execute(
+        sql.SQL(
+            "ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS"
+            " PASSWORD {}"
+        ).format(name, sql.Literal(verifier.decode()))
+    )
+    if role == "orders_exporter":
+        conn.execute(sql.SQL("GRANT pg_monitor TO {}").format(name))
+
+
+def _own_database(conn: psycopg.Connection[Any], database: DatabaseSettings) -> None:
+    if not conn.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (OWNER,)).fetchone():
+        conn.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(OWNER)))
+    names = {"database": sql.Identifier(database.name), "owner": sql.Identifier(OWNER)}
+    for statement in (
+        "ALTER DATABASE {database} OWNER TO {owner}",
+        "ALTER SCHEMA public OWNER TO {owner}",
+        "REVOKE ALL ON DATABASE {database} FROM PUBLIC",
+        "GRANT CONNECT ON DATABASE {database} TO orders_service, orders_worker, orders_exporter",
+    ):
+        conn.execute(sql.SQL(statement).format(**names))
+
+
+def _apply(database: DatabaseSettings) -> list[str]:
+    arguments = _arguments(database)
+    uri = DatabaseURI(
+        scheme="postgresql+psycopg",
+        username=arguments.pop("user"),
+        password=arguments.pop("password"),
+        hostname=arguments.pop("host"),
+        port=arguments.pop("port"),
+        database=arguments.pop("dbname"),
+        args={**arguments, "options": f"-c role={OWNER}"},
+    )
+    with PostgresqlPsycopgBackend(uri, "_yoyo_migration") as backend:
+        backend.init_database()
+        backend.break_lock()
+        migrations = read_migrations(str(FOLDER))
+        missing = backend.to_apply(migrations)
+        applied = [migration.id for migration in missing]
+        backend.apply_migrations(missing)
+        left = [migration.id for migration in backend.to_apply(migrations)]
+    if left or not migrations:
+        raise MigrationError(f"not applied: {', '.join(left) or 'no migration was found'}")
+    return applied
+
+
+def main() -> int:
+    """Migrate as the environment says; return the exit code."""
+    try:
+        settings = MigrateSettings.from_env()
+    except SettingsError as error:
+        exit_for(error)
+    configure_logging(settings.telemetry)
+    try:
+        applied = migrate(settings)
+    except (psycopg.Error, MigrationError) as error:
+        logger.error("the database was not migrated: %s", error)  # noqa: TRY400
+        return 1
+    logger.info("the database is up to date", extra={"applied": applied})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,177 @@
+"""Keep what must be sent after a transaction, in the same transaction.
+
+A row is written with the change that causes it, sent by the relay when it is due, and deleted by
+the task that finishes it. Every function works inside the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from service.semconv import QUEUE_ORDERS, TASK_QUEUES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import Connection
+
+# What LISTEN names; a trigger notifies it.
+CHANNEL = "outbox"
+LONGEST_ERROR = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Hold what is to be sent about an order.
+
+    Args:
+        due_in: How long the relay must not send it.
+        traceparent: W3C trace context of the work that caused it.
+    """
+
+    order_id: UUID
+    task: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    attempt: int = 1
+    due_in: timedelta = timedelta(0)
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+    @property
+    def queue(self) -> str:
+        """Return the queue of the task; one that nobody knows goes where orders go."""
+        return TASK_QUEUES.get(self.task, QUEUE_ORDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """Hold a row as the relay sees it.
+
+    Args:
+        starts: How often a task began to work on it.
+    """
+
+    id: int
+    order_id: UUID
+    task: str
+    queue: str
+    payload: dict[str, Any]
+    attempt: int
+    starts: int
+    traceparent: str | None
+    tracestate: str | None
+    created_at: datetime
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Count what is due and not sent, and what cannot be sent."""
+
+    unpublished_rows: int
+    oldest_unpublished_age_seconds: float
+    poison_rows: int
+
+
+_ADD = """
+INSERT INTO outbox (order_id, task, queue, payload, attempt, due_at, traceparent, tracestate)
+VALUES (%s, %s, %s, %s, %s, now() + %s, %s, %s)
+RETURNING id
+"""
+
+# An older row of the same order holds back a younger one also while another relay has it locked,
+# so the order of an order's messages survives any number of relays.
+_FETCH_DUE = """
+SELECT id, order_id, task, queue, payload, attempt, starts, traceparent, tracestate,
+       created_at, due_at
+FROM outbox
+WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at <= now()
+  AND NOT EXISTS (
+      SELECT 1 FROM outbox AS older
+      WHERE older.order_id = outbox.order_id AND older.id < outbox.id
+        AND older.published_at IS NULL AND older.poisoned_at IS NULL AND older.due_at <= now())
+ORDER BY due_at, id
+LIMIT %s
+FOR UPDATE SKIP LOCKED
+"""
+
+_BACKLOG = """
+SELECT count(*) FILTER (WHERE poisoned_at IS NULL AND due_at <= now()),
+       coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE poisoned_at IS NULL)), 0),
+       count(*) FILTER (WHERE poisoned_at IS NOT NULL)
+FROM outbox WHERE published_at IS NULL OR poisoned_at IS NOT NULL
+"""
+
+_SCHEDULED = """
+SELECT queue, count(*) FROM outbox
+WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at > now()
+GROUP BY queue
+"""
+
+
+def add(conn: Connection[Any], message: Message) -> int:
+    """Write a message to be sent once this transaction is committed; return its id."""
+    row = conn.execute(
+        _ADD,
+        (
+            message.order_id,
+            message.task,
+            message.queue,
+            Jsonb(message.payload),
+            message.attempt,
+            message.due_in,
+            message.traceparent,
+            message.tracestate,
+        ),
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def fetch_due(conn: Connection[Any], limit: int = 100) -> list[OutboxRow]:
+    """Lock and return rows to send now, of each order at most its oldest."""
+    with conn.cursor(row_factory=class_row(OutboxRow)) as cursor:
+        return cursor.execute(_FETCH_DUE, (limit,)).fetchall()
+
+
+def mark_published(conn: Connection[Any], ids: Sequence[int]) -> None:
+    """Record that the broker has these rows."""
+    conn.execute("UPDATE outbox SET published_at = now() WHERE id = ANY(%s)", (list(ids),))
+
+
+def poison(conn: Connection[Any], row_id: int, error: str) -> None:
+    """Set aside a row that cannot be sent, so that it blocks no other."""
+    conn.execute(
+        "UPDATE outbox SET poisoned_at = now(), last_error = %s WHERE id = %s",
+        (error[:LONGEST_ERROR], row_id),
+    )
+
+
+def retry(conn: Connection[Any], row_id: int, due_in: timedelta, error: str) -> None:
+    """Let a row be sent again later, as its next attempt."""
+    conn.execute(
+        "UPDATE outbox SET attempt = attempt + 1, starts = 0, published_at = NULL,"
+        " due_at = now() + %s, last_error = %s WHERE id = %s",
+        (due_in, error[:LONGEST_ERROR], row_id),
+    )
+
+
+def finish(conn: Connection[Any], row_id: int) -> None:
+    """Delete a row whose work is done; part of the transaction that records the outcome."""
+    conn.execute("DELETE FROM outbox WHERE id = %s", (row_id,))
+
+
+def backlog(conn: Connection[Any]) -> Backlog:
+    """Return how much is due and not sent, and how much is set aside."""
+    row = conn.execute(_BACKLOG).fetchone() or (0, 0.0, 0)
+    return Backlog(int(row[0]), max(0.0, float(row[1])), int(row[2]))
+
+
+def scheduled(conn: Connection[Any]) -> dict[str, int]:
+    """Return how many rows of each queue are due later."""
+    return {queue: int(count) for queue, count in conn.execute(_SCHEDULED).fetchall()}

@@ -1,0 +1,259 @@
+"""Turn rows into orders and back.
+
+The functions work inside the caller's transaction; `OrderStore` is what the API calls.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from service import outbox, payments
+from service.errors import IdempotencyKeyReusedError, InvalidCursorError, OrderNotFoundError
+from service.orders import Currency, Item, Order, OrderStatus
+from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psycopg import Connection
+
+    from service.database import Database
+
+# How long a key answers with what it answered first.
+KEY_LIFETIME = timedelta(hours=24)
+
+COLUMNS = "id, customer_id, items, currency, total_cents, status, created_at, updated_at, version"
+
+
+@dataclass(frozen=True, slots=True)
+class IdempotencyKey:
+    """Hold a client's key, what it was sent with, and what it shall answer from now on."""
+
+    key: str
+    request_hash: bytes
+    status_code: int
+    response: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Hold what a key answered first."""
+
+    status_code: int
+    response: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Hold the last order of a page; the next page starts behind it."""
+
+    created_at: datetime
+    order_id: UUID
+
+    def encode(self) -> str:
+        """Return the cursor as text that clients only hand back."""
+        text = f"{self.created_at.isoformat()}|{self.order_id}"
+        return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> Cursor:
+        """Return the cursor that was encoded, or raise InvalidCursorError."""
+        try:
+            padded = text + "=" * (-len(text) % 4)
+            created_at, _, order_id = (
+                base64.b64decode(padded.encode("ascii"), altchars=b"-_", validate=True)
+                .decode("ascii")
+                .partition("|")
+            )
+            cursor = cls(datetime.fromisoformat(created_at), UUID(order_id))
+        except (ValueError, binascii.Error) as error:
+            raise InvalidCursorError from error
+        if cursor.created_at.tzinfo is None or cursor.encode() != text:
+            raise InvalidCursorError
+        return cursor
+
+
+def to_order(row: tuple[Any, ...]) -> Order:
+    """Return the order that a row of COLUMNS holds."""
+    return Order(
+        id=row[0],
+        customer_id=row[1],
+        items=tuple(Item(**item) for item in row[2]),
+        currency=Currency(row[3]),
+        total_cents=row[4],
+        status=OrderStatus(row[5]),
+        created_at=row[6],
+        updated_at=row[7],
+        version=row[8],
+    )
+
+
+def read_order(conn: Connection[Any], order_id: UUID) -> Order:
+    """Return an order or raise OrderNotFoundError."""
+    row = conn.execute(f"SELECT {COLUMNS} FROM orders WHERE id = %s", (order_id,)).fetchone()  # noqa: S608
+    if row is None:
+        raise OrderNotFoundError(order_id)
+    return to_order(row)
+
+
+def lock_order(conn: Connection[Any], order_id: UUID) -> Order:
+    """Return an order that nobody else can change until this transaction ends."""
+    row = conn.execute(
+        f"SELECT {COLUMNS} FROM orders WHERE id = %s FOR NO KEY UPDATE",  # noqa: S608
+        (order_id,),
+    ).fetchone()
+    if row is None:
+        raise OrderNotFoundError(order_id)
+    return to_order(row)
+
+
+def save_status(conn: Connection[Any], order: Order) -> None:
+    """Write the status of an order that this transaction has locked."""
+    conn.execute(
+        "UPDATE orders SET status = %s, updated_at = %s, version = %s WHERE id = %s",
+        (order.status, order.updated_at, order.version, order.id),
+    )
+
+
+def insert_order(conn: Connection[Any], order: Order) -> None:
+    """Write a new order."""
+    items = [
+        {"sku": i.sku, "quantity": i.quantity, "unit_price_cents": i.unit_price_cents}
+        for i in order.items
+    ]
+    conn.execute(
+        f"INSERT INTO orders ({COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",  # noqa: S608
+        (
+            order.id,
+            order.customer_id,
+            Jsonb(items),
+            order.currency,
+            order.total_cents,
+            order.status,
+            order.created_at,
+            order.updated_at,
+            order.version,
+        ),
+    )
+
+
+def purge_expired_keys(conn: Connection[Any], limit: int = 1000) -> int:
+    """Delete keys that no longer answer; return how many went."""
+    return conn.execute(
+        "DELETE FROM idempotency_keys WHERE key IN ("
+        " SELECT key FROM idempotency_keys WHERE expires_at < now()"
+        " ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)",
+        (limit,),
+    ).rowcount
+
+
+# Waits while another transaction holds the same key, then sees what that one committed.
+_CLAIM_KEY = """
+INSERT INTO idempotency_keys AS held
+    (key, request_hash, order_id, status_code, response, created_at, expires_at)
+VALUES (%s, %s, %s, %s, %s, now(), now() + %s)
+ON CONFLICT (key) DO UPDATE SET
+    request_hash = excluded.request_hash, order_id = excluded.order_id,
+    status_code = excluded.status_code, response = excluded.response,
+    created_at = excluded.created_at, expires_at = excluded.expires_at
+WHERE held.expires_at < now()
+RETURNING 1
+"""
+
+
+def claim_key(conn: Connection[Any], key: IdempotencyKey, order_id: UUID) -> Answer | None:
+    """Take a key, or return what it answered before.
+
+    Raises:
+        IdempotencyKeyReusedError: The key belongs to another request.
+    """
+    values = (key.key, key.request_hash, order_id, key.status_code, Jsonb(key.response))
+    if conn.execute(_CLAIM_KEY, (*values, KEY_LIFETIME)).fetchone():
+        return None
+    row = conn.execute(
+        "SELECT request_hash, status_code, response FROM idempotency_keys WHERE key = %s",
+        (key.key,),
+    ).fetchone()
+    if row is None or bytes(row[0]) != key.request_hash:
+        raise IdempotencyKeyReusedError
+    return Answer(row[1], row[2])
+
+
+class OrderStore:
+    """Read and write orders, each call one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def place(
+        self, order: Order, key: IdempotencyKey | None, trace: Mapping[str, str]
+    ) -> Answer | None:
+        """Write a new order and the message that fulfils it.
+
+        Args:
+            order: What is placed.
+            key: The client's idempotency key, if it sent one.
+            trace: W3C trace context of the request.
+
+        Returns:
+            None, or what the key answered before; then nothing is written.
+        """
+        message = outbox.Message(order.id, TASK_FULFIL_ORDER, **_context(trace))
+
+        def work(conn: Connection[Any]) -> Answer | None:
+            if key and (answer := claim_key(conn, key, order.id)):
+                return answer
+            insert_order(conn, order)
+            outbox.add(conn, message)
+            return None
+
+        return self._database.run(work)
+
+    def get(self, order_id: UUID) -> Order:
+        """Return an order or raise OrderNotFoundError."""
+        return self._database.run(lambda conn: read_order(conn, order_id))
+
+    def page(self, customer_id: str, limit: int, after: Cursor | None) -> list[Order]:
+        """Return a customer's orders, newest first, behind a cursor."""
+        query = f"SELECT {COLUMNS} FROM orders WHERE customer_id = %s"  # noqa: S608
+        values: tuple[Any, ...] = (customer_id,)
+        if after:
+            query += " AND (created_at, id) < (%s, %s)"
+            values += (after.created_at, after.order_id)
+        query += " ORDER BY created_at DESC, id DESC LIMIT %s"
+        rows = self._database.run(lambda conn: conn.execute(query, (*values, limit)).fetchall())
+        return [to_order(row) for row in rows]
+
+    def cancel(self, order_id: UUID, now: datetime, trace: Mapping[str, str]) -> tuple[Order, bool]:
+        """Cancel an order; pay back what was or may have been charged.
+
+        Returns:
+            The order, and whether this call changed it.
+        """
+
+        def work(conn: Connection[Any]) -> tuple[Order, bool]:
+            order = lock_order(conn, order_id)
+            if order.status is OrderStatus.CANCELLED:
+                return order, False
+            order = order.cancel(now)
+            save_status(conn, order)
+            if payments.find(conn, order_id, payments.PaymentKind.CHARGE):
+                outbox.add(conn, outbox.Message(order_id, TASK_REFUND_ORDER, **_context(trace)))
+            email = {"kind": order.status.value}
+            outbox.add(
+                conn, outbox.Message(order_id, TASK_SEND_ORDER_EMAIL, email, **_context(trace))
+            )
+            return order, True
+
+        return self._database.run(work)
+
+
+def _context(trace: Mapping[str, str]) -> dict[str, Any]:
+    return {"traceparent": trace.get("traceparent"), "tracestate": trace.get("tracestate")}
