@@ -1,0 +1,75 @@
+"""The pages: one HTML frame, in which a script per page draws what the API answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+from flask import Blueprint, jsonify, redirect, render_template, request
+
+from local.store import logs
+from local.store.store import row_counts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Response
+    from werkzeug.wrappers import Response as AnyResponse
+
+    from local.console.settings import ConsoleSettings
+    from local.store.store import Store
+
+# Address: script and title.
+_PAGES = {
+    "/": ("home", "Home"),
+    "/explore": ("metrics", "Metrics"),
+    "/traces": ("traces", "Traces"),
+    "/trace/<trace_id>": ("trace", "Trace"),
+    "/logs": ("logs", "Logs"),
+    "/alerts": ("alerts", "Alerts"),
+    "/alerts/rules": ("rules", "Rules"),
+    "/runbook/<name>": ("runbook", "Runbook"),
+    "/mails": ("mails", "Mails"),
+    "/dashboards": ("dashboards", "Dashboards"),
+    "/d/<uid>": ("dashboard", "Dashboard"),
+    "/d/<uid>/<slug>": ("dashboard", "Dashboard"),
+}
+
+
+def pages_blueprint(settings: ConsoleSettings, store: Store, *, version: str) -> Blueprint:
+    """Return the pages; the version is part of every address of a script or style."""
+    pages = Blueprint("pages", __name__, template_folder="templates")
+    for address, (script, title) in _PAGES.items():
+        pages.add_url_rule(address, f"{script}{address.count('/')}", _page(script, title))
+
+    @pages.context_processor
+    def words() -> dict[str, str]:
+        facts = {
+            "profile": settings.profile,
+            "service": f"http://127.0.0.1:{settings.orders_port}",
+            "prometheus": f"127.0.0.1:{settings.prometheus_port}",
+            "alertmanager": f"127.0.0.1:{settings.alertmanager_port}",
+        }
+        return {
+            "version": version,
+            "profile": settings.profile,
+            "facts": orjson.dumps(facts).decode(),
+        }
+
+    @pages.get("/metrics-explorer")
+    def old_name() -> AnyResponse:
+        return redirect(f"/explore?{request.query_string.decode('latin-1')}")
+
+    @pages.get("/api/store")
+    def store_facts() -> Response:
+        connection = store.reader()
+        return jsonify(rows=row_counts(connection), last_log_id=logs.last_id(connection))
+
+    return pages
+
+
+def _page(script: str, title: str) -> Callable[..., str]:
+    def page(**_: str) -> str:
+        return render_template("page.html", script=script, title=title)
+
+    return page

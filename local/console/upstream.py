@@ -1,0 +1,64 @@
+"""Ask Prometheus and Alertmanager, for reading only, and only what the pages need."""
+
+from __future__ import annotations
+
+import http.client
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import orjson
+from flask import Blueprint, Response, request
+
+if TYPE_CHECKING:
+    from local.console.settings import ConsoleSettings
+
+TIMEOUT_SECONDS = 30.0
+_PROMETHEUS = re.compile(
+    r"api/v1/(query|query_range|query_exemplars|labels|label/[^/]+/values|series|metadata|rules"
+    r"|alerts|targets|status/(buildinfo|flags|runtimeinfo|tsdb))"
+)
+_ALERTMANAGER = re.compile(r"api/v2/(alerts|alerts/groups|status|silences|receivers)")
+
+
+def upstream_blueprint(settings: ConsoleSettings) -> Blueprint:
+    """Return the addresses that hand a question on to its server."""
+    api = Blueprint("upstream", __name__, url_prefix="/api")
+
+    @api.get("/prometheus/<path:path>")
+    def prometheus(path: str) -> Response:
+        return _hand_on("Prometheus", settings.prometheus_port, path, _PROMETHEUS)
+
+    @api.get("/alertmanager/<path:path>")
+    def alertmanager(path: str) -> Response:
+        return _hand_on("Alertmanager", settings.alertmanager_port, path, _ALERTMANAGER)
+
+    return api
+
+
+def _hand_on(name: str, port: int, path: str, allowed: re.Pattern[str]) -> Response:
+    if not allowed.fullmatch(path):
+        return _failure(404, "not_found", f"the console does not ask {name} for /{path[:100]}")
+    query = request.query_string.decode("latin-1")
+    try:
+        status, kind, body = get(port, f"/{quote(path)}?{query}")
+    except (OSError, http.client.HTTPException) as error:
+        return _failure(502, "unavailable", f"{name} at 127.0.0.1:{port}: {error or 'no answer'}")
+    return Response(body, status, content_type=kind)
+
+
+def get(port: int, target: str) -> tuple[int, str, bytes]:
+    """Return status, content type and body of a GET on loopback."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+    try:
+        connection.request("GET", target, headers={"Accept": "application/json"})
+        answer = connection.getresponse()
+        kind = answer.headers.get("Content-Type", "application/json")
+        return answer.status, kind, answer.read()
+    finally:
+        connection.close()
+
+
+def _failure(status: int, kind: str, message: str) -> Response:
+    body = orjson.dumps({"status": "error", "errorType": kind, "error": message})
+    return Response(body, status, mimetype="application/json")

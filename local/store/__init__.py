@@ -1,0 +1,5 @@
+"""Keep traces, logs and mails in one SQLite file, and count spans as they arrive.
+
+The local mode's stand-in for Tempo and Loki: it takes OTLP/HTTP and answers in milliseconds
+with a hundred thousand spans and lines in it.
+"""

@@ -1,0 +1,65 @@
+"""What the store keeps: spans, log lines and mails as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Attributes = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One span as it arrived.
+
+    Args:
+        kind: OTLP's number, 0 unspecified to 5 consumer.
+        status: OTLP's number: 0 unset, 1 ok, 2 error.
+        duration_ns: Never negative, whatever the clocks said.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    service: str
+    name: str
+    kind: int
+    start_ns: int
+    duration_ns: int
+    status: int
+    status_message: str
+    attributes: Attributes
+    resource: Attributes
+    events: list[Attributes] = field(default_factory=list)
+    links: list[Attributes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One log record as it arrived; `trace_id` is empty outside a trace."""
+
+    time_ns: int
+    service: str
+    severity: int
+    severity_text: str
+    body: str
+    trace_id: str
+    span_id: str
+    attributes: Attributes
+    resource: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One message that the SMTP sink took."""
+
+    received_ns: int
+    message_id: str
+    sender: str
+    recipients: list[str]
+    subject: str
+    trace_id: str
+    order_id: str
+    headers: dict[str, str]
+    text: str
+    size: int

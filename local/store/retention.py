@@ -1,0 +1,82 @@
+"""Delete what is too old, or too much; SQLite uses the freed pages again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+
+ROWS_PER_STEP = 5_000
+STEPS_PER_ROUND = 20
+_TIMES = {"spans": "start_ns", "logs": "time_ns", "mails": "received_ns"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept.
+
+    Args:
+        max_age: Rows that began before are deleted.
+        max_bytes: Pages in use may not exceed this; the oldest rows go first.
+    """
+
+    max_age: timedelta = timedelta(hours=48)
+    max_bytes: int = 512 * 1024 * 1024
+
+
+def used_bytes(connection: sqlite3.Connection) -> int:
+    """Return the bytes of the pages that hold something."""
+    pages, free, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("page_count", "freelist_count", "page_size")
+    )
+    return int((pages - free) * size)
+
+
+def tend(connection: sqlite3.Connection, limits: Limits, *, now_ns: int) -> int:
+    """Delete rows beyond the limits, at most some steps at a time.
+
+    Returns:
+        Number of rows deleted.
+    """
+    oldest_ns = now_ns - int(limits.max_age.total_seconds() * 1e9)
+    deleted = 0
+    for _ in range(STEPS_PER_ROUND):
+        step = _delete_old(connection, oldest_ns)
+        if not step and used_bytes(connection) > limits.max_bytes:
+            step = _delete_first(connection)
+        if not step:
+            break
+        deleted += step
+    if deleted:
+        _delete_orphans(connection, oldest_ns)
+    return deleted
+
+
+def _delete_old(connection: sqlite3.Connection, oldest_ns: int) -> int:
+    return sum(
+        connection.execute(
+            f"DELETE FROM {table} WHERE id IN"  # noqa: S608 - both names are this module's
+            f" (SELECT id FROM {table} WHERE {column} < ? ORDER BY {column} LIMIT ?)",
+            (oldest_ns, ROWS_PER_STEP),
+        ).rowcount
+        for table, column in _TIMES.items()
+    )
+
+
+def _delete_first(connection: sqlite3.Connection) -> int:
+    return sum(
+        connection.execute(
+            f"DELETE FROM {table} WHERE id <="  # noqa: S608 - the name is this module's
+            f" (SELECT min(id) + min(?, (max(id) - min(id)) / 10) FROM {table})",
+            (ROWS_PER_STEP,),
+        ).rowcount
+        for table in _TIMES
+    )
+
+
+def _delete_orphans(connection: sqlite3.Connection, oldest_ns: int) -> None:
+    connection.execute("DELETE FROM operations WHERE seen_ns < ?", (oldest_ns,))

@@ -1,0 +1,135 @@
+"""Write model values as rows, and read rows back as what the HTTP API answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from local.store.semconv import KIND_NAMES, LEVELS, STATUS_NAMES
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from local.store.model import LogLine, Mail, Span
+
+_INSERT = "INSERT OR IGNORE INTO {} VALUES (NULL{})"
+INSERT_SPAN = _INSERT.format("spans", ", ?" * 14)
+INSERT_LOG = _INSERT.format("logs", ", ?" * 9)
+INSERT_MAIL = _INSERT.format("mails", ", ?" * 10)
+
+
+def dump(value: Any) -> str:
+    """Return compact JSON; whatever JSON has no word for becomes a string."""
+    return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def span_row(span: Span, resource_id: int) -> tuple[Any, ...]:
+    """Return the values of INSERT_SPAN."""
+    return (
+        span.trace_id,
+        span.span_id,
+        span.parent_id,
+        span.service,
+        span.name,
+        span.kind,
+        span.start_ns,
+        span.duration_ns,
+        span.status,
+        span.status_message,
+        dump(span.attributes),
+        dump(span.events),
+        dump(span.links),
+        resource_id,
+    )
+
+
+def log_row(line: LogLine, resource_id: int) -> tuple[Any, ...]:
+    """Return the values of INSERT_LOG."""
+    return (
+        line.time_ns,
+        line.service,
+        line.severity,
+        line.severity_text,
+        line.body,
+        line.trace_id,
+        line.span_id,
+        dump(line.attributes),
+        resource_id,
+    )
+
+
+def mail_row(mail: Mail) -> tuple[Any, ...]:
+    """Return the values of INSERT_MAIL."""
+    return (
+        mail.received_ns,
+        mail.message_id,
+        mail.sender,
+        dump(mail.recipients),
+        mail.subject,
+        mail.trace_id,
+        mail.order_id,
+        dump(mail.headers),
+        mail.text,
+        mail.size,
+    )
+
+
+def read_span(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a span as the API shows it; the row is joined with its resource."""
+    return {
+        "trace_id": row["trace_id"],
+        "span_id": row["span_id"],
+        "parent_span_id": row["parent_id"],
+        "service": row["service"],
+        "name": row["name"],
+        "kind": KIND_NAMES[row["kind"]],
+        "start_ns": row["start_ns"],
+        "duration_ns": row["duration_ns"],
+        "status": STATUS_NAMES[row["status"]],
+        "status_message": row["status_message"],
+        "attributes": orjson.loads(row["attributes"]),
+        "resource": orjson.loads(row["resource"]),
+        "events": orjson.loads(row["events"]),
+        "links": orjson.loads(row["links"]),
+    }
+
+
+def read_log(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a log line as the API shows it; the row is joined with its resource."""
+    level = level_of(row["severity"])
+    return {
+        "id": row["id"],
+        "time_ns": row["time_ns"],
+        "service": row["service"],
+        "severity": row["severity_text"] or level.upper(),
+        "level": level,
+        "body": row["body"],
+        "trace_id": row["trace_id"],
+        "span_id": row["span_id"],
+        "attributes": orjson.loads(row["attributes"]),
+        "resource": orjson.loads(row["resource"]),
+    }
+
+
+def read_mail(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a mail as the API shows it."""
+    return {
+        "id": row["id"],
+        "received_ns": row["received_ns"],
+        "message_id": row["message_id"],
+        "from": row["sender"],
+        "to": orjson.loads(row["recipients"]),
+        "subject": row["subject"],
+        "trace_id": row["trace_id"],
+        "order_id": row["order_id"],
+        "headers": orjson.loads(row["headers"]),
+        "text": row["text"],
+        "size": row["size"],
+    }
+
+
+def level_of(severity: int) -> str:
+    """Return the word for OTLP's severity number; 0, unknown, reads as info."""
+    number = severity or LEVELS["info"]
+    return max((value, word) for word, value in LEVELS.items() if value <= number)[1]

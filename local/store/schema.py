@@ -1,0 +1,103 @@
+"""The store's tables and indexes, and how its file is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# A store of another version is thrown away: it holds a developer's last hours, nothing else.
+VERSION = 3
+
+_TABLES = """
+CREATE TABLE resources(id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE);
+CREATE TABLE operations(
+    service TEXT NOT NULL, name TEXT NOT NULL, seen_ns INTEGER NOT NULL,
+    PRIMARY KEY (service, name)
+) WITHOUT ROWID;
+CREATE TABLE spans(
+    id INTEGER PRIMARY KEY, trace_id TEXT NOT NULL, span_id TEXT NOT NULL,
+    parent_id TEXT NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL, kind INTEGER NOT NULL,
+    start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL, status INTEGER NOT NULL,
+    status_message TEXT NOT NULL, attributes TEXT NOT NULL, events TEXT NOT NULL,
+    links TEXT NOT NULL, resource_id INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX spans_id ON spans(trace_id, span_id);
+CREATE INDEX spans_start ON spans(start_ns);
+CREATE INDEX spans_service ON spans(service, start_ns);
+CREATE INDEX spans_duration ON spans(duration_ns);
+CREATE INDEX spans_error ON spans(start_ns) WHERE status = 2;
+CREATE INDEX spans_root ON spans(start_ns) WHERE parent_id = '';
+CREATE TABLE logs(
+    id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, service TEXT NOT NULL,
+    severity INTEGER NOT NULL, severity_text TEXT NOT NULL, body TEXT NOT NULL,
+    trace_id TEXT NOT NULL, span_id TEXT NOT NULL, attributes TEXT NOT NULL,
+    resource_id INTEGER NOT NULL
+);
+CREATE INDEX logs_time ON logs(time_ns, severity);
+CREATE INDEX logs_service ON logs(service, time_ns, severity);
+CREATE INDEX logs_severe ON logs(time_ns) WHERE severity >= 13;
+CREATE INDEX logs_trace ON logs(trace_id, time_ns) WHERE trace_id <> '';
+CREATE TABLE mails(
+    id INTEGER PRIMARY KEY, received_ns INTEGER NOT NULL, message_id TEXT NOT NULL,
+    sender TEXT NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL,
+    trace_id TEXT NOT NULL, order_id TEXT NOT NULL, headers TEXT NOT NULL, text TEXT NOT NULL,
+    size INTEGER NOT NULL
+);
+CREATE INDEX mails_received ON mails(received_ns);
+CREATE INDEX mails_trace ON mails(trace_id);
+CREATE INDEX mails_order ON mails(order_id);
+"""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open the file for its one writer, and lay the tables if they are not there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _open(path)
+    except sqlite3.OperationalError:
+        raise
+    except (sqlite3.DatabaseError, _OtherVersionError):
+        _discard(path)
+        return _open(path)
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the file for reading only; a writer never waits for it."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+    connection.row_factory = sqlite3.Row
+    connection.execute("PRAGMA cache_size = -1024")
+    return connection
+
+
+class _OtherVersionError(Exception):
+    """The file was written by another version of the store."""
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
+    try:
+        _prepare(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -4096")
+    connection.execute("PRAGMA journal_size_limit = 16777216")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version == 0:
+        connection.executescript(f"BEGIN;{_TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+    elif version != VERSION:
+        raise _OtherVersionError
+
+
+def _discard(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

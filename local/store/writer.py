@@ -1,0 +1,193 @@
+"""The one thread that writes: whatever waits is stored in one transaction."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from local.store import retention, rows
+from local.store.errors import StoreBusyError, StoreFailedError
+from local.store.schema import open_writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from local.store.model import Attributes, LogLine, Mail, Span
+    from local.store.retention import Limits
+
+MAX_WAITING = 64
+MAX_ROWS_AT_ONCE = 20_000
+MAX_RESOURCES_KNOWN = 512
+MAX_OPERATIONS_KNOWN = 5_000
+TEND_SECONDS = 10.0
+WRITE_TIMEOUT = 20.0
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one request brought; `done` is set when it is stored or has failed."""
+
+    spans: list[Span] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
+    mails: list[Mail] = field(default_factory=list)
+    forget_mails: bool = False
+    done: threading.Event = field(default_factory=threading.Event)
+    error: str = ""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.spans) + len(self.lines) + len(self.mails)
+
+
+class Writer:
+    """Store batches in order of arrival, and tend the file's size in between.
+
+    Args:
+        path: The SQLite file.
+        limits: How old and how large the store may become.
+        on_stored: Called in the writing thread with the spans and lines that are new.
+    """
+
+    def __init__(
+        self, path: Path, limits: Limits, on_stored: Callable[[list[Span], list[LogLine]], None]
+    ) -> None:
+        self._connection = open_writer(path)
+        self._limits = limits
+        self._on_stored = on_stored
+        self._waiting: queue.Queue[Batch | None] = queue.Queue(MAX_WAITING)
+        self._resources: dict[str, int] = {}
+        self._operations: dict[tuple[str, str], int] = {}
+        self._tended = time.monotonic()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._thread.start()
+
+    def store(self, batch: Batch) -> None:
+        """Return when the batch is stored.
+
+        Raises:
+            StoreBusyError: Too much is waiting.
+            StoreFailedError: SQLite refused, or did not answer in time.
+        """
+        if not self._thread.is_alive():
+            raise StoreFailedError("the store is closed")
+        try:
+            self._waiting.put_nowait(batch)
+        except queue.Full:
+            raise StoreBusyError("too many requests wait to be written") from None
+        if not batch.done.wait(WRITE_TIMEOUT):
+            raise StoreFailedError("the store did not write in time")
+        if batch.error:
+            raise StoreFailedError(batch.error)
+
+    def close(self) -> None:
+        """Write what waits, then close the file."""
+        self._waiting.put(None)
+        self._thread.join(10)
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batches, running = self._take()
+            if batches:
+                self._write(batches)
+            if time.monotonic() - self._tended > TEND_SECONDS:
+                self._tend()
+        self._connection.close()
+
+    def _take(self) -> tuple[list[Batch], bool]:
+        batches: list[Batch] = []
+        rows_taken = 0
+        try:
+            item = self._waiting.get(timeout=TEND_SECONDS)
+            while item is not None:
+                batches.append(item)
+                rows_taken += len(item)
+                if rows_taken >= MAX_ROWS_AT_ONCE:
+                    return batches, True
+                item = self._waiting.get_nowait()
+        except queue.Empty:
+            return batches, True
+        return batches, False
+
+    def _write(self, batches: list[Batch]) -> None:
+        error = ""
+        fresh: list[Span] = []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            for batch in batches:
+                fresh += self._insert(batch)
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as problem:
+            error = f"SQLite: {problem}"
+            self._forget_transaction()
+        else:
+            self._on_stored(fresh, [line for batch in batches for line in batch.lines])
+        for batch in batches:
+            batch.error = error
+            batch.done.set()
+
+    def _forget_transaction(self) -> None:
+        # Ids that were given in a transaction that never happened would point nowhere.
+        self._resources.clear()
+        self._operations.clear()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _insert(self, batch: Batch) -> list[Span]:
+        execute = self._connection.execute
+        fresh = []
+        for span in batch.spans:
+            row = rows.span_row(span, self._resource_id(span.resource))
+            if execute(rows.INSERT_SPAN, row).rowcount:
+                fresh.append(span)
+                self._note(span.service, span.name)
+        self._connection.executemany(
+            rows.INSERT_LOG,
+            [rows.log_row(line, self._resource_id(line.resource)) for line in batch.lines],
+        )
+        self._connection.executemany(
+            rows.INSERT_MAIL, [rows.mail_row(mail) for mail in batch.mails]
+        )
+        if batch.forget_mails:
+            execute("DELETE FROM mails")
+        for service in {line.service for line in batch.lines}:
+            self._note(service, "")
+        return fresh
+
+    def _resource_id(self, resource: Attributes) -> int:
+        document = rows.dump(resource)
+        known = self._resources.get(document)
+        if known is None:
+            if len(self._resources) >= MAX_RESOURCES_KNOWN:
+                self._resources.clear()
+            execute = self._connection.execute
+            execute("INSERT OR IGNORE INTO resources VALUES (NULL, ?)", (document,))
+            query = "SELECT id FROM resources WHERE document = ?"
+            known = self._resources[document] = execute(query, (document,)).fetchone()[0]
+        return known
+
+    def _note(self, service: str, name: str) -> None:
+        now = int(time.time())
+        key = (service, name)
+        if now - self._operations.get(key, 0) < 60:
+            return
+        if len(self._operations) >= MAX_OPERATIONS_KNOWN:
+            self._operations.clear()
+        self._operations[key] = now
+        self._connection.execute(
+            "INSERT INTO operations VALUES (?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET seen_ns = excluded.seen_ns",
+            (service, name, now * 10**9),
+        )
+
+    def _tend(self) -> None:
+        self._tended = time.monotonic()
+        try:
+            retention.tend(self._connection, self._limits, now_ns=time.time_ns())
+        except sqlite3.Error:
+            self._forget_transaction()
