@@ -1,0 +1,213 @@
+"""Every PromQL, LogQL and TraceQL of the dashboards, each under a name.
+
+A docstring says the labels and the unit of the result. `$service`, `$queue`, `$cache` are the
+dashboards' variables, regexes of which `.*` is All; `$__rate_interval` is Grafana's, at least four
+scrapes. Names of metrics and labels come from the semconv modules.
+"""
+
+from __future__ import annotations
+
+from observability.instrumentation import semconv as kit
+from service import semconv as orders
+
+SERVICE = 'job=~"$service"'
+QUEUE = f'{kit.QUEUE}=~"$queue"'
+CACHE = f'{kit.CACHE}=~"$cache"'
+REQUESTS = kit.HTTP_SERVER_REQUEST_DURATION.name
+OK = f'{kit.HTTP_RESPONSE_STATUS_CODE}!~"5.."'
+ERROR = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"5.."'
+HANDLED = f'{kit.STATE}=~"succeeded|failed"'
+
+
+def request_rate(by: str = kit.HTTP_ROUTE) -> str:
+    """Return requests per second; labels: `by`."""
+    return f"sum by ({by}) (rate({REQUESTS}_count{{{SERVICE}}}[$__rate_interval]))"
+
+
+def error_ratio() -> str:
+    """Return the share of requests answered 5xx, 0-1; no labels. Nothing where nobody asks."""
+    bad = f"sum(rate({REQUESTS}_count{{{SERVICE},{ERROR}}}[$__rate_interval]))"
+    total = f"sum(rate({REQUESTS}_count{{{SERVICE}}}[$__rate_interval]))"
+    return f"({bad} or {total} * 0) / ({total} > 0)"
+
+
+def errors_by_code() -> str:
+    """Return requests per second that were answered 4xx or 5xx; labels: status code."""
+    bad = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"[45].."'
+    code = kit.HTTP_RESPONSE_STATUS_CODE
+    return f"sum by ({code}) (rate({REQUESTS}_count{{{SERVICE},{bad}}}[$__rate_interval]))"
+
+
+def latency_quantile(quantile: float, by: str = "") -> str:
+    """Return a quantile of the duration of requests that succeeded, seconds; labels: `by`."""
+    labels = f"le, {by}" if by else "le"
+    rate = f"rate({REQUESTS}_bucket{{{SERVICE},{OK}}}[$__rate_interval])"
+    return f"histogram_quantile({quantile}, sum by ({labels}) ({rate}))"
+
+
+def latency_heat() -> str:
+    """Return requests per second by duration; labels: le."""
+    return f"sum by (le) (rate({REQUESTS}_bucket{{{SERVICE}}}[$__rate_interval]))"
+
+
+def requests_in_flight() -> str:
+    """Return requests that are being answered; labels: job."""
+    return f"sum by (job) ({kit.HTTP_SERVER_ACTIVE_REQUESTS.name}{{{SERVICE}}})"
+
+
+def queue_depth() -> str:
+    """Return messages ready in the broker; labels: queue."""
+    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_MESSAGES.name}{{{QUEUE}}})"
+
+
+def queue_unacked() -> str:
+    """Return messages delivered and not acknowledged; labels: queue."""
+    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_UNACKED_MESSAGES.name}{{{QUEUE}}})"
+
+
+def queue_scheduled() -> str:
+    """Return messages that are due later, retries among them; labels: queue."""
+    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_SCHEDULED_MESSAGES.name}{{{QUEUE}}})"
+
+
+def queue_oldest_age() -> str:
+    """Return the age of the oldest message, seconds; labels: queue."""
+    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_OLDEST_MESSAGE_AGE.name}{{{QUEUE}}})"
+
+
+def queue_drain_time() -> str:
+    """Return how long the backlog takes at the present pace, seconds; labels: queue.
+
+    +Inf where messages wait and none is handled; nothing where none waits and none is handled.
+    """
+    handled = f"rate({kit.CELERY_TASKS.name}{{{QUEUE},{HANDLED}}}[$__rate_interval])"
+    return f"{queue_depth()} / sum by ({kit.QUEUE}) ({handled})"
+
+
+def queue_wait_quantile(quantile: float) -> str:
+    """Return a quantile of the wait from publishing to start, seconds; labels: queue."""
+    name = kit.CELERY_TASK_QUEUE_WAIT.name
+    rate = f"rate({name}_bucket{{{QUEUE}}}[$__rate_interval])"
+    return f"histogram_quantile({quantile}, sum by (le, {kit.QUEUE}) ({rate}))"
+
+
+def task_duration_quantile(quantile: float) -> str:
+    """Return a quantile of the run time of attempts, seconds; labels: task."""
+    name = kit.CELERY_TASK_DURATION.name
+    rate = f"rate({name}_bucket{{{QUEUE}}}[$__rate_interval])"
+    return f"histogram_quantile({quantile}, sum by (le, {kit.TASK}) ({rate}))"
+
+
+def task_rate(by: str = kit.STATE) -> str:
+    """Return attempts of tasks per second; labels: `by`."""
+    return f"sum by ({by}) (rate({kit.CELERY_TASKS.name}{{{QUEUE}}}[$__rate_interval]))"
+
+
+def task_errors() -> str:
+    """Return failed attempts per second; labels: error_type."""
+    rate = f"rate({kit.CELERY_TASK_ERRORS.name}{{{QUEUE}}}[$__rate_interval])"
+    return f"sum by ({kit.ERROR_TYPE}) ({rate})"
+
+
+def worker_children() -> str:
+    """Return the worker's children; labels: state."""
+    return f"sum by ({kit.STATE}) ({kit.CELERY_WORKER_CHILDREN.name})"
+
+
+def dead_letters() -> str:
+    """Return tasks that failed for good and wait for a person; labels: task."""
+    return f"max by ({kit.TASK}) ({orders.ORDERS_DEAD_LETTER_TASKS.name})"
+
+
+def cache_hit_ratio() -> str:
+    """Return the share of look-ups that hit, bypasses left out, 0-1; labels: cache."""
+    name = kit.CACHE_REQUESTS.name
+    hit = f'sum by ({kit.CACHE}) (rate({name}{{{CACHE},{kit.RESULT}="hit"}}[$__rate_interval]))'
+    asked = f'rate({name}{{{CACHE},{kit.RESULT}!="bypass"}}[$__rate_interval])'
+    return f"{hit} / (sum by ({kit.CACHE}) ({asked}) > 0)"
+
+
+def cache_rate() -> str:
+    """Return look-ups per second; labels: result."""
+    return f"sum by ({kit.RESULT}) (rate({kit.CACHE_REQUESTS.name}{{{CACHE}}}[$__rate_interval]))"
+
+
+def cache_duration_quantile(quantile: float) -> str:
+    """Return a quantile of the duration of cache commands, seconds; labels: cache."""
+    name = kit.CACHE_REQUEST_DURATION.name
+    rate = f"rate({name}_bucket{{{CACHE}}}[$__rate_interval])"
+    return f"histogram_quantile({quantile}, sum by (le, {kit.CACHE}) ({rate}))"
+
+
+def pool_use_ratio() -> str:
+    """Return the share of each pool's connections in use, 0-1; labels: pool."""
+    in_use = f"sum by ({kit.POOL}) ({kit.DB_POOL_IN_USE.name})"
+    return f"{in_use} / sum by ({kit.POOL}) ({kit.DB_POOL_MAX.name})"
+
+
+def pool_waiting() -> str:
+    """Return requests that wait for a connection; labels: pool."""
+    return f"sum by ({kit.POOL}) ({kit.DB_POOL_WAITING.name})"
+
+
+def pool_wait_quantile(quantile: float) -> str:
+    """Return a quantile of the wait for a connection, seconds; labels: pool."""
+    rate = f"rate({kit.DB_POOL_WAIT.name}_bucket[$__rate_interval])"
+    return f"histogram_quantile({quantile}, sum by (le, {kit.POOL}) ({rate}))"
+
+
+def pool_timeouts() -> str:
+    """Return requests per second that gave up waiting for a connection; labels: pool."""
+    return f"sum by ({kit.POOL}) (rate({kit.DB_POOL_TIMEOUTS.name}[$__rate_interval]))"
+
+
+def dependency_up() -> str:
+    """Return 1 where every process reaches the dependency, else 0; labels: dependency."""
+    return f"min by ({kit.DEPENDENCY}) ({kit.DEPENDENCY_UP.name})"
+
+
+def breaker_state() -> str:
+    """Return 0 closed, 1 half-open, 2 open; labels: dependency."""
+    return f"max by ({kit.DEPENDENCY}) ({kit.CIRCUIT_BREAKER_STATE.name})"
+
+
+def orders_placed() -> str:
+    """Return orders accepted per second; no labels."""
+    return f"sum(rate({orders.ORDERS_PLACED.name}[$__rate_interval]))"
+
+
+def orders_finished() -> str:
+    """Return orders that reached an outcome per second; labels: outcome."""
+    rate = f"rate({orders.ORDERS_FINISHED.name}[$__rate_interval])"
+    return f"sum by ({orders.OUTCOME}) ({rate})"
+
+
+def outbox_backlog() -> str:
+    """Return outbox rows that are due and unsent; no labels."""
+    return f"max({orders.OUTBOX_UNPUBLISHED_ROWS.name})"
+
+
+def outbox_age() -> str:
+    """Return the age of the oldest unsent outbox row, seconds; no labels."""
+    return f"max({orders.OUTBOX_OLDEST_UNPUBLISHED_AGE.name})"
+
+
+def outbox_poison() -> str:
+    """Return outbox rows that were set aside; no labels."""
+    return f"max({orders.OUTBOX_POISON_ROWS.name})"
+
+
+def spans_ended() -> str:
+    """Return spans that the applications ended, per second; labels: job."""
+    return f"sum by (job) (rate({kit.TELEMETRY_SPANS_ENDED.name}[$__rate_interval]))"
+
+
+def spans_dropped() -> str:
+    """Return spans that were never delivered, per second; labels: reason."""
+    rate = f"rate({kit.TELEMETRY_SPANS_DROPPED.name}[$__rate_interval])"
+    return f"sum by ({kit.REASON}) ({rate})"
+
+
+def log_lines() -> str:
+    """Return log lines written per second; labels: job."""
+    return f"sum by (job) (rate({kit.TELEMETRY_LOG_LINES.name}[$__rate_interval]))"
