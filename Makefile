@@ -71,9 +71,10 @@ chaos: $(VENV)/installed-dev ## Kill processes at random under load and compare 
 fuzz: $(VENV)/installed-dev ## Send generated requests, good and bad, to the API. CASES=2000
 	@$(PY) -m tests.service.fuzz --cases $(CASES)
 
-generate: $(VENV)/installed-dev ## Write alerts/rules and dashboards/json anew.
+generate: $(VENV)/installed-dev ## Write alerts/rules, dashboards/json and docs/telemetry.md anew.
 	@$(PY) -m alerts
 	@$(PY) -m dashboards
+	@$(PY) -m tests.contract.telemetry_document
 
 # ---------------------------------------------------------------------------------------------------------------
 
