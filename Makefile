@@ -13,6 +13,9 @@ CASES   ?= 2000
 RULES   ?= alerts/rules
 TESTS   ?= alerts/rules
 
+# When the wait began: `make up` tells how long it took, preparing the environment included.
+STARTED := $(shell date +%s)
+
 VENV := .venv
 PY   := $(VENV)/bin/python
 # The first interpreter that is new enough; a shim that only pretends to be one fails the question.
@@ -27,7 +30,7 @@ help: ## Print this list.
 	@echo; echo "  MODE=docker|local forces the mode of up, down, status and logs (default: Docker if an engine answers)."
 
 up: $(VENV)/installed-local ## Start the whole system and print where to look. MODE=auto|docker|local
-	@$(PY) -m local up --mode $(MODE)
+	@$(PY) -m local up --mode $(MODE) --started-at $(STARTED)
 
 down: $(VENV)/installed-local ## Stop it; data stays.
 	@$(PY) -m local down --mode $(MODE)
