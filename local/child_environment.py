@@ -1,0 +1,83 @@
+"""What each process of the project is told; the same names as in Docker."""
+
+from __future__ import annotations
+
+import re
+
+from local.settings import LocalSettings
+from local.state import StateFolder
+from service.semconv import SERVICE_NAMESPACE
+
+# Process: the database role that it is.
+ROLES = {
+    "orders": "orders_service",
+    "orders-worker": "orders_worker",
+    "orders-relay": "orders_worker",
+    "migrate": "orders_migrate",
+}
+_PASSWORD = re.compile(r"ORDERS_\w+_PASSWORD(_FILE)?\Z")
+
+
+def inherited(settings: LocalSettings) -> dict[str, str]:
+    """Return what every child gets: all but passwords, which are this state folder's own."""
+    return {name: text for name, text in settings.environment.items() if not _PASSWORD.match(name)}
+
+
+def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:
+    """Return the variables of one process on top of the inherited ones.
+
+    Args:
+        name: Its name in the plan; also its `service.name`.
+        settings: Ports and paths.
+    """
+    state = StateFolder(settings.state)
+    told = {variable: str(port) for variable, port in settings.ports.items()}
+    for server in ("DATABASE", "CACHE", "BROKER", "SMTP"):
+        told[f"ORDERS_{server}_HOST"] = "127.0.0.1"
+    told |= {
+        "ORDERS_STATE_DIR": str(state.path),
+        "ORDERS_FAULTS_FILE": str(state.faults),
+        "ORDERS_LOAD_FILE": str(state.load),
+        "ORDERS_URL": f"http://{settings.address('ORDERS_PORT')}",
+        "ORDERS_PAYMENT_PROVIDER_URL": f"http://{settings.address('ORDERS_PAYMENT_PROVIDER_PORT')}",
+        "ORDERS_PAYMENT_PROVIDER_LEDGER": str(state.path / "payment-provider.sqlite"),
+        "SLO_PROFILE": settings.profile,
+        "PROMETHEUS_MULTIPROC_DIR": str(state.path / "metrics" / name),
+        "PYTHONUNBUFFERED": "1",
+        "NO_PROXY": _with_loopback(settings.environment.get("NO_PROXY", "")),
+    }
+    return told | _telemetry(name, settings) | _passwords(name, state)
+
+
+def _telemetry(name: str, settings: LocalSettings) -> dict[str, str]:
+    """Return the standard variables; where the user set one, theirs stays."""
+    attributes = f"service.namespace={SERVICE_NAMESPACE},deployment.environment.name=local"
+    told = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{settings.address('OTLP_PORT')}",
+        "OTEL_RESOURCE_ATTRIBUTES": attributes,
+    }
+    theirs = {variable for variable in told if settings.environment.get(variable)}
+    told = {variable: text for variable, text in told.items() if variable not in theirs}
+    return told | {"OTEL_SERVICE_NAME": name}
+
+
+def _passwords(name: str, state: StateFolder) -> dict[str, str]:
+    """Return the files of the passwords that a process needs, and no other's."""
+    if name not in ROLES:
+        return {}
+    told = {
+        "ORDERS_DATABASE_NAME": "orders",
+        "ORDERS_DATABASE_USER": ROLES[name],
+        "ORDERS_DATABASE_PASSWORD_FILE": str(state.secret(ROLES[name])),
+    }
+    others: tuple[str, ...] = ("cache", "broker")
+    if name == "migrate":
+        others = ("service", "worker", "exporter")
+    for other in others:
+        file = f"orders_{other}" if name == "migrate" else other
+        told[f"ORDERS_{other.upper()}_PASSWORD_FILE"] = str(state.secret(file))
+    return told
+
+
+def _with_loopback(no_proxy: str) -> str:
+    return ",".join(filter(None, (no_proxy, "127.0.0.1", "localhost")))

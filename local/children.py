@@ -1,0 +1,153 @@
+"""The children of the local mode: the project's own processes and the servers that they need."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable
+
+from local import servers
+from local.binaries import Binaries
+from local.child_environment import environment_of
+from local.plan import Child, Plan, Probe
+from local.settings import LocalSettings
+from local.state import StateFolder
+from service.semconv import QUEUES
+
+RETENTION = ("--storage.tsdb.retention.time=40d", "--storage.tsdb.retention.size=8GB")
+# Accepted messages must outlive a SIGKILL of the broker.
+DURABLE = ("--appendfsync", "always")
+
+
+class PlanBuilder:
+    """Put together what the local mode runs.
+
+    Args:
+        settings: Ports, paths, rates.
+        binaries: Where the servers' programs are.
+    """
+
+    def __init__(self, settings: LocalSettings, binaries: Binaries) -> None:
+        self._settings = settings
+        self._state = StateFolder(settings.state)
+        self._binaries = binaries
+
+    def plan(self) -> Plan:
+        """Return every child, servers first."""
+        return Plan((*self._servers(), *self._applications()))
+
+    def _servers(self) -> Iterable[Child]:
+        settings, folder = self._settings, self._state.path
+        yield self._postgres()
+        yield self._redis("cache", durable=False)
+        yield self._redis("broker", durable=True)
+        prometheus = servers.prometheus_command(
+            self._binaries.find("prometheus"),
+            folder / "prometheus.yml",
+            folder / "prometheus",
+            settings.ports["PROMETHEUS_PORT"],
+            *RETENTION,
+        )
+        yield self._server("prometheus", prometheus, self._http("PROMETHEUS_PORT", "/-/ready"))
+        alertmanager = servers.alertmanager_command(
+            self._binaries.find("alertmanager"),
+            folder / "alertmanager.yml",
+            folder / "alertmanager",
+            settings.ports["ALERTMANAGER_PORT"],
+        )
+        yield self._server(
+            "alertmanager", alertmanager, self._http("ALERTMANAGER_PORT", "/-/ready")
+        )
+
+    def _postgres(self) -> Child:
+        port = self._settings.ports["ORDERS_DATABASE_PORT"]
+        command = servers.postgres_command(
+            self._binaries.postgres_folder(), self._state.path / "postgres", port
+        )
+        return self._server("postgres", command, Probe("postgres", port), stop_signal=signal.SIGINT)
+
+    def _redis(self, name: str, *, durable: bool) -> Child:
+        port = self._settings.ports[f"ORDERS_{name.upper()}_PORT"]
+        folder = self._state.path / name
+        command = servers.redis_command(
+            self._binaries.find("redis-server"), folder, port, durable=durable
+        )
+        probe = Probe("redis", port, password_file=str(self._state.secret(name)))
+        return self._server(name, [*command, *(DURABLE if durable else ())], probe)
+
+    def _server(
+        self, name: str, command: list[str], probe: Probe, stop_signal: int = signal.SIGTERM
+    ) -> Child:
+        return Child(
+            name,
+            tuple(command),
+            probe=probe,
+            address=f"127.0.0.1:{probe.port}",
+            stop_signal=stop_signal,
+        )
+
+    def _applications(self) -> Iterable[Child]:
+        yield self._python("console", "-m", "local.console", port="GRAFANA_PORT", path="/livez")
+        yield self._python("migrate", "-m", "local.migrate", needs=("postgres",), once=True)
+        yield self._gunicorn(
+            "payment-provider", "outside.payment_provider:create_app()",
+            needs=("console",), port="ORDERS_PAYMENT_PROVIDER_PORT", path="/livez",
+        )  # fmt: skip
+        yield self._gunicorn(
+            "orders", "service.wsgi:app",
+            needs=("migrate", "cache", "console"), port="ORDERS_PORT", path="/readyz",
+        )  # fmt: skip
+        yield self._python(
+            "orders-relay", "-m", "worker.relay",
+            needs=("migrate", "broker", "console"),
+            port="ORDERS_RELAY_METRICS_PORT", path="/metrics",
+        )  # fmt: skip
+        concurrency = self._settings.environment.get("ORDERS_WORKER_CONCURRENCY") or "4"
+        yield self._python(
+            "orders-worker", "-m", "celery", "-A", "worker.main:app", "worker",
+            "-Q", ",".join(QUEUES), "--pool", "prefork", "-c", concurrency,
+            "--without-gossip", "--without-mingle", "--without-heartbeat",
+            needs=("migrate", "broker", "console", "payment-provider"),
+            port="ORDERS_WORKER_METRICS_PORT", path="/metrics",
+        )  # fmt: skip
+        yield self._python(
+            "customers", "-m", "outside.customers",
+            needs=("orders", "orders-relay", "orders-worker", "payment-provider"),
+        )  # fmt: skip
+
+    def _gunicorn(self, name: str, app: str, needs: tuple[str, ...], port: str, path: str) -> Child:
+        config = f"python:{app.partition('.')[0]}.gunicorn_conf"
+        return self._python(
+            name, "-m", "gunicorn", "-c", config, app, needs=needs, port=port, path=path
+        )
+
+    def _python(
+        self,
+        name: str,
+        *arguments: str,
+        needs: tuple[str, ...] = (),
+        port: str | None = None,
+        path: str = "/",
+        once: bool = False,
+    ) -> Child:
+        return Child(
+            name,
+            (sys.executable, *arguments),
+            needs=needs,
+            environment=environment_of(name, self._settings),
+            probe=self._http(port, path) if port else Probe(),
+            address=self._settings.address(port) if port else "",
+            once=once,
+        )
+
+    def _http(self, port: str, path: str) -> Probe:
+        return Probe("http", self._settings.ports[port], path)
+
+
+def write_redis_passwords(state: StateFolder) -> None:
+    """Write the password of each Redis where it reads it."""
+    for name in ("cache", "broker"):
+        file = state.path / name / "password.conf"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o600)
+        file.write_text(f'requirepass "{state.secret(name).read_text().strip()}"\n')

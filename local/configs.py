@@ -1,0 +1,82 @@
+"""Write the files of Prometheus and Alertmanager, which read no variables, for one state folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from local.settings import ROOT, LocalSettings
+from local.state import write_whole
+
+SCRAPE_OURS = "5s"
+SCRAPE_BACK_ENDS = "15s"
+EVALUATE = "15s"
+HEADER = "# Written anew by every `make up` of the local mode; edits are lost.\n"
+
+# Job: port variable, how often.
+JOBS = {
+    "orders": ("ORDERS_METRICS_PORT", SCRAPE_OURS),
+    "orders-worker": ("ORDERS_WORKER_METRICS_PORT", SCRAPE_OURS),
+    "orders-relay": ("ORDERS_RELAY_METRICS_PORT", SCRAPE_OURS),
+    "payment-provider": ("ORDERS_PAYMENT_PROVIDER_METRICS_PORT", SCRAPE_OURS),
+    "console": ("GRAFANA_PORT", SCRAPE_OURS),
+    "prometheus": ("PROMETHEUS_PORT", SCRAPE_BACK_ENDS),
+    "alertmanager": ("ALERTMANAGER_PORT", SCRAPE_BACK_ENDS),
+}
+ALERTMANAGER_SOURCE = ROOT / "observability/stack/alertmanager/alertmanager.yml"
+
+
+def write_prometheus(settings: LocalSettings, path: Path) -> None:
+    """Write Prometheus' file: whom to scrape, which rules, where alerts go.
+
+    Args:
+        settings: Ports and the SLO profile.
+        path: The file; any Prometheus from 2.42 on reads it.
+    """
+    rules = _escape_glob(ROOT / "alerts" / "rules")
+    _write(
+        path,
+        {
+            "global": {"scrape_interval": SCRAPE_BACK_ENDS, "evaluation_interval": EVALUATE},
+            "storage": {"exemplars": {"max_exemplars": 100_000}},
+            "rule_files": [
+                f"{rules}/{room}/*.yml" for room in (settings.profile, "common", "local")
+            ],
+            "alerting": {
+                "alertmanagers": [_static(settings.address("ALERTMANAGER_PORT"))],
+            },
+            "scrape_configs": [
+                {"job_name": job, "scrape_interval": every, **_static(settings.address(variable))}
+                for job, (variable, every) in JOBS.items()
+            ],
+        },
+    )
+
+
+def write_alertmanager(settings: LocalSettings, path: Path) -> None:
+    """Write Alertmanager's file: the stack's own, but mail goes to the console.
+
+    Args:
+        settings: Ports.
+        path: The file.
+    """
+    config: dict[str, Any] = yaml.safe_load(ALERTMANAGER_SOURCE.read_text())
+    config["global"]["smtp_smarthost"] = settings.address("ORDERS_SMTP_PORT")
+    folder = ALERTMANAGER_SOURCE.parent
+    config["templates"] = [f"{_escape_glob(folder)}/{name}" for name in config["templates"]]
+    _write(path, config)
+
+
+def _static(address: str) -> dict[str, Any]:
+    return {"static_configs": [{"targets": [address]}]}
+
+
+def _escape_glob(path: Path) -> str:
+    return re.sub(r"([*?\[\\])", r"\\\1", str(path))
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    write_whole(path, HEADER + yaml.safe_dump(document, sort_keys=False))

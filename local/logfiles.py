@@ -1,0 +1,48 @@
+"""Keep log files small, and read their ends."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MAX_BYTES = 8 * 1024 * 1024
+
+
+def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
+    """Move a log file's text to `NAME.log.1` once it is too long, and begin anew.
+
+    The writers keep their descriptors, opened for appending, so the file itself stays. A line
+    written between the copy and the cut is lost; the same line went to the telemetry store too.
+
+    Returns:
+        Whether it was too long.
+    """
+    try:
+        if log.stat().st_size <= max_bytes:
+            return False
+    except FileNotFoundError:
+        return False
+    old = log.with_name(log.name + ".1")
+    with log.open("rb") as source, old.open("wb") as target:
+        while chunk := source.read(1 << 20):
+            target.write(chunk)
+    os.truncate(log, 0)
+    return True
+
+
+def last_lines(log: Path, count: int, window: int = 256 * 1024) -> list[str]:
+    """Return the last lines of a log file; none if it is not there.
+
+    Args:
+        log: The file.
+        count: How many lines at most.
+        window: How many bytes of the end are looked at.
+    """
+    try:
+        with log.open("rb") as source:
+            size = source.seek(0, os.SEEK_END)
+            source.seek(max(0, size - window))
+            text = source.read().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    return text.splitlines()[-count:] if count > 0 else []

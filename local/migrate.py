@@ -1,0 +1,36 @@
+"""Create the database where it is missing, then run the service's migrations as in Docker.
+
+In Docker the database's own image creates it; a cluster made by `initdb` has none.
+"""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from local.settings import inherited_environment
+
+
+def create_database(environment: dict[str, str]) -> None:
+    """Create the database that `ORDERS_DATABASE_NAME` names, unless it is there."""
+    name = environment["ORDERS_DATABASE_NAME"]
+    with psycopg.connect(
+        host=environment["ORDERS_DATABASE_HOST"],
+        port=environment["ORDERS_DATABASE_PORT"],
+        user=environment["ORDERS_DATABASE_USER"],
+        password=Path(environment["ORDERS_DATABASE_PASSWORD_FILE"]).read_text().strip(),
+        dbname="postgres",
+        autocommit=True,
+        connect_timeout=10,
+    ) as connection:
+        found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if found.fetchone() is None:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+if __name__ == "__main__":
+    create_database(inherited_environment())
+    runpy.run_module("service.migrate", run_name="__main__", alter_sys=True)

@@ -1,0 +1,27 @@
+"""Make the passwords of this state folder, once."""
+
+from __future__ import annotations
+
+import secrets
+
+from local.state import StateFolder, write_whole
+
+NAMES = (
+    "orders_migrate",
+    "orders_service",
+    "orders_worker",
+    "orders_exporter",
+    "cache",
+    "broker",
+)
+
+
+def ensure_passwords(state: StateFolder) -> None:
+    """Write a random password for each name that has none; only the owner may read them."""
+    folder = state.secret("")
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    for name in NAMES:
+        file = state.secret(name)
+        if not file.exists():
+            write_whole(file, secrets.token_urlsafe(24))

@@ -1,0 +1,138 @@
+"""Look at processes in /proc: whose they are, what they hold in memory; and end those left over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.state import MARKER
+
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process as it was when somebody looked.
+
+    Args:
+        pid: Its id.
+        parent: Its parent's id.
+        started: Clock ticks from boot to its start; with the id, unique.
+        command: Its command line, words joined by blanks.
+    """
+
+    pid: int
+    parent: int
+    started: int
+    command: str
+
+    def is_alive(self) -> bool:
+        """Return whether it is still there, and not only as a zombie."""
+        return _read_process(self.pid) == self or (
+            (now := _read_process(self.pid)) is not None and now.started == self.started
+        )
+
+
+def all_processes() -> dict[int, Process]:
+    """Return every process of the machine that is no zombie, by id."""
+    found = (_read_process(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdigit())
+    return {process.pid: process for process in found if process is not None}
+
+
+def _read_process(pid: int) -> Process | None:
+    try:
+        stat = (PROC / str(pid) / "stat").read_text(errors="replace")
+        command = (PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    if fields[0] in "ZX":
+        return None
+    words = command.rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
+    return Process(pid, int(fields[1]), int(fields[19]), words or stat.partition("(")[2][:15])
+
+
+def state_of(pid: int) -> str | None:
+    """Return the state folder that a process belongs to, if it is of a local mode."""
+    prefix = f"{MARKER}=".encode()
+    with suppress(OSError):
+        for variable in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
+            if variable.startswith(prefix):
+                return os.fsdecode(variable.removeprefix(prefix))
+    return None
+
+
+def family(roots: Iterable[int], everybody: dict[int, Process]) -> set[int]:
+    """Return the processes with these ids and all that descend from them."""
+    children: dict[int, list[int]] = {}
+    for process in everybody.values():
+        children.setdefault(process.parent, []).append(process.pid)
+    found: set[int] = set()
+    waiting = [pid for pid in roots if pid in everybody]
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found.add(pid)
+            waiting += children.get(pid, [])
+    return found
+
+
+def members(state: Path) -> list[Process]:
+    """Return every process of a state folder: those that carry its marker, and their descendants.
+
+    A program may write its title over its environment; it is then found as a descendant.
+    """
+    everybody = all_processes()
+    marked = [pid for pid in everybody if state_of(pid) == str(state)]
+    own = _ancestors(os.getpid(), everybody)
+    return [everybody[pid] for pid in sorted(family(marked, everybody) - own)]
+
+
+def _ancestors(pid: int, everybody: dict[int, Process]) -> set[int]:
+    found = set()
+    while pid in everybody and pid not in found:
+        found.add(pid)
+        pid = everybody[pid].parent
+    return found
+
+
+def memory_bytes(pids: Iterable[int]) -> int:
+    """Return the memory of processes: each page is counted once, shared ones by their share.
+
+    Returns:
+        Sum of PSS; of the resident size where PSS may not be read.
+    """
+    return sum(_memory(pid) for pid in pids)
+
+
+def _memory(pid: int) -> int:
+    with suppress(OSError):
+        for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    with suppress(OSError):
+        resident = (PROC / str(pid) / "statm").read_text().split()[1]
+        return int(resident) * os.sysconf("SC_PAGE_SIZE")
+    return 0
+
+
+def end_all(processes: Iterable[Process], patience: float = 5) -> None:
+    """End processes: first by SIGTERM, those that stay by SIGKILL; return when all are gone.
+
+    Args:
+        processes: Whom to end; one whose id was given to another since is left alone.
+        patience: Seconds between the two signals.
+    """
+    left = list(processes)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for process in (left := [process for process in left if process.is_alive()]):
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, number)
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline and any(process.is_alive() for process in left):
+            time.sleep(0.05)
