@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.relocate import DESCRIPTOR, relocate
+
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 OWN = "own"
 
@@ -144,6 +146,8 @@ class Binaries:
         line = f'exec "{tree / program}" "$@"\n'
         if libraries:
             line = f'LD_LIBRARY_PATH="{libraries}" {line}'
+        if folder := relocate(tree, tree / program):
+            line = f'exec {DESCRIPTOR}<"{folder}"\n{line}'
         draft = wrapper.with_suffix(".new")
         draft.write_text(f"#!/bin/sh\n{line}")
         draft.chmod(0o755)
