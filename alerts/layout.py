@@ -1,0 +1,104 @@
+"""Which file holds which groups: everything that `python -m alerts` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alerts import backends, meta, symptoms_dependencies, symptoms_orders, symptoms_queue, telemetry
+from alerts.alerting_rules import slo_groups
+from alerts.model import Group, rule_file
+from alerts.source import read
+from alerts.spec import Objective, load_objectives
+from alerts.windows import HERE, PROFILES, Profile, load_profile
+
+ROOT = HERE.parent
+RULES = HERE / "rules"
+STACK = ROOT / "observability" / "stack"
+STACK_RULES = STACK / "rules"
+
+# What the local mode scrapes; a test holds it to the file that the local mode writes.
+LOCAL_JOBS = (
+    "orders",
+    "orders-worker",
+    "orders-relay",
+    "payment-provider",
+    "prometheus",
+    "alertmanager",
+    "console",
+)
+
+AUTHOR = "Written by `python -m alerts`"
+
+
+def jobs(path: Path) -> list[str]:
+    """Return the names of a scrape file's jobs."""
+    document: dict[str, Any] = read(path).documents[0]
+    return [job["job_name"] for job in document["scrape_configs"]]
+
+
+def docker_jobs() -> list[str]:
+    """Return the jobs that our own compose file adds to the stack's."""
+    files = sorted((ROOT / "observability" / "scrape").glob("*.yml"))
+    return [job for path in files for job in jobs(path)]
+
+
+def stack_jobs() -> list[str]:
+    """Return the jobs of the stack alone."""
+    return jobs(STACK / "prometheus" / "prometheus.yml")
+
+
+def slo_files(
+    objectives: list[Objective], profiles: list[Profile]
+) -> Iterator[tuple[Path, list[Group]]]:
+    """Return the files of each SLO in each profile."""
+    for profile in profiles:
+        for objective in objectives:
+            path = RULES / profile.name / f"slo-{objective.name}.yml"
+            yield path, slo_groups(objective, profile)
+
+
+def other_files() -> dict[Path, list[Group]]:
+    """Return the files that are the same in every profile."""
+    return {
+        RULES / "common" / "orders.yml": [symptoms_orders.group()],
+        RULES / "common" / "queues.yml": [symptoms_queue.group()],
+        RULES / "common" / "dependencies.yml": [symptoms_dependencies.group()],
+        RULES / "common" / "telemetry.yml": [telemetry.group()],
+        RULES / "docker" / "delivery.yml": [telemetry.delivery_docker()],
+        RULES / "docker" / "targets.yml": [meta.targets(docker_jobs())],
+        RULES / "local" / "delivery.yml": [telemetry.delivery_local()],
+        RULES / "local" / "targets.yml": [meta.targets(LOCAL_JOBS)],
+        RULES / "local" / "monitoring.yml": [meta.group()],
+        STACK_RULES / "monitoring.yml": [meta.group()],
+        STACK_RULES / "targets.yml": [meta.targets(stack_jobs())],
+        STACK_RULES / "backends.yml": [backends.group()],
+    }
+
+
+def all_files() -> dict[Path, list[Group]]:
+    """Return every rule file and its groups."""
+    profiles = [load_profile(name) for name in PROFILES]
+    return dict(slo_files(load_objectives(), profiles)) | other_files()
+
+
+def header(path: Path) -> str:
+    """Return the comment that names a file's author, and its profile's caveat."""
+    source = "alerts/slo.yaml and alerts/windows.*.yaml" if _is_slo(path) else "alerts/*.py"
+    text = f"{AUTHOR} from {source}; an edit here is lost."
+    if path.parent.name == "demo":
+        text += (
+            "\nDEMO: every window is a twelfth of the one in its name, so that one minute here is"
+            "\n12 in production. Take the files of production/ for real use."
+        )
+    return text
+
+
+def _is_slo(path: Path) -> bool:
+    return path.parent.name in PROFILES
+
+
+def rendered() -> dict[Path, str]:
+    """Return the text of every file that is written."""
+    return {path: rule_file(groups, header(path)) for path, groups in all_files().items()}

@@ -1,0 +1,42 @@
+"""PromQL from the words of the semconv modules: a metric or label is spelled only there."""
+
+from __future__ import annotations
+
+from observability.instrumentation.semconv import Metric
+
+JOB = "job"
+INSTANCE = "instance"
+LE = "le"
+UP = "up"
+
+
+def equal(label: str, value: str) -> str:
+    """Return the matcher `label="value"`."""
+    return f'{label}="{value}"'
+
+
+def match(label: str, *values: str) -> str:
+    """Return a matcher for any of the values, each a regular expression."""
+    return f'{label}=~"{"|".join(values)}"'
+
+
+def differ(label: str, *values: str) -> str:
+    """Return a matcher for none of the values, each a regular expression."""
+    return f'{label}!~"{"|".join(values)}"'
+
+
+def series(metric: Metric | str, *matchers: str, part: str = "") -> str:
+    """Return a selector.
+
+    Args:
+        metric: A declared metric, or the name of somebody else's.
+        matchers: What its labels must be.
+        part: `_bucket`, `_count` or `_sum` of a histogram.
+    """
+    name = metric.name if isinstance(metric, Metric) else metric
+    return f"{name}{part}" + (f"{{{','.join(matchers)}}}" if matchers else "")
+
+
+def bound(seconds: float) -> str:
+    """Return a bucket's bound as Prometheus 3 stores it: 0.5, 30.0."""
+    return str(float(seconds))
