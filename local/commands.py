@@ -113,9 +113,7 @@ def _logs(state: StateFolder, options: argparse.Namespace) -> int:
     if options.name and options.name not in known:
         return _complain(f"no log of {options.name!r}; there are: {', '.join(known) or 'none'}", 2)
     names = [options.name] if options.name else known
-    logs.show(state, names, options.lines, _say)
-    if options.follow:
-        logs.follow(state, names, _say)
+    logs.show(state, names, options.lines, _say, on=options.follow)
     return 0
 
 

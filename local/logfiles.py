@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 MAX_BYTES = 8 * 1024 * 1024
+WINDOW_BYTES = 256 * 1024
 
 
 def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
@@ -30,19 +31,19 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
     return True
 
 
-def last_lines(log: Path, count: int, window: int = 256 * 1024) -> list[str]:
+def last_lines(log: Path, count: int, end: int | None = None) -> list[str]:
     """Return the last lines of a log file; none if it is not there.
 
     Args:
         log: The file.
-        count: How many lines at most.
-        window: How many bytes of the end are looked at.
+        count: How many lines at most; those further back than 256 KiB are not looked at.
+        end: Read only so many bytes of the file.
     """
     try:
         with log.open("rb") as source:
-            size = source.seek(0, os.SEEK_END)
-            source.seek(max(0, size - window))
-            text = source.read().decode(errors="replace")
+            end = source.seek(0, os.SEEK_END) if end is None else end
+            source.seek(max(0, end - WINDOW_BYTES))
+            text = source.read(end - source.tell()).decode(errors="replace")
     except FileNotFoundError:
         return []
     return text.splitlines()[-count:] if count > 0 else []
