@@ -1,0 +1,30 @@
+#!/usr/bin/env python3
+"""Answer 200 to anything on the usual ports of the back ends; proves wiring, nothing else."""
+
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+PORTS = (1025, 3000, 3100, 3200, 4317, 4318, 8025, 8888, 13133)
+HEALTH_WORDS = ("health", "readyz")  # as in `loki -health`, `mailpit readyz`
+
+
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.send_response(200)
+        # An exposition without series, so that a scrape succeeds.
+        self.send_header("content-type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(b"# stub\n")
+
+    do_POST = do_PUT = do_GET  # noqa: N815 - the base class looks these names up
+
+    def log_message(self, *_):
+        pass
+
+
+if any(word in argument for word in HEALTH_WORDS for argument in sys.argv[1:]):
+    sys.exit(0)
+for port in PORTS:
+    threading.Thread(target=ThreadingHTTPServer(("0.0.0.0", port), Answer).serve_forever).start()
