@@ -47,6 +47,7 @@ class PlanBuilder:
             folder / "prometheus",
             settings.ports["PROMETHEUS_PORT"],
             *RETENTION,
+            self._external_url("PROMETHEUS_PORT"),
         )
         yield self._server("prometheus", prometheus, self._http("PROMETHEUS_PORT", "/-/ready"))
         alertmanager = servers.alertmanager_command(
@@ -139,6 +140,10 @@ class PlanBuilder:
             address=self._settings.address(port) if port else "",
             once=once,
         )
+
+    def _external_url(self, port: str) -> str:
+        """Return the flag for links in alerts; the default would name this machine."""
+        return f"--web.external-url=http://{self._settings.address(port)}/"
 
     def _http(self, port: str, path: str) -> Probe:
         return Probe("http", self._settings.ports[port], path)

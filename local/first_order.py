@@ -8,6 +8,9 @@ import time
 from contextlib import suppress
 from urllib.parse import urlencode
 
+from observability.instrumentation.semconv import ATTR_HTTP_RESPONSE_STATUS_CODE
+from service.semconv import ORDERS
+
 PATIENCE_SECONDS = 60
 POLL_SECONDS = 0.2
 
@@ -33,9 +36,9 @@ def wait_for_first_order(port: int, since: float) -> float | None:
 
 def _orders(port: int, since: float) -> list[object]:
     query = {
-        "service": "orders",
+        "service": ORDERS,
         "operation": "POST /v1/orders",
-        "status": "ok",
+        "attr": f"{ATTR_HTTP_RESPONSE_STATUS_CODE}=201",
         "from": f"{since:.0f}",
         "limit": "1",
     }

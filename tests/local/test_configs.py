@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 import pytest
@@ -75,3 +76,8 @@ def test_only_the_mail_server_and_the_folder_of_the_templates_differ_from_the_st
     folder = f"{ROOT}/observability/stack/alertmanager"
     assert ours.pop("templates") == [f"{folder}/{name}" for name in stack.pop("templates")]
     assert ours == stack
+
+
+def test_the_rules_miss_no_job_and_know_no_other():
+    rules = (ROOT / "alerts/rules/local/targets.yml").read_text()
+    assert set(re.findall(r'job="([^"]+)"', rules)) == set(JOBS)
