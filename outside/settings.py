@@ -24,10 +24,12 @@ class ProviderSettings:
     """Hold what the payment provider is told from outside.
 
     Args:
+        bind_host: Address that it listens on.
         ledger: SQLite file of its books.
         threads: Requests that it answers at once.
     """
 
+    bind_host: str = "127.0.0.1"
     port: int = 8081
     metrics_port: int = 9467
     ledger: Path
@@ -41,6 +43,7 @@ class ProviderSettings:
         reader = EnvironmentReader(environ)
         default_ledger = str(Path(tempfile.gettempdir()) / "payment-provider.sqlite")
         settings = cls(
+            bind_host=reader.text("ORDERS_BIND_HOST", "127.0.0.1"),
             port=read_port(reader, "ORDERS_PAYMENT_PROVIDER_PORT", 8081),
             metrics_port=read_port(reader, "ORDERS_PAYMENT_PROVIDER_METRICS_PORT", 9467),
             ledger=Path(reader.text("ORDERS_PAYMENT_PROVIDER_LEDGER", default_ledger)),

@@ -17,13 +17,14 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from observability.instrumentation.psycopg import InstrumentedPool
 from service.errors import StoreUnavailableError
+from service.faults import mark
 from service.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from observability.instrumentation.telemetry import Telemetry
-    from service.faults import Switchboard
+    from service.faults import Faults, Switchboard
     from service.settings import DatabaseSettings
 
 T = TypeVar("T")
@@ -37,7 +38,8 @@ POOL_TIMEOUT_SECONDS = 1.0
 # noticed half a minute late, since the next request starts a new try.
 RECONNECT_TIMEOUT_SECONDS = 2.0
 PAUSE_SECONDS = 0.5
-SERVER_TIMEOUTS = {
+SERVER_SETTINGS = {
+    "timezone": "UTC",
     "statement_timeout": "2s",
     "lock_timeout": "1s",
     "idle_in_transaction_session_timeout": "10s",
@@ -61,7 +63,7 @@ def connection_arguments(settings: DatabaseSettings, application_name: str) -> d
         "password": settings.password,
         "application_name": application_name,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-        "options": " ".join(f"-c {name}={value}" for name, value in SERVER_TIMEOUTS.items()),
+        "options": " ".join(f"-c {name}={value}" for name, value in SERVER_SETTINGS.items()),
         "keepalives_idle": 5,
         "keepalives_interval": 2,
         "keepalives_count": 2,
@@ -117,10 +119,15 @@ class Database:
                 self._inject_faults(conn)
                 yield conn
         except UNAVAILABLE as error:
-            self._note_failure(error)
-            raise StoreUnavailableError(type(error).__name__) from error
+            unreachable = self._note_failure(error)
+            busy = isinstance(error, PoolTimeout) and not unreachable
+            raise StoreUnavailableError(type(error).__name__, busy=busy) from error
         if self._guard.succeeded():
             logger.info("the database is back")
+
+    def faults(self) -> Faults:
+        """Return which faults are on now."""
+        return self._switchboard.now()
 
     def run(self, work: Callable[[psycopg.Connection[tuple[Any, ...]]], T]) -> T:
         """Run work in a transaction, twice if the connection was dead before the commit."""
@@ -138,19 +145,22 @@ class Database:
                 return result
         raise AssertionError
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception) -> bool:
+        """Close the door when the server cannot be reached; a pool that is only busy stays open."""
         errors = self.pool.get_stats().get("connections_errors", 0)
-        if isinstance(error, PoolTimeout) and errors > self._connect_errors:
-            self._connect_errors = errors
-            if self._guard.failed():
-                logger.warning("the database cannot be reached")
+        unreachable = isinstance(error, PoolTimeout) and errors > self._connect_errors
+        self._connect_errors = errors
+        if unreachable and self._guard.failed():
+            logger.warning("the database cannot be reached")
+        return unreachable
 
     def _inject_faults(self, conn: psycopg.Connection[Any]) -> None:
-        faults = self._switchboard.now()
+        faults = self.faults()
         if faults.database_slow_seconds:
+            mark("database_slow", faults.database_slow_seconds)
             conn.execute(sql.SQL("SELECT pg_sleep({})").format(faults.database_slow_seconds))
         if faults.database_failing_ratio and random.random() < faults.database_failing_ratio:  # noqa: S311
-            logger.warning("fault database_failing: this transaction fails on purpose")
+            mark("database_failing", faults.database_failing_ratio)
             raise psycopg.OperationalError("fault database_failing")
 
 

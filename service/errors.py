@@ -68,6 +68,7 @@ class StoreUnavailableError(OrderError):
 
     retry_after_seconds = 1
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, busy: bool = False) -> None:
         super().__init__(f"the database is not available: {reason}")
         self.reason = reason
+        self.busy = busy

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 HIGHEST_PORT = 65535
 EXIT_CODE = 2
+# Ourselves, and the names that Compose gives; a browser led here under another name is refused.
+TRUSTED_HOSTS = ("localhost", "127.0.0.1", "[::1]", "orders", "edge")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +69,13 @@ class Settings:
 
     Args:
         rate_limit: Requests per second that one client address may make; 0 is no limit.
-        trusted_hosts: Host names that are answered; empty means all.
+        bind_host: Address that the API listens on.
+        trusted_hosts: Host names that are answered; `*` means all.
         trusted_proxies: Reverse proxies in front whose X-Forwarded-For counts.
         load_rate: Requests per second of the customers.
     """
 
+    bind_host: str = "127.0.0.1"
     port: int = 8000
     metrics_port: int = 9464
     worker_metrics_port: int = 9465
@@ -87,7 +91,7 @@ class Settings:
     threads: int = 4
     worker_concurrency: int = 4
     rate_limit: float = 300.0
-    trusted_hosts: tuple[str, ...] = ()
+    trusted_hosts: tuple[str, ...] = TRUSTED_HOSTS
     trusted_proxies: int = 0
     telemetry: TelemetrySettings
 
@@ -103,6 +107,7 @@ class Settings:
         """
         reader = EnvironmentReader(environ)
         settings = cls(
+            bind_host=reader.text("ORDERS_BIND_HOST", "127.0.0.1"),
             port=read_port(reader, "ORDERS_PORT", 8000),
             metrics_port=read_port(reader, "ORDERS_METRICS_PORT", 9464),
             worker_metrics_port=read_port(reader, "ORDERS_WORKER_METRICS_PORT", 9465),
@@ -120,7 +125,7 @@ class Settings:
             threads=reader.integer("ORDERS_THREADS", 4, low=1, high=64),
             worker_concurrency=reader.integer("ORDERS_WORKER_CONCURRENCY", 4, low=1, high=64),
             rate_limit=reader.number("ORDERS_RATE_LIMIT", 300.0, low=0),
-            trusted_hosts=read_words(reader, "ORDERS_TRUSTED_HOSTS"),
+            trusted_hosts=read_words(reader, "ORDERS_TRUSTED_HOSTS", TRUSTED_HOSTS),
             trusted_proxies=reader.integer("ORDERS_TRUSTED_PROXIES", 0, low=0, high=4),
             telemetry=TelemetrySettings.read(reader),
         )
@@ -190,9 +195,10 @@ def read_path(reader: EnvironmentReader, name: str) -> Path | None:
     return Path(text) if text else None
 
 
-def read_words(reader: EnvironmentReader, name: str) -> tuple[str, ...]:
+def read_words(reader: EnvironmentReader, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
     """Read words that commas separate."""
-    return tuple(word.strip() for word in reader.text(name, "").split(",") if word.strip())
+    text = reader.text(name, ",".join(default))
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 def read_url(reader: EnvironmentReader, name: str, default: str) -> str:

@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from service import outbox, payments
 from service.errors import IdempotencyKeyReusedError, InvalidCursorError, OrderNotFoundError
+from service.faults import mark
 from service.orders import Currency, Item, Order, OrderStatus
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 # How long a key answers with what it answered first.
 KEY_LIFETIME = timedelta(hours=24)
+# A task that nobody knows: what the fault poison_message sends.
+POISON = "poison"
 
 COLUMNS = "id, customer_id, items, currency, total_cents, status, created_at, updated_at, version"
 
@@ -174,7 +177,7 @@ def claim_key(conn: Connection[Any], key: IdempotencyKey, order_id: UUID) -> Ans
     Raises:
         IdempotencyKeyReusedError: The key belongs to another request.
     """
-    values = (key.key, key.request_hash, order_id, key.status_code, Jsonb(key.response))
+    values = (key.key, key.request_hash, order_id, key.status_code, Json(key.response))
     if conn.execute(_CLAIM_KEY, (*values, KEY_LIFETIME)).fetchone():
         return None
     row = conn.execute(
@@ -205,13 +208,17 @@ class OrderStore:
         Returns:
             None, or what the key answered before; then nothing is written.
         """
-        message = outbox.Message(order.id, TASK_FULFIL_ORDER, **_context(trace))
+        tasks = [TASK_FULFIL_ORDER]
+        if self._database.faults().poison_message:
+            mark("poison_message", value=True)
+            tasks.append(POISON)
 
         def work(conn: Connection[Any]) -> Answer | None:
             if key and (answer := claim_key(conn, key, order.id)):
                 return answer
             insert_order(conn, order)
-            outbox.add(conn, message)
+            for task in tasks:
+                outbox.add(conn, outbox.Message(order.id, task, **_context(trace)))
             return None
 
         return self._database.run(work)

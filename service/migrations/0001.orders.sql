@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS idempotency_keys (
     request_hash bytea NOT NULL,
     order_id     uuid NOT NULL,
     status_code  smallint NOT NULL,
-    response     jsonb NOT NULL,
+    response     json NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz NOT NULL
 );

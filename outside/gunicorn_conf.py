@@ -1,0 +1,29 @@
+"""Tell gunicorn how to serve the payment provider: `-c python:outside.gunicorn_conf`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from observability.instrumentation.gunicorn import GunicornHooks
+from observability.instrumentation.logs import logging_config
+from outside.settings import ProviderSettings
+
+settings = ProviderSettings.from_env_or_exit()
+
+bind = f"{settings.bind_host}:{settings.port}"
+workers = 1
+worker_class = "gthread"
+threads = settings.threads
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+keepalive = 75
+timeout = 120
+graceful_timeout = 10
+control_socket_disable = True
+logconfig_dict = logging_config(settings.telemetry)
+
+hooks = GunicornHooks(settings.telemetry, metrics_port=settings.metrics_port)
+when_ready = hooks.when_ready
+post_fork = hooks.post_fork
+worker_exit = hooks.worker_exit
+child_exit = hooks.child_exit
+on_exit = hooks.on_exit

@@ -1,0 +1,216 @@
+"""Charge and refund: the HTTP service of somebody else that the orders depend on.
+
+    POST /v1/charges   201 succeeded · 402 declined · 409 voided (a refund came first) · 422 · 503
+    POST /v1/refunds   201 succeeded, or voided when no charge was seen: none can follow · 422 · 503
+    GET  /v1/ledger    the books, page by page
+
+Each order needs a header `Idempotency-Key`; the same key gives the same answer. What is declined
+stands in `ledger.reason_to_decline`. The faults payment_slow and payment_failing strike half of
+their requests before the work and half after it, since an answer can get lost on its way, too.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import random
+import time
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import orjson
+from flask import Flask, Response, request
+from opentelemetry import trace
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from observability.instrumentation.flask import instrument_app
+from observability.instrumentation.telemetry import start_telemetry
+from outside.ledger import (
+    CHARGE,
+    DECLINED,
+    REFUND,
+    SUCCEEDED,
+    VOIDED,
+    Charge,
+    Entry,
+    KeyReusedError,
+    Ledger,
+    VoidedError,
+)
+from outside.settings import ProviderSettings
+from service.faults import Switchboard, mark
+from service.limits import LARGEST_BODY_BYTES, parse_json
+from service.problems import from_validation, problem, register_problems
+from service.schemas import ID_PATTERN, KEY_PATTERN
+from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+M = TypeVar("M", bound=BaseModel)
+
+JSON = "application/json"
+LARGEST_PAGE = 10_000
+
+logger = logging.getLogger(__name__)
+
+
+class KeyHeader(BaseModel):
+    """What makes a request safe to repeat."""
+
+    key: str = Field(pattern=KEY_PATTERN, alias="Idempotency-Key")
+
+
+class RefundBody(BaseModel):
+    """An order to pay back."""
+
+    model_config = ConfigDict(extra="forbid")
+    order_id: str = Field(pattern=ID_PATTERN)
+
+
+class ChargeBody(RefundBody):
+    """An order to be paid."""
+
+    customer_id: str = Field(pattern=ID_PATTERN)
+    amount_cents: int = Field(ge=0, strict=True)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+
+
+class LedgerQuery(BaseModel):
+    """Which page of the books."""
+
+    after: int = Field(default=0, ge=0)
+    limit: int = Field(default=LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
+
+
+class UnavailableError(Exception):
+    """Say that the provider fails on purpose."""
+
+
+class ProviderViews:
+    """Answer the provider's requests."""
+
+    def __init__(self, ledger: Ledger, switchboard: Switchboard) -> None:
+        self._ledger = ledger
+        self._switchboard = switchboard
+
+    def charge(self) -> Response:
+        """Charge an order."""
+        key = _check(KeyHeader, dict(request.headers)).key
+        body = _check(ChargeBody, parse_json(request.get_data(cache=False)))
+        trace.get_current_span().set_attributes(
+            {ATTR_ORDER_ID: body.order_id, ATTR_CUSTOMER_ID: body.customer_id}
+        )
+        with self._misfortune():
+            entry, replayed = self._ledger.charge(key, Charge(**body.model_dump()))
+        return _movement(entry, replayed=replayed)
+
+    def refund(self) -> Response:
+        """Pay an order back."""
+        key = _check(KeyHeader, dict(request.headers)).key
+        body = _check(RefundBody, parse_json(request.get_data(cache=False)))
+        trace.get_current_span().set_attribute(ATTR_ORDER_ID, body.order_id)
+        with self._misfortune():
+            entry, replayed = self._ledger.refund(key, body.order_id)
+        return _movement(entry, replayed=replayed)
+
+    def ledger(self) -> Response:
+        """Return the books: totals, and one page of entries."""
+        query = _check(LedgerQuery, request.args.to_dict())
+        entries = self._ledger.page(query.after, query.limit)
+        totals = self._ledger.totals()
+        return _json(
+            {
+                "charges": totals.get((CHARGE, SUCCEEDED), 0),
+                "declined": totals.get((CHARGE, DECLINED), 0),
+                "refunds": totals.get((REFUND, SUCCEEDED), 0),
+                "voided": totals.get((REFUND, VOIDED), 0),
+                "entries": [dataclasses.asdict(entry) for entry in entries],
+                "next": entries[-1].seq if len(entries) == query.limit else None,
+            }
+        )
+
+    @contextmanager
+    def _misfortune(self) -> Iterator[None]:
+        faults = self._switchboard.now()
+        late = random.random() < 0.5  # noqa: S311
+        fails = random.random() < faults.payment_failing_ratio  # noqa: S311
+        if not late:
+            _strike(faults.payment_slow_seconds, fails=fails)
+        yield
+        if late:
+            _strike(faults.payment_slow_seconds, fails=fails)
+
+
+def _strike(seconds: float, *, fails: bool) -> None:
+    if seconds:
+        mark("payment_slow", seconds)
+        time.sleep(seconds)
+    if fails:
+        mark("payment_failing", value=True)
+        raise UnavailableError
+
+
+def _check(model: type[M], value: Any) -> M:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise from_validation(error) from None
+
+
+def _json(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return Response(orjson.dumps(body), status.value, mimetype=JSON)
+
+
+def _movement(entry: Entry, *, replayed: bool) -> Response:
+    body: dict[str, Any] = {"id": entry.id, "state": entry.state}
+    if entry.reason:
+        body["reason"] = entry.reason
+    declined = entry.state == DECLINED
+    response = _json(body, HTTPStatus.PAYMENT_REQUIRED if declined else HTTPStatus.CREATED)
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    logger.info(
+        "%s %s", entry.kind, entry.state, extra={ATTR_ORDER_ID: entry.order_id, "id": entry.id}
+    )
+    return response
+
+
+def _register_errors(app: Flask) -> None:
+    register_problems(app)
+    app.register_error_handler(VoidedError, lambda _: _json({"state": VOIDED}, HTTPStatus.CONFLICT))
+    app.register_error_handler(
+        KeyReusedError,
+        lambda _: problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "this idempotency key was used with another request",
+            [{"field": "Idempotency-Key", "message": "used with another request"}],
+        ),
+    )
+    app.register_error_handler(
+        UnavailableError,
+        lambda _: problem(HTTPStatus.SERVICE_UNAVAILABLE, "the provider fails on purpose"),
+    )
+
+
+def create_app(settings: ProviderSettings | None = None) -> Flask:
+    """Return the payment provider, ready to be served."""
+    settings = settings or ProviderSettings.from_env_or_exit()
+    switchboard = Switchboard(settings.faults_file)
+    telemetry = start_telemetry(
+        settings.telemetry,
+        service_name=PAYMENT_PROVIDER,
+        service_namespace=SERVICE_NAMESPACE,
+        is_dropping=lambda: switchboard.now().telemetry_dropped,
+    )
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    views = ProviderViews(Ledger(settings.ledger), switchboard)
+    app.add_url_rule("/v1/charges", "charge", views.charge, methods=["POST"])
+    app.add_url_rule("/v1/refunds", "refund", views.refund, methods=["POST"])
+    app.add_url_rule("/v1/ledger", "ledger", views.ledger, methods=["GET"])
+    app.add_url_rule("/livez", "livez", lambda: _json({"status": "ok"}), methods=["GET"])
+    _register_errors(app)
+    instrument_app(app, telemetry)
+    return app

@@ -1,0 +1,88 @@
+"""Build the API: the one place where its parts are made and put together."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from flask import Flask, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from observability.instrumentation.flask import instrument_app
+from observability.instrumentation.telemetry import start_telemetry
+from service.api import OrderViews
+from service.cache import OrderCache
+from service.database import Database, open_pool
+from service.faults import Switchboard
+from service.health import health_blueprint
+from service.injection import inject_faults
+from service.limits import LARGEST_BODY_BYTES, RateLimit, check_headers
+from service.metrics import OrderMetrics
+from service.openapi import openapi_blueprint
+from service.problems import register_problems
+from service.semconv import ORDERS, POOL_ORDERS, SERVICE_NAMESPACE
+from service.store import OrderStore
+
+if TYPE_CHECKING:
+    from observability.instrumentation.telemetry import Telemetry
+    from service.settings import Settings
+
+
+def create_app(settings: Settings) -> Flask:
+    """Return the order API, ready to be served; its connections are made in the background.
+
+    Call it after the fork: the pool of connections does not survive one.
+    """
+    switchboard = Switchboard(settings.faults_file)
+    telemetry = start_telemetry(
+        settings.telemetry,
+        service_name=ORDERS,
+        service_namespace=SERVICE_NAMESPACE,
+        service_version=version(),
+        is_dropping=lambda: switchboard.now().telemetry_dropped,
+    )
+    app = Flask(__name__, static_folder=None)
+    _configure(app, settings)
+    _wire(app, settings, telemetry, switchboard)
+    instrument_app(app, telemetry)
+    return app
+
+
+def version() -> str:
+    """Return the version that is installed, or `0` when run from a bare checkout."""
+    try:
+        return metadata.version("sightline")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    if "*" not in settings.trusted_hosts:
+        app.config["TRUSTED_HOSTS"] = list(settings.trusted_hosts)
+    app.url_map.strict_slashes = True
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=settings.trusted_proxies, x_host=0, x_proto=0
+        )
+
+
+def _wire(app: Flask, settings: Settings, telemetry: Telemetry, switchboard: Switchboard) -> None:
+    pool = open_pool(settings.database, telemetry, POOL_ORDERS, max_size=settings.threads)
+    database = Database(pool, switchboard)
+    cache = OrderCache.connect(settings.cache, telemetry, switchboard)
+    rate_limit = RateLimit(cache.client, settings.rate_limit)
+
+    def admit() -> None:
+        check_headers(request)
+        if request.path.startswith("/v1/"):
+            rate_limit.spend(request.remote_addr or "")
+
+    app.before_request(admit)
+    inject_faults(app, switchboard)
+    register_problems(app)
+    views = OrderViews(OrderStore(database), cache, OrderMetrics(telemetry))
+    app.register_blueprint(views.blueprint())
+    app.register_blueprint(health_blueprint(database, cache))
+    app.register_blueprint(openapi_blueprint(version()))
+    app.extensions["orders"] = {"database": database, "cache": cache, "switchboard": switchboard}

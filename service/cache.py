@@ -1,0 +1,277 @@
+"""Keep orders that are read often in Redis, and never wait long for it.
+
+An entry lives past the moment at which it counts as fresh: while the database is down, what was
+known last is better than nothing. Whoever finds no fresh entry takes a short lock and reads the
+database; the others wait a moment for that answer (one flight per key, over all processes).
+Whoever changes an order writes it here too; a script keeps an older version from replacing a newer.
+When Redis is slow or gone, a read costs one database query, not a time-out: after the first failure
+nobody asks for a moment.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from observability.instrumentation.redis import CacheInstruments, instrument_redis
+from service.documents import to_json
+from service.errors import OrderNotFoundError, StoreUnavailableError
+from service.faults import mark
+from service.guard import Guard
+from service.semconv import CACHE_ORDERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from uuid import UUID
+
+    from observability.instrumentation.telemetry import Telemetry
+    from service.faults import Switchboard
+    from service.orders import Order
+    from service.settings import RedisSettings
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 60.0
+# Keys that were written together must not expire together.
+JITTER = 0.2
+ABSENT_SECONDS = 5.0
+STALE_SECONDS = 600.0
+FLIGHT_SECONDS = 1.0
+# Longer than a usual database read, shorter than a caller's patience.
+FLIGHT_WAIT_SECONDS = 0.15
+FLIGHT_POLL_SECONDS = 0.01
+SOCKET_TIMEOUT_SECONDS = 0.1
+PAUSE_SECONDS = 1.0
+HOT_KEY_SECONDS = 0.02
+HOT_KEY_WAIT_SECONDS = 0.5
+
+# KEYS[1] entry; ARGV version, entry, milliseconds. An entry starts with its version and a blank.
+STORE_SCRIPT = """
+local held = redis.call('GET', KEYS[1])
+if held and tonumber(string.match(held, '^%d+')) > tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+# KEYS[1] lock; ARGV the holder's token. Frees the lock only for who holds it.
+RELEASE_SCRIPT = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
+return 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """Hold what the cache knows of one order; no body says that there is no such order."""
+
+    version: int
+    fresh_until: float
+    body: bytes
+
+    def encode(self) -> bytes:
+        """Return the entry as Redis keeps it: version, time and body, with blanks between."""
+        return b"%d %.3f %b" % (self.version, self.fresh_until, self.body)
+
+    @classmethod
+    def decode(cls, text: bytes) -> Entry:
+        """Return the entry that was encoded."""
+        version, fresh_until, body = text.split(b" ", 2)
+        return cls(int(version), float(fresh_until), body)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hold an order's JSON text, and how many seconds too old it is."""
+
+    body: bytes
+    stale_seconds: float = 0.0
+
+
+class OrderCache:
+    """Answer reads of single orders from Redis, else from where they are kept.
+
+    Args:
+        client: A client whose commands time out soon.
+        instruments: Count what was found and how long commands took.
+        switchboard: Tells whether the cache is cold or hot on purpose.
+        clock: Seconds since the epoch, which all processes share.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        instruments: CacheInstruments,
+        switchboard: Switchboard,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.client = client
+        self._instruments = instruments
+        self._switchboard = switchboard
+        self._clock = clock
+        self._guard = Guard(PAUSE_SECONDS)
+        self._store = client.register_script(STORE_SCRIPT)
+        self._release = client.register_script(RELEASE_SCRIPT)
+
+    @classmethod
+    def connect(
+        cls, settings: RedisSettings, telemetry: Telemetry, switchboard: Switchboard
+    ) -> OrderCache:
+        """Return a cache on the Redis of the settings; nothing is connected yet."""
+        client = connect(settings, telemetry)
+        return cls(client, CacheInstruments(telemetry, CACHE_ORDERS), switchboard)
+
+    def get(self, order_id: UUID, load: Callable[[], Order]) -> Found:
+        """Return an order's JSON text, from the cache if it can.
+
+        Args:
+            order_id: Which order.
+            load: Reads the order from the database.
+
+        Raises:
+            OrderNotFoundError: There is no such order.
+            StoreUnavailableError: It is not in the cache and the database does not answer.
+        """
+        if not self._guard.allows():
+            self._instruments.bypass()
+            return Found(to_json(load()))
+        try:
+            self._stand_in_line()
+            entry = self._look(order_id)
+        except redis.RedisError as error:
+            self._fail(error)
+            self._instruments.error()
+            return Found(to_json(load()))
+        self._succeed()
+        if entry and entry.fresh_until > self._clock():
+            self._instruments.hit()
+            return Found(_body(entry, order_id))
+        self._instruments.miss()
+        return self._fly(order_id, entry, load)
+
+    def put(self, order: Order) -> bytes:
+        """Write a changed order through and return its JSON text.
+
+        Never raises, and an older version never replaces a newer one.
+        """
+        body = to_json(order)
+        self._write(order.id, order.version, body, FRESH_SECONDS)
+        return body
+
+    def _look(self, order_id: UUID) -> Entry | None:
+        if self._switchboard.now().cold_cache:
+            mark("cold_cache", True)
+            return None
+        with self._instruments.timed():
+            text: bytes | None = self.client.get(_key(order_id))  # type: ignore[assignment]
+        return Entry.decode(text) if text else None
+
+    def _fly(self, order_id: UUID, stale: Entry | None, load: Callable[[], Order]) -> Found:
+        with self._flight(order_id) as leads:
+            if not leads and (entry := self._await(order_id, stale)):
+                return Found(_body(entry, order_id))
+            try:
+                order = load()
+            except OrderNotFoundError:
+                self._write(order_id, 0, b"", ABSENT_SECONDS)
+                raise
+            except StoreUnavailableError:
+                if stale is None or not stale.body:
+                    raise
+                logger.warning("a stale order is served: the database does not answer")
+                return Found(stale.body, stale_seconds=self._clock() - stale.fresh_until)
+            return Found(self.put(order))
+
+    @contextmanager
+    def _flight(self, order_id: UUID) -> Iterator[bool]:
+        """Yield whether this caller is the one that reads the database."""
+        name, token = f"flight:{order_id}", secrets.token_hex(8)
+        leads = self._attempt(
+            lambda: self.client.set(name, token, nx=True, px=int(FLIGHT_SECONDS * 1000)), True
+        )
+        try:
+            yield bool(leads)
+        finally:
+            if leads:
+                self._attempt(lambda: self._release(keys=[name], args=[token]), None)
+
+    def _await(self, order_id: UUID, stale: Entry | None) -> Entry | None:
+        """Return what the leading caller wrote, the stale entry, or None when it takes long."""
+        if stale is not None:
+            return stale
+        deadline = time.monotonic() + FLIGHT_WAIT_SECONDS
+        while time.monotonic() < deadline and self._guard.allows():
+            time.sleep(FLIGHT_POLL_SECONDS)
+            text = self._attempt(lambda: self.client.get(_key(order_id)), None)
+            if text:
+                return Entry.decode(text)
+        return None
+
+    def _write(self, order_id: UUID, version: int, body: bytes, fresh_seconds: float) -> None:
+        fresh_for = fresh_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311
+        entry = Entry(version, self._clock() + fresh_for, body)
+        keep_for = fresh_for + (STALE_SECONDS if body else 0)
+        arguments: list[bytes | int] = [version, entry.encode(), int(keep_for * 1000)]
+        self._attempt(lambda: self._store(keys=[_key(order_id)], args=arguments), None)
+
+    def _attempt(self, command: Callable[[], Any], otherwise: Any) -> Any:
+        """Run a command unless Redis just failed; return `otherwise` when it does."""
+        if not self._guard.allows():
+            return otherwise
+        try:
+            with self._instruments.timed():
+                answer = command()
+        except redis.RedisError as error:
+            self._fail(error)
+            return otherwise
+        self._succeed()
+        return answer
+
+    def _stand_in_line(self) -> None:
+        """Queue for one key that everybody wants, if that fault is on."""
+        if not self._switchboard.now().hot_key:
+            return
+        mark("hot_key", True)
+        deadline = time.monotonic() + HOT_KEY_WAIT_SECONDS
+        while time.monotonic() < deadline:
+            if self.client.set("hot", 1, nx=True, px=int(HOT_KEY_SECONDS * 1000)):
+                return
+            time.sleep(FLIGHT_POLL_SECONDS)
+
+    def _fail(self, error: redis.RedisError) -> None:
+        if self._guard.failed():
+            logger.warning("the cache failed and is left alone: %s", type(error).__name__)
+
+    def _succeed(self) -> None:
+        if self._guard.succeeded():
+            logger.info("the cache is back")
+
+
+def connect(settings: RedisSettings, telemetry: Telemetry) -> redis.Redis:
+    """Return a client that gives up soon and never tries twice."""
+    client = redis.Redis(
+        host=settings.host,
+        port=settings.port,
+        password=settings.password or None,
+        socket_timeout=SOCKET_TIMEOUT_SECONDS,
+        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return instrument_redis(client, telemetry)
+
+
+def _key(order_id: UUID) -> str:
+    return f"order:{order_id}"
+
+
+def _body(entry: Entry, order_id: UUID) -> bytes:
+    if not entry.body:
+        raise OrderNotFoundError(order_id)
+    return entry.body

@@ -1,0 +1,213 @@
+"""Break things on purpose: the one switchboard of all processes.
+
+Faults are OpenFeature flags in one file, which every process reads within a second of a request.
+Only who can write that file can set them: `python -m service.faults list | set NAME VALUE | clear`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from openfeature import api
+from opentelemetry import trace
+
+from observability.instrumentation.settings import SettingsError
+from service.flag_file import FlagFile, FlagFileProvider, Flags, read_flags, write_flags
+from service.semconv import ATTR_FEATURE_FLAG_KEY, ATTR_FEATURE_FLAG_VALUE, EVENT_FEATURE_FLAG
+from service.settings import exit_for, faults_file_from_env
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from openfeature.client import OpenFeatureClient
+
+OFF = "off"
+ON = "on"
+CUSTOM = "custom"
+USAGE = "usage: python -m service.faults list | set NAME VALUE | clear [NAME]\n"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Describe one fault that can be switched on.
+
+    Args:
+        name: The flag's key and the word on the command line.
+        field: Where `Faults` holds its value.
+        description: What goes wrong, in one sentence.
+        on: Value of the variant `on`; a number, or True.
+        most: Highest value that makes sense; 1 for a ratio.
+    """
+
+    name: str
+    field: str
+    description: str
+    on: float | bool = True
+    most: float = 1.0
+
+
+FAULTS = (
+    Fault("payment_slow", "payment_slow_seconds", "The payment provider answers late.", 3.0, 60),
+    Fault("payment_failing", "payment_failing_ratio", "The payment provider answers 503.", 0.5),
+    Fault("database_slow", "database_slow_seconds", "Each transaction waits first.", 0.6, 30),
+    Fault("database_failing", "database_failing_ratio", "Transactions of the API fail.", 0.2),
+    Fault("cold_cache", "cold_cache", "No look-up in the cache finds anything."),
+    Fault("hot_key", "hot_key", "All reads queue for one key of the cache."),
+    Fault("error_rate", "error_ratio", "Requests to the API answer 500.", 0.05),
+    Fault("worker_stuck", "worker_stuck", "Tasks start and do not go on."),
+    Fault("relay_dead", "relay_dead", "The relay sends nothing."),
+    Fault("poison_message", "poison_message", "Each order adds a message that cannot be sent."),
+    Fault("email_down", "email_down", "The mail server refuses everything."),
+    Fault("memory_growth", "memory_growth_mb", "The API leaks: MB per minute.", 60.0, 600),
+    Fault("telemetry_dropped", "telemetry_dropped", "Spans and log lines are thrown away."),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+@dataclass(frozen=True)
+class Faults:
+    """Hold which faults are on at a moment; 0 and False are off."""
+
+    payment_slow_seconds: float = 0.0
+    payment_failing_ratio: float = 0.0
+    database_slow_seconds: float = 0.0
+    database_failing_ratio: float = 0.0
+    cold_cache: bool = False
+    hot_key: bool = False
+    error_ratio: float = 0.0
+    worker_stuck: bool = False
+    relay_dead: bool = False
+    poison_message: bool = False
+    email_down: bool = False
+    memory_growth_mb: float = 0.0
+    telemetry_dropped: bool = False
+
+
+class Switchboard:
+    """Tell which faults are on now.
+
+    Flags are evaluated when their file changes and kept until then, since a request asks often.
+
+    Args:
+        path: The flag file; None means that nothing is ever broken on purpose.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._file = FlagFile(path)
+        self._client: OpenFeatureClient | None = None
+        self._generation = 0
+        self._faults = Faults()
+
+    def now(self) -> Faults:
+        """Return what is on; a look at the file's time stamp at most once a second."""
+        generation = self._file.refresh()
+        if generation != self._generation:
+            self._generation = generation
+            self._evaluate()
+        return self._faults
+
+    def _evaluate(self) -> None:
+        if self._client is None:
+            domain = f"faults-{id(self)}"
+            api.set_provider_and_wait(FlagFileProvider(self._file), domain)
+            self._client = api.get_client(domain)
+        before, self._faults = (
+            self._faults,
+            Faults(**{fault.field: _value(self._client, fault) for fault in FAULTS}),
+        )
+        for field in fields(Faults):
+            value = getattr(self._faults, field.name)
+            if value != getattr(before, field.name):
+                logger.warning("fault %s is now %s", field.name, value or OFF)
+
+
+def _value(client: OpenFeatureClient, fault: Fault) -> float | bool:
+    if isinstance(fault.on, bool):
+        return client.get_boolean_value(fault.name, False)
+    return min(fault.most, max(0.0, client.get_float_value(fault.name, 0.0)))
+
+
+def mark(fault: str, value: float | bool) -> None:
+    """Write into the current span and the log that a fault struck here."""
+    trace.get_current_span().add_event(
+        EVENT_FEATURE_FLAG, {ATTR_FEATURE_FLAG_KEY: fault, ATTR_FEATURE_FLAG_VALUE: value}
+    )
+    logger.warning("fault %s strikes", fault, extra={ATTR_FEATURE_FLAG_KEY: fault})
+
+
+def default_flags() -> Flags:
+    """Return all faults as flags, each switched off."""
+    return {fault.name: _flag(fault, OFF, fault.on) for fault in FAULTS}
+
+
+def _flag(fault: Fault, variant: str, custom: float | bool) -> dict[str, Any]:
+    off = False if isinstance(fault.on, bool) else 0.0
+    variants = {OFF: off, ON: fault.on}
+    if variant == CUSTOM:
+        variants[CUSTOM] = custom
+    return {"state": "ENABLED", "variants": variants, "defaultVariant": variant}
+
+
+def set_fault(path: Path, name: str, text: str) -> None:
+    """Switch one fault: `on`, `off`, or a number within its bounds.
+
+    Raises:
+        ValueError: The name or the value is not known; says what was expected.
+    """
+    fault = BY_NAME.get(name)
+    if fault is None:
+        raise ValueError(f"{name!r} is no fault: expected one of {', '.join(BY_NAME)}")
+    flags = {**default_flags(), **read_flags(path)}
+    if text in {ON, OFF}:
+        flags[name] = _flag(fault, text, fault.on)
+    else:
+        flags[name] = _flag(fault, CUSTOM, _number(fault, text))
+    write_flags(path, flags)
+
+
+def _number(fault: Fault, text: str) -> float:
+    expected = "on or off" if fault.on is True else f"on, off or a number from 0 to {fault.most}"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if fault.on is True or not 0 <= value <= fault.most:
+        raise ValueError(f"{fault.name}={text!r}: expected {expected}")
+    return value
+
+
+def main(arguments: list[str], path: Path) -> int:
+    """Run the command; return its exit code."""
+    match arguments:
+        case ["list"]:
+            flags = {**default_flags(), **read_flags(path)}
+            for fault in FAULTS:
+                flag = flags[fault.name]
+                value = flag["variants"].get(flag["defaultVariant"])
+                state = OFF if not value else f"{flag['defaultVariant']} ({value})"
+                print(f"{fault.name:18} {state:14} {fault.description}")  # noqa: T201
+        case ["set", name, value]:
+            set_fault(path, name, value)
+        case ["clear"]:
+            write_flags(path, default_flags())
+        case ["clear", name]:
+            set_fault(path, name, OFF)
+        case _:
+            sys.stderr.write(USAGE)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:], faults_file_from_env()))
+    except SettingsError as bad:
+        exit_for(bad)
+    except ValueError as bad_value:
+        sys.stderr.write(f"{bad_value}\n")
+        sys.exit(2)

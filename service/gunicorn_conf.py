@@ -1,0 +1,68 @@
+"""Tell gunicorn how to serve the orders: `-c python:service.gunicorn_conf`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import redis
+
+from observability.instrumentation.dependencies import DependencyProbes
+from observability.instrumentation.gunicorn import GunicornHooks
+from observability.instrumentation.logs import logging_config
+from service.database import connection_arguments
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from prometheus_client.registry import Collector
+
+settings = Settings.from_env_or_exit()
+
+
+def probe_database() -> None:
+    """Raise unless PostgreSQL answers."""
+    with psycopg.connect(**connection_arguments(settings.database, "orders-probe")) as conn:
+        conn.execute("SELECT 1")
+
+
+def probe_cache() -> None:
+    """Raise unless the cache answers."""
+    with redis.Redis(
+        host=settings.cache.host,
+        port=settings.cache.port,
+        password=settings.cache.password or None,
+        socket_timeout=1,
+        socket_connect_timeout=1,
+    ) as client:
+        client.ping()
+
+
+def collectors() -> Iterable[Collector]:
+    """Return what the parent reads at each scrape."""
+    return [DependencyProbes({"postgres": probe_database, "cache": probe_cache})]
+
+
+bind = f"{settings.bind_host}:{settings.port}"
+workers = settings.workers
+worker_class = "gthread"
+threads = settings.threads
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+# Longer than the edge keeps a connection, which then never meets a closed one.
+keepalive = 75
+timeout = 30
+graceful_timeout = 10
+limit_request_line = 4094
+limit_request_fields = 64
+limit_request_field_size = 8190
+control_socket_disable = True
+logconfig_dict = logging_config(settings.telemetry)
+
+hooks = GunicornHooks(settings.telemetry, metrics_port=settings.metrics_port, collectors=collectors)
+when_ready = hooks.when_ready
+post_fork = hooks.post_fork
+worker_exit = hooks.worker_exit
+child_exit = hooks.child_exit
+on_exit = hooks.on_exit

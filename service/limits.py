@@ -1,0 +1,128 @@
+"""Limit what a request may ask for: bytes, depth, headers, and how often it comes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import redis
+from werkzeug.exceptions import BadRequest, RequestHeaderFieldsTooLarge
+
+from service.errors import TooManyRequestsError
+from service.guard import Guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from flask import Request
+
+logger = logging.getLogger(__name__)
+
+LARGEST_BODY_BYTES = 64 * 1024
+LARGEST_HEADERS_BYTES = 16 * 1024
+DEEPEST_JSON = 8
+WINDOW_SECONDS = 10
+# A process takes this part of a client's budget at once, so a busy client costs
+# one command in twenty requests and a bit.
+LEASE_SHARE = 0.05
+MOST_CLIENTS = 10_000
+PAUSE_SECONDS = 1.0
+
+
+def check_headers(request: Request) -> None:
+    """Refuse a request whose headers are larger than any honest client's."""
+    size = sum(len(name) + len(value) for name, value in request.headers)
+    if size > LARGEST_HEADERS_BYTES:
+        raise RequestHeaderFieldsTooLarge
+
+
+def parse_json(text: bytes) -> Any:
+    """Return what a JSON text says, or raise BadRequest; depth is limited."""
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"the body is not JSON: {error}") from None
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST_JSON:
+            raise BadRequest(f"the body is nested deeper than {DEEPEST_JSON} levels")
+        level = [inner for outer in level for inner in _inside(outer)]
+    return value
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [inner for inner in value.values() if isinstance(inner, (dict, list))]
+    if isinstance(value, list):
+        return [inner for inner in value if isinstance(inner, (dict, list))]
+    return []
+
+
+class RateLimit:
+    """Count requests per client over all processes; without Redis everybody may pass.
+
+    Args:
+        client: The cache's Redis.
+        per_second: Requests per second on average over a window; 0 is no limit.
+        clock: Seconds since the epoch, which all processes share.
+    """
+
+    def __init__(
+        self, client: redis.Redis, per_second: float, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._client = client
+        self._clock = clock
+        self._budget = int(per_second * WINDOW_SECONDS)
+        self._lease = max(1, int(self._budget * LEASE_SHARE))
+        self._guard = Guard(PAUSE_SECONDS)
+        self._lock = threading.Lock()
+        self._window = 0
+        self._left: dict[str, int] = {}
+
+    def spend(self, client: str) -> None:
+        """Count one request of a client, or raise TooManyRequestsError."""
+        if not self._budget:
+            return
+        now = self._clock()
+        window = int(now // WINDOW_SECONDS)
+        left = self._take(client, window)
+        if left is None and self._guard.allows():
+            left = self._take_lease(client, window)
+        if left is not None and left < 0:
+            raise TooManyRequestsError(int((window + 1) * WINDOW_SECONDS - now) + 1)
+
+    def _take(self, client: str, window: int) -> int | None:
+        """Return what is left here after this request, -1 if nothing, None if unknown."""
+        with self._lock:
+            if window != self._window or len(self._left) > MOST_CLIENTS:
+                self._window = window
+                self._left.clear()
+            left = self._left.get(client)
+            if left is None or left == 0:
+                return None
+            if left > 0:
+                self._left[client] = left = left - 1
+            return left
+
+    def _take_lease(self, client: str, window: int) -> int | None:
+        name = f"rate:{window}:{client}"
+        try:
+            pipeline = self._client.pipeline(transaction=False)
+            pipeline.incrby(name, self._lease)
+            pipeline.expire(name, 2 * WINDOW_SECONDS)
+            spent: int = pipeline.execute()[0]
+        except redis.RedisError as error:
+            if self._guard.failed():
+                logger.warning("requests are not limited: %s", type(error).__name__)
+            return None
+        if self._guard.succeeded():
+            logger.info("requests are limited again")
+        granted = min(self._lease, self._budget - (spent - self._lease))
+        with self._lock:
+            left = granted - 1 if granted > 0 else -1
+            self._left[client] = left if left < 0 else max(left, self._left.get(client, 0))
+            return left

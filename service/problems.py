@@ -1,0 +1,127 @@
+"""Say what went wrong as problem+json, with the trace id and the fields that are bad.
+
+Source: RFC 9457.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask import Response
+from opentelemetry import trace
+from werkzeug.exceptions import HTTPException
+
+from service.errors import (
+    IdempotencyKeyReusedError,
+    InvalidCursorError,
+    InvalidTransitionError,
+    OrderError,
+    OrderNotFoundError,
+    StoreUnavailableError,
+    TooManyRequestsError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from flask import Flask
+    from pydantic import ValidationError
+
+MEDIA_TYPE = "application/problem+json"
+FieldErrors = list[dict[str, str]]
+
+# The only table from an error to a status.
+STATUSES: Mapping[type[OrderError], HTTPStatus] = {
+    OrderNotFoundError: HTTPStatus.NOT_FOUND,
+    InvalidTransitionError: HTTPStatus.CONFLICT,
+    IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidCursorError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
+    StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+FIELDS: Mapping[type[OrderError], str] = {
+    InvalidTransitionError: "status",
+    IdempotencyKeyReusedError: "Idempotency-Key",
+    InvalidCursorError: "cursor",
+}
+
+
+class InvalidFieldsError(Exception):
+    """Say which fields of a request are bad, and why."""
+
+    def __init__(self, errors: FieldErrors) -> None:
+        super().__init__("; ".join(f"{error['field']}: {error['message']}" for error in errors))
+        self.errors = errors
+
+
+def from_validation(error: ValidationError) -> InvalidFieldsError:
+    """Return a validation's findings; what was sent is not repeated."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return InvalidFieldsError(
+        [
+            {"field": ".".join(map(str, one["loc"])) or "body", "message": one["msg"]}
+            for one in found
+        ]
+    )
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    errors: FieldErrors | None = None,
+    headers: Sequence[tuple[str, str]] = (),
+) -> Response:
+    """Return an answer that says what went wrong.
+
+    Args:
+        status: The answer's status, and the problem's title.
+        detail: What happened, for a person.
+        errors: Which fields are bad: `field` and `message` each.
+        headers: More headers of the answer.
+    """
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+    }
+    context = trace.get_current_span().get_span_context()
+    if context.is_valid:
+        body["trace_id"] = trace.format_trace_id(context.trace_id)
+    if errors:
+        body["errors"] = errors
+    response = Response(orjson.dumps(body), status.value, mimetype=MEDIA_TYPE)
+    response.headers.extend(headers)
+    return response
+
+
+def register_problems(app: Flask) -> None:
+    """Let every error of the app become a problem."""
+    app.register_error_handler(OrderError, _order_error)
+    app.register_error_handler(InvalidFieldsError, _invalid_fields)
+    app.register_error_handler(HTTPException, _http_error)
+
+
+def _order_error(error: OrderError) -> Response:
+    status = STATUSES.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    field = FIELDS.get(type(error))
+    errors = [{"field": field, "message": str(error)}] if field else None
+    wait = getattr(error, "retry_after_seconds", None)
+    headers = [("Retry-After", str(wait))] if wait else []
+    return problem(status, str(error), errors, headers)
+
+
+def _invalid_fields(error: InvalidFieldsError) -> Response:
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), error.errors)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code is None or error.code < HTTPStatus.BAD_REQUEST:
+        return Response(error.get_response().response, error.code, error.get_headers())
+    status = HTTPStatus(error.code)
+    own = {"content-type", "content-length"}
+    headers = [(name, value) for name, value in error.get_headers() if name.lower() not in own]
+    detail = "the server failed" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""
+    return problem(status, detail or error.description or status.phrase, headers=headers)

@@ -1,0 +1,72 @@
+"""Describe what clients may send; pydantic checks it, and the OpenAPI document shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from service.orders import Currency, Item
+
+# [A-Za-z0-9] alone would do; the rest is what ids of other systems are made of.
+ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
+KEY_PATTERN = r"^[!-~]{1,255}$"
+CURSOR_PATTERN = r"^[A-Za-z0-9_-]{1,200}$"
+MOST_ITEMS = 50
+MOST_QUANTITY = 1000
+MOST_UNIT_PRICE_CENTS = 10_000_000
+DEFAULT_PAGE = 20
+LARGEST_PAGE = 100
+
+
+def _whole(value: Any) -> Any:
+    """Return 2.0 as 2: to JSON both are the same whole number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole), Field(strict=True)]
+Identifier = Annotated[str, Field(pattern=ID_PATTERN, strict=True)]
+
+
+class Body(BaseModel):
+    """Be the base of what is sent as JSON: nothing unknown, nothing converted."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ItemBody(Body):
+    """One line of an order."""
+
+    sku: Identifier = Field(examples=["tea-green-100g"])
+    quantity: WholeNumber = Field(ge=1, le=MOST_QUANTITY)
+    unit_price_cents: WholeNumber = Field(
+        ge=0, le=MOST_UNIT_PRICE_CENTS, description="Hundredths of the currency."
+    )
+
+
+class OrderBody(Body):
+    """A new order."""
+
+    customer_id: Identifier = Field(examples=["customer-42"])
+    currency: Currency
+    items: Annotated[list[ItemBody], Field(min_length=1, max_length=MOST_ITEMS)]
+
+    def to_items(self) -> list[Item]:
+        """Return the lines as the domain knows them."""
+        return [Item(i.sku, i.quantity, i.unit_price_cents) for i in self.items]
+
+
+class PageQuery(BaseModel):
+    """Which orders to list."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    customer_id: str = Field(pattern=ID_PATTERN)
+    limit: int = Field(default=DEFAULT_PAGE, ge=1, le=LARGEST_PAGE)
+    cursor: str | None = Field(default=None, pattern=CURSOR_PATTERN)
+
+
+class OrderHeaders(BaseModel):
+    """What a new order's headers may say."""
+
+    key: str | None = Field(default=None, pattern=KEY_PATTERN, alias="Idempotency-Key")
