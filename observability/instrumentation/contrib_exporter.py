@@ -1,0 +1,97 @@
+"""Export with opentelemetry-exporter-otlp: chosen by TELEMETRY_EXPORTER=contrib, or by gRPC.
+
+Nothing imports this module before the exporting thread of a process needs it: grpc must not be
+loaded in a parent that forks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.trace.export import SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from .logs import severity
+from .settings import LOGS_PATH, TRACES_PATH
+from .transport import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.resources import Resource
+
+    from .settings import TelemetrySettings
+
+
+class ContribSender:
+    """Hand batches to the exporters of opentelemetry-exporter-otlp."""
+
+    def __init__(self, settings: TelemetrySettings, resource: Callable[[], Resource]) -> None:
+        self._resource = resource
+        make = _grpc_exporters if settings.protocol == "grpc" else _http_exporters
+        self._exporters = dict(zip(("traces", "logs"), make(settings), strict=True))
+
+    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:  # noqa: ARG002
+        """Send a batch; the exporter has tried again on its own before it gives up."""
+        batch = items if signal == "traces" else [self._record(*item) for item in items]
+        result = self._exporters[signal].export(batch)
+        accepted = result is SpanExportResult.SUCCESS or result.name == "SUCCESS"
+        return (Verdict.ACCEPTED if accepted else Verdict.REFUSED), 0
+
+    def close(self) -> None:
+        """Stop both exporters; a send that waits ends."""
+        for exporter in self._exporters.values():
+            exporter.shutdown()
+
+    def forget(self) -> None:
+        """Let the parent keep its channels."""
+
+    def _record(self, record: Any, body: str, span: Any, attributes: Any) -> ReadableLogRecord:
+        number, text = severity(record)
+        time_ns = int(record.created * 1e9)
+        made = LogRecord(
+            timestamp=time_ns,
+            observed_timestamp=time_ns,
+            trace_id=span.trace_id if span else 0,
+            span_id=span.span_id if span else 0,
+            trace_flags=span.trace_flags if span else None,
+            severity_text=text,
+            severity_number=SeverityNumber(number),
+            body=body,
+            attributes={key: _plain(value) for key, value in attributes.items()},
+        )
+        scope = InstrumentationScope(record.name)
+        return ReadableLogRecord(made, self._resource(), scope)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, (str, bool, int, float)) else str(value)
+
+
+def _http_exporters(settings: TelemetrySettings) -> tuple[Any, Any]:
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+
+    rest: Any = {"headers": dict(settings.headers), "timeout": settings.timeout_seconds}
+    return (
+        OTLPSpanExporter(endpoint=settings.endpoint + TRACES_PATH, **rest),
+        OTLPLogExporter(endpoint=settings.endpoint + LOGS_PATH, **rest),
+    )
+
+
+def _grpc_exporters(settings: TelemetrySettings) -> tuple[Any, Any]:
+    from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter  # noqa: PLC0415
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import (  # noqa: PLC0415
+        OTLPSpanExporter,
+    )
+
+    rest: Any = {
+        "endpoint": settings.endpoint,
+        "headers": tuple(settings.headers.items()),
+        "timeout": settings.timeout_seconds,
+    }
+    return OTLPSpanExporter(**rest), OTLPLogExporter(**rest)

@@ -1,0 +1,106 @@
+"""Serve the metrics of a family of processes from its parent, at one port."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import prometheus_client
+from prometheus_client import CollectorRegistry
+
+from .multiprocess import claim, family_collector, mark_alive
+from .settings import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from wsgiref.simple_server import WSGIServer
+
+    from .metrics import Collector
+    from .settings import TelemetrySettings
+
+_TIDY_SECONDS = 10.0
+
+
+def claim_directory(settings: TelemetrySettings) -> None:
+    """Own and empty PROMETHEUS_MULTIPROC_DIR; the parent calls this before any metric exists.
+
+    Raises:
+        SettingsError: when it is unset, cannot be written, or belongs to a live process.
+    """
+    if settings.multiproc_dir is None:
+        raise SettingsError(
+            ["PROMETHEUS_MULTIPROC_DIR: expected a private folder, set before Python starts"]
+        )
+    claim(settings.multiproc_dir)
+
+
+def make_registry(
+    settings: TelemetrySettings,
+    collectors: Iterable[Collector] = (),
+    *,
+    own: CollectorRegistry | None = None,
+) -> CollectorRegistry:
+    """Return a registry of everything that one scrape shows.
+
+    Args:
+        settings: Where the processes leave their metrics.
+        collectors: Read at each scrape, in this process.
+        own: The instruments of this process; needed only where no folder is shared.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    if settings.multiproc_dir is not None:
+        mark_alive(settings.multiproc_dir)
+        registry.register(family_collector(settings.multiproc_dir))
+    elif own is not None:
+        registry.register(own)
+    for collector in collectors:
+        registry.register(collector)
+    return registry
+
+
+class MetricsServer:
+    """A running HTTP server; it negotiates OpenMetrics, which alone carries exemplars."""
+
+    def __init__(self, server: WSGIServer, thread: threading.Thread, folder: Path | None) -> None:
+        self._server = server
+        self._thread = thread
+        self.port: int = server.server_port
+        self._closing = threading.Event()
+        if folder is not None:
+            tidy = threading.Thread(target=self._tidy, args=(folder,), daemon=True)
+            tidy.start()
+
+    def _tidy(self, folder: Path) -> None:
+        # Without scrapes nobody else would delete what recycled processes leave.
+        while not self._closing.wait(_TIDY_SECONDS):
+            with suppress(OSError, RuntimeError):
+                family_collector(folder).fold_dead()
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=5)
+
+
+def start_metrics_server(
+    settings: TelemetrySettings,
+    port: int,
+    collectors: Iterable[Collector] = (),
+    *,
+    own: CollectorRegistry | None = None,
+) -> MetricsServer:
+    """Serve `/metrics` in a thread of this process.
+
+    Args:
+        settings: Where the processes leave their metrics.
+        port: To listen on; 0 takes a free one.
+        collectors: Read at each scrape, in this process.
+        own: The instruments of this process; needed only where no folder is shared.
+    """
+    registry = make_registry(settings, collectors, own=own)
+    server, thread = prometheus_client.start_http_server(port, registry=registry)
+    return MetricsServer(server, thread, settings.multiproc_dir)

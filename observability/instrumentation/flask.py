@@ -1,0 +1,297 @@
+"""Instrument Flask at the WSGI door: one span, one observation and one log line per request.
+
+The door sees what hooks inside the framework miss: unknown URLs, wrong methods, failures before
+the view and answers that are streamed.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter, time_ns
+from typing import TYPE_CHECKING, Any
+
+from flask import got_request_exception
+from opentelemetry import context as context_api
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    SpanKind,
+    StatusCode,
+    set_span_in_context,
+)
+
+from . import semconv
+from .flask_routes import excluded_paths, known_label_sets
+from .http_attributes import server_attributes
+from .propagation import format_traceparent, remote_context
+from .traces import RecordedSpan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from flask import Flask
+    from opentelemetry.trace import Span
+
+    from .telemetry import Telemetry
+
+_logger = logging.getLogger("access")
+_STATE = "telemetry.request"
+# Where the contrib instrumentor leaves its span.
+_CONTRIB_SPAN = "opentelemetry-flask.span_key"
+_KNOWN_METHODS = frozenset(semconv.KNOWN_METHODS)
+_EXTENSION = "telemetry"
+PROBES = ("/livez", "/readyz", "/metrics")
+
+
+def instrument_app(
+    app: Flask,
+    telemetry: Telemetry,
+    *,
+    exclude: Sequence[str] = PROBES,
+    success_codes: Mapping[str, Sequence[int]] | None = None,
+) -> None:
+    """Instrument an app; call it last in the factory, when all routes are known.
+
+    Args:
+        app: To be instrumented, once.
+        telemetry: Of this process.
+        exclude: Paths without spans, metrics and log lines; a blueprint's prefix may precede them.
+        success_codes: By endpoint or rule, the status codes that exist at 0 from the start;
+            else POST has 201, DELETE 204, the rest 200. 500 and 503 exist always.
+    """
+    if _EXTENSION in app.extensions:
+        return
+    app.extensions[_EXTENSION] = telemetry
+    excluded = excluded_paths(app, exclude)
+    door = Door(app, telemetry, excluded, makes_spans=not _is_traced_already(app, telemetry))
+    door.zero(known_label_sets(app, excluded, success_codes or {}))
+    if telemetry.settings.flask == "contrib":
+        from .flask_contrib import instrument  # noqa: PLC0415 - only where it is chosen
+
+        instrument(app, telemetry, excluded)
+    door.inner = app.wsgi_app
+    app.wsgi_app = door  # type: ignore[method-assign]
+    got_request_exception.connect(_note_exception, app)
+
+
+def _is_traced_already(app: Flask, telemetry: Telemetry) -> bool:
+    contrib = telemetry.settings.flask == "contrib"
+    return contrib or getattr(app, "_is_instrumented_by_opentelemetry", False)
+
+
+def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
+    """Keep an exception that no handler took; Flask answers 500."""
+    from flask import request  # noqa: PLC0415 - a proxy, meaningful only here
+
+    state = request.environ.get(_STATE)
+    if state is not None:
+        state.error = exception
+        state.learn_route()
+
+
+class RequestState:
+    """What is known of a request under way."""
+
+    __slots__ = (
+        "environ",
+        "error",
+        "method",
+        "route",
+        "span",
+        "started",
+        "status",
+        "streams",
+        "token",
+    )
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        method = environ.get("REQUEST_METHOD", "")
+        self.environ = environ
+        self.method = method if method in _KNOWN_METHODS else semconv.OTHER
+        self.span: Span = INVALID_SPAN
+        self.token: Any = None
+        self.route: str | None = None
+        self.status = 500
+        self.streams = True
+        self.error: BaseException | None = None
+        self.started = perf_counter()
+
+    def current_span(self) -> Span:
+        """Return our span, or the contrib instrumentor's."""
+        if self.token is not None:
+            return self.span
+        found: Span = self.environ.get(_CONTRIB_SPAN, INVALID_SPAN)
+        return found
+
+    def learn_route(self) -> None:
+        """Keep the template of the route that matched; Flask forgets it at the end."""
+        rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
+        if rule is not None:
+            self.route = rule.rule
+
+
+class Door:
+    """The WSGI application around the app."""
+
+    def __init__(
+        self, app: Flask, telemetry: Telemetry, excluded: frozenset[str], *, makes_spans: bool
+    ) -> None:
+        self.inner: Callable[..., Iterable[bytes]] = app.wsgi_app
+        self._tracer = telemetry.tracer
+        self._makes_spans = makes_spans and not telemetry.settings.sdk_disabled
+        self._slow_seconds = telemetry.settings.slow_seconds
+        self._excluded = excluded
+        self._durations = telemetry.metrics.histogram(semconv.HTTP_SERVER_REQUEST_DURATION)
+        active = telemetry.metrics.gauge(semconv.HTTP_SERVER_ACTIVE_REQUESTS)
+        self._active = {name: active.labels(name) for name in (*_KNOWN_METHODS, semconv.OTHER)}
+        self._children: dict[tuple[str, str, int], Any] = {}
+
+    def zero(self, label_sets: Iterable[tuple[str, str, int]]) -> None:
+        """Make these series exist."""
+        for label_set in label_sets:
+            self._child(label_set)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Serve one request."""
+        if environ.get("PATH_INFO") in self._excluded:
+            return self.inner(environ, start_response)
+        state = RequestState(environ)
+        environ[_STATE] = state
+        self._active[state.method].inc()
+        if self._makes_spans:
+            self._start_span(state)
+        try:
+            body = self.inner(environ, self._starter(state, start_response))
+        except BaseException as error:
+            state.error, state.status = error, 500
+            self._finish(state)
+            raise
+        if state.streams:
+            return _Stream(body, self, state)
+        self._finish(state)
+        return body
+
+    def _start_span(self, state: RequestState) -> None:
+        environ = state.environ
+        parent = remote_context(environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_TRACESTATE"))
+        span = self._tracer.start_span(
+            state.method, context=parent, kind=SpanKind.SERVER, start_time=time_ns()
+        )
+        state.span = span
+        state.token = context_api.attach(set_span_in_context(span, parent))
+
+    def _starter(self, state: RequestState, start_response: Any) -> Callable[..., Any]:
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            state.status = int(status[:3])
+            state.learn_route()
+            # Flask knows the length of everything that is not streamed.
+            state.streams = not any(name.lower() == "content-length" for name, _ in headers)
+            context = state.current_span().get_span_context()
+            if context.trace_id:
+                headers.append((semconv.HEADER_TRACERESPONSE, format_traceparent(context)))
+            return start_response(status, headers, *exc_info)
+
+        return start
+
+    def _finish(self, state: RequestState) -> None:
+        seconds = perf_counter() - state.started
+        route = state.route
+        span = state.current_span()
+        if state.token is not None:
+            self._describe(span, state, route, seconds)
+            self._log(state, route, seconds)
+            context_api.detach(state.token)
+            span.end()
+        else:
+            token = context_api.attach(set_span_in_context(span))
+            self._log(state, route, seconds)
+            context_api.detach(token)
+        self._active[state.method].dec()
+        child = self._child((state.method, route or semconv.OTHER, state.status))
+        child.observe(seconds, _exemplar_trace_id(span))
+
+    def _describe(self, span: Span, state: RequestState, route: str | None, seconds: float) -> None:
+        method = "HTTP" if state.method == semconv.OTHER else state.method
+        span.update_name(f"{method} {route}" if route else method)
+        failed = state.status >= 500
+        context = span.get_span_context()
+        # A watched span that will not be kept needs no attributes.
+        if not (context.trace_flags & 1 or failed or seconds >= self._slow_seconds):
+            return
+        span.set_attributes(server_attributes(state.environ, state.method, route, state.status))
+        if failed:
+            span.set_status(StatusCode.ERROR)
+        if state.error is not None:
+            span.record_exception(state.error)
+            span.set_attribute(semconv.ATTR_ERROR_TYPE, type(state.error).__name__)
+            description = f"{type(state.error).__name__}: {state.error}"[:1000]
+            span.set_status(StatusCode.ERROR, description)
+
+    def _log(self, state: RequestState, route: str | None, seconds: float) -> None:
+        level = logging.INFO if state.status < 500 else logging.ERROR
+        if not _logger.isEnabledFor(level):
+            return
+        environ = state.environ
+        path = environ.get("PATH_INFO", "")[:256]
+        # Made by hand: Logger.info walks the stack for a file and a line that nobody needs here.
+        record = logging.LogRecord(
+            _logger.name, level, "", 0, f"{state.method} {path} {state.status}", None, None
+        )
+        record.__dict__.update(
+            {
+                semconv.ATTR_HTTP_REQUEST_METHOD: state.method,
+                semconv.ATTR_HTTP_ROUTE: route or semconv.OTHER,
+                semconv.ATTR_URL_PATH: path,
+                semconv.ATTR_HTTP_RESPONSE_STATUS_CODE: state.status,
+                semconv.ATTR_HTTP_DURATION: round(seconds, 6),
+                semconv.ATTR_CLIENT_ADDRESS: environ.get("REMOTE_ADDR", ""),
+            }
+        )
+        _logger.handle(record)
+
+    def _child(self, key: tuple[str, str, int]) -> Any:
+        child = self._children.get(key)
+        if child is None:
+            method, route, status = key
+            child = self._children[key] = self._durations.labels(method, route, str(status))
+        return child
+
+
+def _exemplar_trace_id(span: Span) -> int:
+    """Return the id of a trace that will exist, else 0."""
+    context = span.get_span_context()
+    kept = span.exported if isinstance(span, RecordedSpan) else context.trace_flags & 1
+    return context.trace_id if kept else 0
+
+
+class _Stream:
+    """An answer whose end is the end of the request."""
+
+    def __init__(self, body: Iterable[bytes], door: Door, state: RequestState) -> None:
+        self._body = body
+        self._door = door
+        self._state = state
+        self._done = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._body
+        except BaseException as error:
+            if not isinstance(error, GeneratorExit):
+                self._state.error, self._state.status = error, 500
+            raise
+        finally:
+            self._finish()
+
+    def close(self) -> None:
+        """End the request, whether or not the client took all of it."""
+        try:
+            close = getattr(self._body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        if not self._done:
+            self._done = True
+            self._door._finish(self._state)

@@ -1,0 +1,45 @@
+"""Read from a Flask app's routes which label sets its requests can have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import semconv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from flask import Flask
+    from werkzeug.routing import Rule
+
+_DEFAULT_CODES = {"POST": (201,), "DELETE": (204,)}
+_FAILURES = (500, 503)
+# Flask adds these by itself; they would double the series for nothing.
+_AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
+
+
+def excluded_paths(app: Flask, exclude: Sequence[str]) -> frozenset[str]:
+    """Return the paths to leave out, with the prefixes that blueprints put before them."""
+    rules = {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
+    found = {rule for rule in rules if any(rule.endswith(path) for path in exclude)}
+    return frozenset(found.union(exclude))
+
+
+def known_label_sets(
+    app: Flask, excluded: frozenset[str], success_codes: Mapping[str, Sequence[int]]
+) -> Iterator[tuple[str, str, int]]:
+    """Yield method, route and status code of what the app is expected to answer."""
+    yield ("GET", semconv.OTHER, 404)
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint == "static" or rule.rule in excluded:
+            continue
+        for method in sorted((rule.methods or set()) - _AUTOMATIC):
+            for code in (*_codes(rule, method, success_codes), *_FAILURES):
+                yield (method, rule.rule, code)
+
+
+def _codes(rule: Rule, method: str, success_codes: Mapping[str, Sequence[int]]) -> Sequence[int]:
+    for name in (rule.endpoint, rule.endpoint.rpartition(".")[2], rule.rule):
+        if name in success_codes:
+            return success_codes[name]
+    return _DEFAULT_CODES.get(method, (200,))

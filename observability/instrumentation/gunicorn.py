@@ -1,0 +1,95 @@
+"""The hooks of a gunicorn configuration: who owns the metrics, who serves them, who flushes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
+
+from .exposition import claim_directory, make_registry
+from .logs import capture_strays
+from .multiprocess import family_collector, mark_alive
+from .telemetry import started_telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from prometheus_client import CollectorRegistry
+
+    from .metrics import Collector
+    from .settings import TelemetrySettings
+    from .telemetry import Telemetry
+
+
+class FamilyPrometheusMetrics(GunicornPrometheusMetrics):  # type: ignore[misc]
+    """prometheus-flask-exporter's server for gunicorn, with exemplars and without the dead.
+
+    It serves our registry instead of a plain multiprocess one; the exporter's default metrics stay
+    off, and its decorators work in views as ever.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        super().__init__(export_defaults=False)
+        self.registry = registry
+
+
+class GunicornHooks:
+    """Hooks to be named in `gunicorn_conf.py`; make one there, before any worker exists.
+
+    Making it claims and empties PROMETHEUS_MULTIPROC_DIR, once per process: with `--preload` the
+    app makes metrics before the first hook runs, and a reload reads the configuration again.
+
+    Args:
+        settings: Of the process; without a metrics folder gunicorn does not start.
+        metrics_port: Where the master serves `/metrics`.
+        collectors: Called in the master when it is ready; read at each scrape.
+        start: Starts telemetry in the master, so that its own lines (a worker that hung, say) are
+            exported too; not with gRPC, which must not be loaded before a fork.
+    """
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        *,
+        metrics_port: int,
+        collectors: Callable[[], Iterable[Collector]] = tuple,
+        start: Callable[[], Telemetry] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._metrics_port = metrics_port
+        self._collectors = collectors
+        self._start = start
+        claim_directory(settings)
+
+    def when_ready(self, server: Any) -> None:
+        """Serve the metrics from the master."""
+        capture_strays()
+        if self._start is not None and self._settings.protocol != "grpc":
+            self._start()
+        registry = make_registry(self._settings, self._collectors())
+        FamilyPrometheusMetrics(registry).start_http_server(self._metrics_port)
+        server.log.info("metrics on port %d", self._metrics_port)
+
+    def post_fork(self, server: Any, worker: Any) -> None:  # noqa: ARG002
+        """Mark the worker alive before it writes its first metric."""
+        if self._settings.multiproc_dir is not None:
+            mark_alive(self._settings.multiproc_dir)
+
+    def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
+        """Flush what the worker still has."""
+        _shutdown()
+
+    def child_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
+        """Add the dead worker's metrics to the archive, whether or not anyone scrapes."""
+        if self._settings.multiproc_dir is not None:
+            family_collector(self._settings.multiproc_dir).fold_dead()
+
+    def on_exit(self, server: Any) -> None:  # noqa: ARG002
+        """Flush what the master still has."""
+        _shutdown()
+
+
+def _shutdown() -> None:
+    telemetry = started_telemetry()
+    if telemetry is not None:
+        telemetry.shutdown()

@@ -1,0 +1,264 @@
+"""Write every log line as one JSON object on standard output, with the ids of its trace.
+
+The same handler serves the root logger, gunicorn and Celery. It writes with one system call, and
+hands the line to the OTLP pipeline once `start_telemetry` has run in this process.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+from opentelemetry.trace import get_current_span
+from pythonjsonlogger.orjson import OrjsonFormatter
+
+from . import semconv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import SpanContext
+
+    from .settings import TelemetrySettings
+
+_MAX_STACK = 6000
+_MAX_BODY = 8192
+# Libraries that complain about exports, once a minute and message at most.
+_NOISY = ("opentelemetry", "urllib3", "grpc")
+_QUIET_SECONDS = 60.0
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_STANDARD_COUNT = len(vars(logging.makeLogRecord({})))
+_OURS = frozenset(
+    {
+        semconv.LOG_TIMESTAMP,
+        semconv.LOG_SEVERITY,
+        semconv.LOG_BODY,
+        semconv.LOG_LOGGER,
+        semconv.LOG_TRACE_ID,
+        semconv.LOG_SPAN_ID,
+        semconv.LOG_TRACE_FLAGS,
+    }
+)
+_JSON = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+
+# Source: OpenTelemetry log data model, severity numbers.
+_SEVERITIES = {
+    logging.DEBUG: (5, "DEBUG"),
+    logging.INFO: (9, "INFO"),
+    logging.WARNING: (13, "WARNING"),
+    logging.ERROR: (17, "ERROR"),
+    logging.CRITICAL: (21, "CRITICAL"),
+}
+
+
+def log_extra(**values: Any) -> dict[str, Any]:
+    """Return an `extra` for a log call; names that logging forbids get an underscore.
+
+    The standard library refuses `message`, `name`, `args` and the like with a KeyError.
+    """
+    return {f"{key}_" if key in _STANDARD else key: value for key, value in values.items()}
+
+
+def severity(record: logging.LogRecord) -> tuple[int, str]:
+    """Return number and name of a record's severity."""
+    known = _SEVERITIES.get(record.levelno)
+    return known or (max(1, min(24, record.levelno // 10 * 4 + 1)), record.levelname)
+
+
+def current_ids() -> SpanContext | None:
+    """Return the ids of the current span, if there is one."""
+    context = get_current_span().get_span_context()
+    return context if context.trace_id else None
+
+
+def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what a log call said besides its message, the exception included."""
+    values = record.__dict__
+    found: dict[str, Any] = {}
+    if len(values) > _STANDARD_COUNT:
+        # Extras come after what every record has.
+        for key, value in islice(values.items(), _STANDARD_COUNT, None):
+            if key not in _STANDARD:
+                found[f"{key}_" if key in _OURS else key] = value
+    if record.exc_info and record.exc_info[1] is not None:
+        error = record.exc_info[1]
+        found[semconv.ATTR_EXCEPTION_TYPE] = type(error).__name__
+        found[semconv.ATTR_EXCEPTION_MESSAGE] = str(error)[:1000]
+        stack = logging.Formatter().formatException(record.exc_info)
+        found[semconv.ATTR_EXCEPTION_STACKTRACE] = stack[-_MAX_STACK:]
+    return found
+
+
+class JsonFormatter(OrjsonFormatter):
+    """python-json-logger's formatter, with the fields of OpenTelemetry's log data model.
+
+    It builds its few fields itself: the general machinery takes four times as long.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, for use with any handler."""
+        line = self.line(record, record.getMessage(), current_ids(), attributes_of(record))
+        return line.decode()[:-1]
+
+    def line(
+        self,
+        record: logging.LogRecord,
+        body: str,
+        span: SpanContext | None,
+        attributes: Mapping[str, Any],
+    ) -> bytes:
+        """Return the line in UTF-8 with its line feed."""
+        fields: dict[str, Any] = {
+            semconv.LOG_TIMESTAMP: datetime.fromtimestamp(record.created, UTC),
+            semconv.LOG_SEVERITY: record.levelname,
+            semconv.LOG_BODY: body[:_MAX_BODY],
+            semconv.LOG_LOGGER: record.name,
+        }
+        if span is not None:
+            fields[semconv.LOG_TRACE_ID] = f"{span.trace_id:032x}"
+            fields[semconv.LOG_SPAN_ID] = f"{span.span_id:016x}"
+            fields[semconv.LOG_TRACE_FLAGS] = span.trace_flags & 1
+        fields.update(attributes)
+        try:
+            return orjson.dumps(fields, self._plain, _JSON)
+        except (TypeError, ValueError):
+            # Lone surrogates, circles, integers beyond 64 bits: shown as Python shows them.
+            return orjson.dumps(
+                {key: _harmless(value) for key, value in fields.items()}, None, _JSON
+            )
+
+    def _plain(self, value: Any) -> Any:
+        try:
+            return self.json_default(value) if self.json_default else str(value)
+        except Exception:  # noqa: BLE001 - a line with a strange value is still a line
+            return _harmless(value)
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, (bool, float, datetime, type(None))):
+        return value
+    try:
+        return str(value).encode("utf-8", "backslashreplace").decode()
+    except Exception:  # noqa: BLE001 - an object whose own text fails
+        return f"<{type(value).__name__}>"
+
+
+class LineSink(Protocol):
+    """Where written lines go besides standard output."""
+
+    def written(self, record: logging.LogRecord) -> None:
+        """Count a line."""
+
+    def export(
+        self,
+        record: logging.LogRecord,
+        body: str,
+        span: SpanContext | None,
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Queue a line for the OTLP receiver."""
+
+
+class JsonHandler(logging.Handler):
+    """Write lines to a file descriptor, and hand them to the sink of this process.
+
+    Args:
+        descriptor: Where lines go; standard output.
+        clock: Seconds, for quieting libraries that complain about exports.
+    """
+
+    sink: LineSink | None = None
+
+    def __init__(
+        self, descriptor: int | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._clock = clock
+        self._quiet_until: dict[tuple[str, str], float] = {}
+        self.formatter: JsonFormatter = JsonFormatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line; a line that cannot be written is reported the standard way."""
+        try:
+            if record.name.startswith(_NOISY) and self._is_repeated(record):
+                return
+            body, span = record.getMessage(), current_ids()
+            attributes = attributes_of(record)
+            _write(self._fd(), self.formatter.line(record, body, span, attributes))
+            sink = JsonHandler.sink
+            if sink is not None:
+                sink.written(record)
+                sink.export(record, body, span, attributes)
+        except Exception:  # noqa: BLE001 - what logging.Handler prescribes
+            self.handleError(record)
+
+    def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
+        """Accept only our formatter: dictConfig sets one where a formatter is named."""
+        if isinstance(fmt, JsonFormatter):
+            self.formatter = fmt
+
+    def _fd(self) -> int:
+        return sys.stdout.fileno() if self._descriptor is None else self._descriptor
+
+    def _is_repeated(self, record: logging.LogRecord) -> bool:
+        key, now = (record.name, str(record.msg)[:200]), self._clock()
+        if now < self._quiet_until.get(key, 0.0):
+            return True
+        if len(self._quiet_until) > 200:
+            self._quiet_until.clear()
+        self._quiet_until[key] = now + _QUIET_SECONDS
+        return False
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    written = os.write(descriptor, line)
+    while written < len(line):
+        written += os.write(descriptor, line[written:])
+
+
+def logging_config(settings: TelemetrySettings) -> dict[str, Any]:
+    """Return a `logging.config.dictConfig` for this process; gunicorn takes it as it is."""
+    handler = {"console": {"()": JsonHandler}, "error_console": {"()": JsonHandler}}
+    passed_on = {"handlers": [], "propagate": True}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"generic": {"()": JsonFormatter}},
+        "handlers": handler,
+        "root": {"level": settings.log_level, "handlers": ["console"]},
+        # gunicorn's defaults give its two loggers a handler of their own: each line came twice.
+        "loggers": {
+            "gunicorn.error": {"level": settings.log_level, **passed_on},
+            "gunicorn.access": {"level": "WARNING", **passed_on},
+            "urllib3": {"level": "WARNING"},
+        },
+    }
+
+
+def configure_logging(settings: TelemetrySettings) -> None:
+    """Make this process write JSON lines, warnings and uncaught exceptions included."""
+    from logging.config import dictConfig  # noqa: PLC0415 - a third of this module's import time
+
+    dictConfig(logging_config(settings))
+    capture_strays()
+
+
+def capture_strays() -> None:
+    """Make warnings, and exceptions that nobody caught, log lines like all others."""
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+        return
+    logging.getLogger("uncaught").critical("uncaught exception", exc_info=(kind, error, trace))

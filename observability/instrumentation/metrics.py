@@ -1,0 +1,216 @@
+"""Make instruments from `semconv.Metric`, count, and time; exemplars included.
+
+Storage is prometheus_client's. Children are looked up once and kept, since that look-up costs more
+than counting does.
+"""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_left
+from time import time
+from typing import TYPE_CHECKING, Any, Protocol
+
+from opentelemetry.trace import get_current_span
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.mmap_dict import mmap_key
+from prometheus_client.utils import floatToGoString
+
+from . import semconv
+from .exemplars import ExemplarFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from prometheus_client.metrics import MetricWrapperBase
+    from prometheus_client.metrics_core import Metric as Family
+
+_logger = logging.getLogger(__name__)
+
+
+def bounded(value: str, known: Container[str]) -> str:
+    """Return the value if it is known, else the one word for all others."""
+    return value if value in known else semconv.OTHER
+
+
+class HistogramChild:
+    """One label set of a histogram; observing attaches the current sampled span."""
+
+    __slots__ = ("_bounds", "_child", "_epoch", "_file", "_keys", "_slots")
+
+    def __init__(
+        self, child: Histogram, bounds: Sequence[float], keys: list[str], file: ExemplarFile | None
+    ) -> None:
+        self._child = child
+        self._bounds = bounds
+        self._keys = keys
+        self._file = file
+        self._epoch = -1
+        self._slots: list[int] = []
+
+    def observe(self, value: float, trace_id: int | None = None) -> None:
+        """Count a value.
+
+        Args:
+            value: In the metric's unit.
+            trace_id: Of a trace that will exist; without it the current span's, if sampled, and
+                0 for none at all.
+        """
+        if trace_id is None:
+            context = get_current_span().get_span_context()
+            trace_id = context.trace_id if context.trace_flags & 1 else 0
+        if not trace_id:
+            self._child.observe(value)
+        elif self._file is None:
+            self._child.observe(value, {semconv.EXEMPLAR_TRACE_ID: f"{trace_id:032x}"})
+        else:
+            self._child.observe(value)
+            self._put(self._file, value, trace_id)
+
+    def _put(self, file: ExemplarFile, value: float, trace_id: int) -> None:
+        if self._epoch != file.epoch:
+            self._epoch = file.epoch
+            self._slots = [-1] * len(self._keys)
+        index = bisect_left(self._bounds, value)
+        place = self._slots[index]
+        if place < 0:
+            place = self._slots[index] = file.slot(self._keys[index])
+        file.put(place, trace_id, value, time())
+
+
+class Instrument:
+    """One metric family and its children."""
+
+    def __init__(
+        self, metric: semconv.Metric, registry: CollectorRegistry, file: ExemplarFile | None
+    ) -> None:
+        self.metric = metric
+        self._file = file
+        self._family = _make_family(metric, registry)
+        self._children: dict[tuple[str, ...], Any] = {}
+        if not metric.labels:
+            self.labels()
+
+    def labels(self, *label_values: str) -> Any:
+        """Return the child of these label values, made at 0 if it is new."""
+        child = self._children.get(label_values)
+        if child is None:
+            child = self._children[label_values] = self._make_child(label_values)
+        return child
+
+    def zero(self, label_sets: Iterable[Sequence[str]]) -> None:
+        """Make series exist at 0 before anything happens."""
+        for label_values in label_sets:
+            self.labels(*label_values)
+
+    def _make_child(self, label_values: tuple[str, ...]) -> Any:
+        child: Any = self._family.labels(*label_values) if self.metric.labels else self._family
+        if self.metric.kind != "histogram":
+            return child
+        keys = _bucket_keys(self.metric, label_values)
+        return HistogramChild(child, self.metric.buckets, keys, self._file)
+
+
+def _make_family(metric: semconv.Metric, registry: CollectorRegistry) -> MetricWrapperBase:
+    name, text, labels = metric.name, metric.description, metric.labels
+    if metric.kind == "counter":
+        return Counter(name, text, labels, registry=registry)
+    if metric.kind == "histogram":
+        return Histogram(name, text, labels, registry=registry, buckets=metric.buckets)
+    # Only live modes: a dead process must leave no gauge behind, and no `pid` label.
+    if metric.across == "max":
+        return Gauge(name, text, labels, registry=registry, multiprocess_mode="livemax")
+    return Gauge(name, text, labels, registry=registry, multiprocess_mode="livesum")
+
+
+def _bucket_keys(metric: semconv.Metric, label_values: Sequence[str]) -> list[str]:
+    names = [*metric.labels, "le"]
+    to_text: Callable[[float], str] = floatToGoString
+    bounds = [to_text(bound) for bound in (*metric.buckets, float("inf"))]
+    return [
+        mmap_key(
+            metric.name, f"{metric.name}_bucket", names, [*label_values, bound], metric.description
+        )
+        for bound in bounds
+    ]
+
+
+class Metrics:
+    """The instruments of this process, each made once."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.registry = CollectorRegistry()
+        shared = folder is not None and values.ValueClass is not values.MutexValue
+        self._file = ExemplarFile(folder) if shared and folder is not None else None
+        self._instruments: dict[str, Instrument] = {}
+
+    def counter(self, metric: semconv.Metric) -> Instrument:
+        """Return the counter of this name."""
+        return self._instrument(metric, "counter")
+
+    def gauge(self, metric: semconv.Metric) -> Instrument:
+        """Return the gauge of this name."""
+        return self._instrument(metric, "gauge")
+
+    def histogram(self, metric: semconv.Metric) -> Instrument:
+        """Return the histogram of this name."""
+        return self._instrument(metric, "histogram")
+
+    def _instrument(self, metric: semconv.Metric, kind: semconv.Kind) -> Instrument:
+        if metric.kind != kind:
+            raise TypeError(f"{metric.name} is a {metric.kind}, not a {kind}")
+        instrument = self._instruments.get(metric.name)
+        if instrument is None:
+            instrument = Instrument(metric, self.registry, self._file)
+            self._instruments[metric.name] = instrument
+        return instrument
+
+
+class Collector(Protocol):
+    """Whatever yields metric families when it is scraped."""
+
+    def collect(self) -> Iterable[Family]:
+        """Yield families."""
+
+
+def family(metric: semconv.Metric, samples: Mapping[tuple[str, ...], float]) -> Family:
+    """Return a gauge family with these values by label values."""
+    made = GaugeMetricFamily(metric.name, metric.description, labels=metric.labels)
+    for label_values, value in samples.items():
+        made.add_metric(label_values, value)
+    return made
+
+
+class ScrapeGauge:
+    """A gauge that is read when it is scraped, in the process that serves the metrics.
+
+    Args:
+        metric: A gauge.
+        read: Returns values by label values; while it raises, the series are absent, since a 0
+            would look healthy.
+    """
+
+    def __init__(
+        self, metric: semconv.Metric, read: Callable[[], Mapping[tuple[str, ...], float]]
+    ) -> None:
+        self._metric = metric
+        self._read = read
+        self._failing = False
+
+    def describe(self) -> Iterable[Family]:
+        """Return the family without values, so that registering reads nothing."""
+        return [family(self._metric, {})]
+
+    def collect(self) -> Iterator[Family]:
+        """Yield the family, or nothing while it cannot be read."""
+        try:
+            samples = self._read()
+        except Exception as error:  # noqa: BLE001 - a scrape must not fail for one gauge
+            if not self._failing:
+                _logger.warning("%s cannot be read: %s", self._metric.name, error)
+            self._failing = True
+            return
+        self._failing = False
+        yield family(self._metric, samples)

@@ -1,0 +1,250 @@
+"""Queue ended spans and written log lines, and export them from one thread per process.
+
+Nothing here waits for the receiver in a request: a full queue drops and counts. The thread starts
+with the first item, so a parent that emits nothing has no thread, and a child starts its own.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from http.client import HTTPException
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .forking import call_in_children, gated
+from .transport import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .settings import TelemetrySettings
+
+_logger = logging.getLogger(__name__)
+
+# A batch is tried for 1 + 2 + 4 s, then given up: memory is bounded, and newer spans matter more.
+_BACKOFF_SECONDS = (1.0, 2.0, 4.0)
+# One line a minute and process while the receiver is away.
+COMPLAIN_EVERY_SECONDS = 60.0
+
+
+class Sender(Protocol):
+    """Encode a batch and carry it to the receiver."""
+
+    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:
+        """Send a batch; return what became of it and how many items were refused."""
+
+    def close(self) -> None:
+        """Close connections; a send that waits fails at once."""
+
+    def forget(self) -> None:
+        """Drop what belongs to the parent of this process."""
+
+
+class Signal:
+    """One kind of item: its queue, its batch under way, and its counters."""
+
+    def __init__(
+        self,
+        name: str,
+        capacity: int,
+        *,
+        exported: Callable[[float], None],
+        dropped: Callable[[str, float], None],
+    ) -> None:
+        self.name = name
+        self.capacity = capacity
+        self.exported = exported
+        self.dropped = dropped
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything that waits."""
+        self.queue: deque[Any] = deque()
+        self.pending: list[Any] = []
+        self.failures = 0
+        self.retry_at = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Return how many items were neither delivered nor dropped."""
+        return len(self.queue) + len(self.pending)
+
+    def take(self, most: int) -> list[Any]:
+        """Move the oldest items into the batch under way, unless there is one."""
+        if not self.pending:
+            queue = self.queue
+            self.pending = [queue.popleft() for _ in range(min(most, len(queue)))]
+        return self.pending
+
+    def settle(self) -> int:
+        """End the batch under way; return how many items it had."""
+        count, self.pending, self.failures = len(self.pending), [], 0
+        return count
+
+
+class Pipeline:
+    """The exporting thread of this process and what it serves."""
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        make_sender: Callable[[], Sender],
+        *,
+        signals: Iterable[Signal],
+        is_dropping: Callable[[], bool],
+    ) -> None:
+        self._settings = settings
+        self._make_sender = make_sender
+        self._is_dropping = is_dropping
+        self.signals = tuple(signals)
+        self._sender: Sender | None = None
+        self._complained_at = float("-inf")
+        self._complaints = 0
+        self.thread_ident: int | None = None
+        self._begin()
+        call_in_children(self)
+
+    def _begin(self) -> None:
+        self._wake = threading.Event()
+        self._idle = threading.Condition()
+        self._start_lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._deadline: float | None = None
+        self._closed = False
+
+    def after_fork(self) -> None:
+        """Begin anew in a child; what waits belongs to the parent, which still has it."""
+        if self._sender is not None:
+            self._sender.forget()
+            self._sender = None
+        for signal in self.signals:
+            signal.reset()
+        self.thread_ident = None
+        self._begin()
+
+    def put(self, signal: Signal, item: Any) -> None:
+        """Queue an item, or drop and count it when the queue is full."""
+        queue = signal.queue
+        if len(queue) >= signal.capacity or self._closed:
+            signal.dropped("shutdown" if self._closed else "queue_full", 1)
+            return
+        queue.append(item)
+        if self._thread is None:
+            self._start()
+        elif len(queue) == self._settings.batch_size:
+            self._wake.set()
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Export what waits now; return whether all of it went in time."""
+        deadline = time.monotonic() + timeout_seconds
+        with self._idle:
+            while any(signal.waiting for signal in self.signals) and self._thread:
+                self._wake.set()
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._thread.is_alive():
+                    return False
+                self._idle.wait(min(left, 0.05))
+        return True
+
+    def shutdown(self, timeout_seconds: float) -> None:
+        """Export what waits, within the time given; count the rest as dropped."""
+        self._deadline = time.monotonic() + timeout_seconds
+        thread = self._thread
+        if thread is not None:
+            self._wake.set()
+            # Half of the time for a request that hangs, the rest for a last try of what waits.
+            thread.join(timeout_seconds / 2)
+            if thread.is_alive() and self._sender is not None:
+                self._sender.close()
+                thread.join(timeout_seconds / 2)
+        self._closed = True
+        for signal in self.signals:
+            left = len(signal.queue) + signal.settle()
+            signal.queue.clear()
+            if left:
+                signal.dropped("shutdown", left)
+
+    def _start(self) -> None:
+        with self._start_lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="telemetry-export", daemon=True)
+                self._thread = thread
+                thread.start()
+
+    def _run(self) -> None:
+        self.thread_ident = threading.get_ident()
+        while True:
+            self._wake.wait(self._settings.delay_seconds)
+            self._wake.clear()
+            stopping = self._deadline is not None
+            for signal in self.signals:
+                self._drain(signal)
+            with self._idle:
+                self._idle.notify_all()
+            if stopping:
+                return
+
+    def _drain(self, signal: Signal) -> None:
+        while signal.take(self._settings.batch_size):
+            if time.monotonic() < signal.retry_at and self._deadline is None:
+                return
+            if not self._deliver(signal):
+                return
+
+    def _deliver(self, signal: Signal) -> bool:
+        """Try the batch under way once; return whether the next one may follow."""
+        if self._told_to_drop():
+            gated(lambda count: signal.dropped("fault", count), signal.settle())
+            return True
+        timeout = None if self._deadline is None else self._deadline - time.monotonic()
+        if timeout is not None and timeout <= 0:
+            return False
+        verdict, refused = self._attempt(signal, timeout)
+        if verdict is Verdict.RETRY and signal.failures < len(_BACKOFF_SECONDS):
+            signal.retry_at = time.monotonic() + _BACKOFF_SECONDS[signal.failures]
+            signal.failures += 1
+            return False
+        count = signal.settle()
+        if verdict is not Verdict.ACCEPTED:
+            refused = count
+        gated(signal.exported, count - refused)
+        if refused:
+            gated(lambda lost: signal.dropped("export_failed", lost), refused)
+        return verdict is Verdict.ACCEPTED
+
+    def _told_to_drop(self) -> bool:
+        try:
+            return self._is_dropping()
+        except Exception:  # noqa: BLE001 - a switch that cannot be read is off
+            return False
+
+    def _attempt(self, signal: Signal, timeout: float | None) -> tuple[Verdict, int]:
+        try:
+            if self._sender is None:
+                self._sender = self._make_sender()
+            outcome = self._sender.send(signal.name, signal.pending, timeout)
+        except (OSError, HTTPException) as error:
+            self._complain(signal.name, f"{type(error).__name__}: {error}")
+            return Verdict.RETRY, 0
+        except Exception as error:  # noqa: BLE001 - a bad batch must not end the thread
+            self._complain(signal.name, f"{type(error).__name__}: {error}")
+            return Verdict.REFUSED, 0
+        if outcome[0] is not Verdict.ACCEPTED:
+            self._complain(signal.name, f"the receiver said {outcome[0].value}")
+        return outcome
+
+    def _complain(self, signal_name: str, problem: str) -> None:
+        self._complaints += 1
+        now = time.monotonic()
+        if now - self._complained_at < COMPLAIN_EVERY_SECONDS or self._deadline is not None:
+            return
+        self._complained_at = now
+        _logger.warning(
+            "exporting %s to %s failed, %d failures so far: %s",
+            signal_name,
+            self._settings.endpoint,
+            self._complaints,
+            problem,
+        )

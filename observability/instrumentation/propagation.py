@@ -1,0 +1,78 @@
+"""Carry a trace over a wire or through a table: W3C Trace Context."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from opentelemetry import context as context_api
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    TraceState,
+    get_current_span,
+    set_span_in_context,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from opentelemetry.context import Context
+
+# Source: W3C Trace Context; version ff is forbidden, later versions may be longer.
+_traceparent = re.compile(
+    r"\s*(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?\s*", re.ASCII
+)
+_FLAGS = tuple(TraceFlags(value) for value in (TraceFlags.DEFAULT, TraceFlags.SAMPLED))
+_NO_STATE = TraceState.get_default()
+
+
+def parse_traceparent(traceparent: str | None, tracestate: str | None = None) -> SpanContext | None:
+    """Return the ids in a header pair, or None if they are not valid."""
+    match = _traceparent.fullmatch(traceparent) if traceparent else None
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, rest = match.groups()
+    if version == "00" and rest:
+        return None
+    state = TraceState.from_header([tracestate]) if tracestate else _NO_STATE
+    context = SpanContext(
+        int(trace_id, 16),
+        int(span_id, 16),
+        is_remote=True,
+        trace_flags=_FLAGS[int(flags, 16) & 1],
+        trace_state=state,
+    )
+    return context if context.is_valid else None
+
+
+def format_traceparent(context: SpanContext) -> str:
+    """Return the header of these ids."""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
+
+
+def current_traceparent() -> tuple[str | None, str | None]:
+    """Return traceparent and tracestate of the current span, to store or to send."""
+    context = get_current_span().get_span_context()
+    if not context.is_valid:
+        return None, None
+    state = context.trace_state.to_header() if context.trace_state else None
+    return format_traceparent(context), state
+
+
+def remote_context(traceparent: str | None, tracestate: str | None = None) -> Context:
+    """Return a context whose current span is the remote one, or none at all."""
+    parent = parse_traceparent(traceparent, tracestate)
+    return set_span_in_context(NonRecordingSpan(parent)) if parent else context_api.Context()
+
+
+@contextmanager
+def remote_parent(traceparent: str | None, tracestate: str | None = None) -> Iterator[None]:
+    """Make a stored context the parent of what starts inside the block."""
+    token = context_api.attach(remote_context(traceparent, tracestate))
+    try:
+        yield
+    finally:
+        context_api.detach(token)

@@ -1,0 +1,236 @@
+"""Start the telemetry of a process: spans, metrics and exported log lines, once."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace as trace_api
+
+from . import otlp, semconv
+from .forking import GATE, call_in_children
+from .logs import JsonHandler, severity
+from .metrics import Metrics
+from .multiprocess import mark_alive
+from .pipeline import Pipeline, Sender, Signal
+from .resource import make_resource
+from .sampling import Sampler
+from .traces import RecordingTracerProvider
+from .transport import HttpTransport, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import SpanContext, Tracer
+
+    from .settings import TelemetrySettings
+    from .traces import RecordedSpan
+
+_logger = logging.getLogger(__name__)
+SCOPE = "observability.instrumentation"
+
+_start_lock = threading.Lock()
+_started: list[Telemetry] = []
+
+
+class EncodedSender:
+    """Send spans and log lines that are bytes already."""
+
+    def __init__(
+        self, settings: TelemetrySettings, resource: Callable[[], Mapping[str, Any]]
+    ) -> None:
+        self._transport = HttpTransport(settings)
+        self._resource = resource
+        self.close = self._transport.close
+        self.forget = self._transport.forget
+
+    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:
+        """Send a batch; return what became of it and how many items were refused."""
+        return self._transport.post(signal, otlp.request(self._resource(), items), timeout)
+
+
+def start_telemetry(
+    settings: TelemetrySettings,
+    *,
+    service_name: str,
+    service_namespace: str = "",
+    service_version: str = "",
+    is_dropping: Callable[[], bool] | None = None,
+) -> Telemetry:
+    """Start telemetry, or return what was started before in this process or its parent.
+
+    Safe in a parent that forks: threads start with the first item and anew in each child.
+
+    Args:
+        settings: Where and what to export.
+        service_name: Who speaks; OTEL_SERVICE_NAME wins.
+        service_namespace: The system that the service belongs to.
+        service_version: Of the program.
+        is_dropping: Asked before each export; while true, batches are dropped and counted.
+    """
+    with _start_lock:
+        if not _started:
+            identity = {
+                semconv.ATTR_SERVICE_NAME: service_name,
+                semconv.ATTR_SERVICE_NAMESPACE: service_namespace,
+                semconv.ATTR_SERVICE_VERSION: service_version,
+            }
+            telemetry = Telemetry(settings, identity, is_dropping=is_dropping)
+            telemetry.install()
+            _started.append(telemetry)
+        return _started[0]
+
+
+def started_telemetry() -> Telemetry | None:
+    """Return what `start_telemetry` started, if it was called."""
+    return _started[0] if _started else None
+
+
+class Telemetry:
+    """The tracer, the instruments and the exporting thread of this process."""
+
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        identity: dict[str, str],
+        *,
+        is_dropping: Callable[[], bool] | None = None,
+    ) -> None:
+        self.settings = settings
+        self._identity = identity
+        if settings.multiproc_dir is not None:
+            mark_alive(settings.multiproc_dir)
+        self.metrics = Metrics(settings.multiproc_dir)
+        self._make_counters()
+        self.pipeline = Pipeline(
+            settings,
+            self._make_sender,
+            signals=(self._spans, self._logs),
+            is_dropping=is_dropping or (lambda: False),
+        )
+        self._scopes: dict[str, bytes] = {}
+        self._encodes = settings.exporter == "lean" and settings.protocol != "grpc"
+        self._exports_logs = settings.logs_export and not settings.sdk_disabled
+        self.provider = RecordingTracerProvider(
+            make_resource(settings, identity),
+            Sampler(settings),
+            sink=self._export_span if settings.traces_export else self._discard,
+            count=self._count_span,
+            slow_seconds=settings.slow_seconds,
+        )
+        self.tracer: Tracer = self._own_tracer()
+        call_in_children(self)
+
+    def _make_counters(self) -> None:
+        counter = self.metrics.counter
+        ended = counter(semconv.TELEMETRY_SPANS_ENDED)
+        self._ended = ended.labels("true").inc
+        self._ended_unsampled = ended.labels("false").inc
+        self._dropped = counter(semconv.TELEMETRY_SPANS_DROPPED)
+        self._dropped.zero([(reason,) for reason in semconv.DROP_REASONS])
+        self._lines = counter(semconv.TELEMETRY_LOG_LINES).labels()
+        self._spans = Signal(
+            "traces",
+            self.settings.queue_size,
+            exported=counter(semconv.TELEMETRY_SPANS_EXPORTED).labels().inc,
+            dropped=lambda reason, count: self._dropped.labels(reason).inc(count),
+        )
+        self._logs = Signal(
+            "logs",
+            self.settings.queue_size,
+            exported=counter(semconv.TELEMETRY_LOG_LINES_EXPORTED).labels().inc,
+            dropped=lambda _reason, _count: None,
+        )
+
+    def _own_tracer(self) -> Tracer:
+        if self.settings.sdk_disabled:
+            return trace_api.NoOpTracer()
+        return self.provider.get_tracer(SCOPE)
+
+    def install(self) -> None:
+        """Become the process's tracer provider and take its log lines."""
+        JsonHandler.sink = self
+        atexit.register(self.shutdown)
+        for warning in self.settings.warnings:
+            _logger.warning("%s", warning)
+        if self.settings.sdk_disabled:
+            return
+        known = trace_api.get_tracer_provider()
+        if isinstance(known, trace_api.ProxyTracerProvider):
+            trace_api.set_tracer_provider(self.provider)
+        else:
+            # opentelemetry-instrument, say: its provider has an exporter of its own.
+            self.tracer = known.get_tracer(SCOPE)
+            _logger.info("a tracer provider is set already: its exporter is used")
+        _logger.info("traces and logs go to %s", self.settings.endpoint)
+
+    def flush(self, timeout_seconds: float = 5.0) -> bool:
+        """Export what waits; return whether all of it went in time."""
+        return self.pipeline.flush(timeout_seconds)
+
+    def shutdown(self, timeout_seconds: float = 4.5) -> None:
+        """Export what waits, within the time given, and stop; later items are dropped."""
+        self.pipeline.shutdown(timeout_seconds)
+
+    def after_fork(self) -> None:
+        """Speak as the child: another instance, and alive."""
+        self.provider.resource = make_resource(self.settings, self._identity)
+        if self.settings.multiproc_dir is not None:
+            with suppress(OSError):
+                mark_alive(self.settings.multiproc_dir)
+
+    def written(self, record: logging.LogRecord) -> None:  # noqa: ARG002
+        """Count a log line."""
+        with GATE:
+            self._lines.inc()
+
+    def export(
+        self,
+        record: logging.LogRecord,
+        body: str,
+        span: SpanContext | None,
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Queue a log line, but none that the exporting thread wrote."""
+        if not self._exports_logs or record.thread == self.pipeline.thread_ident:
+            return
+        if not self._encodes:
+            self.pipeline.put(self._logs, (record, body, span, attributes))
+            return
+        scope = self._scopes.get(record.name)
+        if scope is None:
+            scope = self._scopes[record.name] = otlp.scope(record.name)
+        line = otlp.encode_log(
+            time_ns=int(record.created * 1e9),
+            severity=severity(record),
+            body=body,
+            values=attributes,
+            span=span,
+        )
+        self.pipeline.put(self._logs, (scope, line))
+
+    def _export_span(self, span: RecordedSpan) -> None:
+        if not self._encodes:
+            self.pipeline.put(self._spans, span)
+            return
+        scope = span.tracer.encoded_scope
+        if scope is None:
+            name, version = span.tracer.scope.name, span.tracer.scope.version
+            scope = span.tracer.encoded_scope = otlp.scope(name, version or "")
+        self.pipeline.put(self._spans, (scope, otlp.encode_span(span)))
+
+    def _discard(self, span: RecordedSpan) -> None:
+        """Export nothing: OTEL_TRACES_EXPORTER is `none`."""
+
+    def _count_span(self, exported: bool) -> None:
+        (self._ended if exported else self._ended_unsampled)()
+
+    def _make_sender(self) -> Sender:
+        if self._encodes:
+            return EncodedSender(self.settings, lambda: self.provider.resource.attributes)
+        from .contrib_exporter import ContribSender  # noqa: PLC0415 - grpc only where it is chosen
+
+        return ContribSender(self.settings, lambda: self.provider.resource)

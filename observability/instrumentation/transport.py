@@ -1,0 +1,119 @@
+"""Carry export requests to an OTLP receiver over HTTP, on one connection that is kept."""
+
+from __future__ import annotations
+
+# Looking a host up imports this; in a thread, a fork would leave the import's lock to the child.
+import encodings.idna  # noqa: F401
+import gzip
+import http.client
+import socket
+import ssl
+from contextlib import suppress
+from enum import Enum
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from .otlp import rejected_items
+from .settings import LOGS_PATH, TRACES_PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .settings import TelemetrySettings
+
+# Source: OTLP 1.9 specification, "Retryable Response Codes".
+_RETRYABLE = (429, 502, 503, 504)
+PATHS = {"traces": TRACES_PATH, "logs": LOGS_PATH}
+
+
+class Verdict(Enum):
+    """What became of a batch."""
+
+    ACCEPTED = "accepted"
+    RETRY = "retry"
+    REFUSED = "refused"
+
+
+class HttpTransport:
+    """Post encoded requests; used by one thread at a time."""
+
+    def __init__(self, settings: TelemetrySettings) -> None:
+        parts = urlsplit(settings.endpoint)
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._secure = parts.scheme == "https"
+        self._certificate = settings.certificate
+        self._prefix = parts.path.rstrip("/")
+        self._timeout = settings.timeout_seconds
+        self._zip = settings.compression == "gzip"
+        self._headers = _headers(settings.headers, zipped=self._zip)
+        self._connection: http.client.HTTPConnection | None = None
+
+    def post(self, signal: str, body: bytes, timeout: float | None = None) -> tuple[Verdict, int]:
+        """Send one request.
+
+        Returns:
+            What became of it, and how many of its items the receiver refused.
+
+        Raises:
+            OSError: when nobody answered in time, http.client.HTTPException when not in HTTP.
+        """
+        if self._zip:
+            body = gzip.compress(body, compresslevel=1)
+        reused = self._connection is not None
+        try:
+            return self._exchange(signal, body, timeout)
+        except (ConnectionError, http.client.RemoteDisconnected):
+            self.close()
+            # A receiver may close a connection that was idle; a fresh one failing is an outage.
+            if not reused:
+                raise
+        except BaseException:
+            self.close()
+            raise
+        return self._exchange(signal, body, timeout)
+
+    def close(self) -> None:
+        """Close the connection; a request that waits for its answer fails at once."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(OSError):
+                if connection.sock is not None:
+                    connection.sock.shutdown(socket.SHUT_RDWR)
+            connection.close()
+
+    def forget(self) -> None:
+        """Drop a connection that belongs to the parent, without a word to the receiver."""
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.sock is not None:
+            connection.sock.close()
+
+    def _exchange(self, signal: str, body: bytes, timeout: float | None) -> tuple[Verdict, int]:
+        connection = self._connected(min(timeout or self._timeout, self._timeout))
+        connection.request("POST", self._prefix + PATHS[signal], body, self._headers)
+        response = connection.getresponse()
+        answer = response.read(65536)
+        if response.will_close or not response.isclosed():
+            self.close()
+        if response.status < 300:
+            return Verdict.ACCEPTED, rejected_items(answer)
+        return (Verdict.RETRY if response.status in _RETRYABLE else Verdict.REFUSED), 0
+
+    def _connected(self, timeout: float) -> http.client.HTTPConnection:
+        if self._connection is None:
+            self._connection = self._new_connection()
+        self._connection.timeout = timeout
+        if self._connection.sock is not None:
+            self._connection.sock.settimeout(timeout)
+        return self._connection
+
+    def _new_connection(self) -> http.client.HTTPConnection:
+        if not self._secure:
+            return http.client.HTTPConnection(self._host, self._port)
+        context = ssl.create_default_context(cafile=self._certificate or None)
+        return http.client.HTTPSConnection(self._host, self._port, context=context)
+
+
+def _headers(extra: Mapping[str, str], *, zipped: bool) -> dict[str, str]:
+    headers = {"Content-Type": "application/x-protobuf", **extra}
+    return {**headers, "Content-Encoding": "gzip"} if zipped else headers
