@@ -211,3 +211,202 @@ def spans_dropped() -> str:
 def log_lines() -> str:
     """Return log lines written per second; labels: job."""
     return f"sum by (job) (rate({kit.TELEMETRY_LOG_LINES.name}[$__rate_interval]))"
+
+
+def spans_accepted() -> str:
+    """Return spans that the trace store took, per second; no labels. Recorded by `alerts`."""
+    return "sum(backend:spans_accepted:rate5m)"
+
+
+def trace_delivery_ratio() -> str:
+    """Return accepted spans over sampled spans that ended, 0-1; no labels."""
+    ended = f'rate({kit.TELEMETRY_SPANS_ENDED.name}{{{kit.SAMPLED}="true"}}[5m])'
+    return f"clamp_max(sum(backend:spans_accepted:rate5m) / (sum({ended}) > 0), 1)"
+
+
+def log_delivery_ratio() -> str:
+    """Return accepted log lines over written ones, 0-1; no labels."""
+    written = f"rate({kit.TELEMETRY_LOG_LINES.name}[5m])"
+    return f"clamp_max(sum(backend:log_lines_accepted:rate5m) / (sum({written}) > 0), 1)"
+
+
+def signal_cost() -> str:
+    """Return samples, spans and log lines per second; labels: signal."""
+    samples = "sum(scrape_samples_scraped / 5)"
+    spans = "sum(backend:spans_accepted:rate5m)"
+    lines = "sum(backend:log_lines_accepted:rate5m)"
+    named = [("metrics", samples), ("traces", spans), ("logs", lines)]
+    return " or ".join(f'label_replace({e}, "signal", "{n}", "", "")' for n, e in named)
+
+
+def targets_up() -> str:
+    """Return 1 for a target that answered its last scrape, else 0; labels: job, instance."""
+    return "max by (job, instance) (up)"
+
+
+def scrape_seconds() -> str:
+    """Return how long a scrape took, seconds; labels: job."""
+    return "max by (job) (scrape_duration_seconds)"
+
+
+def series_by_job() -> str:
+    """Return the series of a target's last scrape; labels: job."""
+    return "sum by (job) (scrape_samples_post_metric_relabeling)"
+
+
+def series_by_metric() -> str:
+    """Return the fifteen families with most series; labels: __name__ as metric."""
+    counted = 'count by (__name__) ({job=~".+"})'
+    return f'topk(15, label_replace({counted}, "metric", "$1", "__name__", "(.+)"))'
+
+
+def head_series() -> str:
+    """Return the series that Prometheus holds in memory; no labels."""
+    return "max(prometheus_tsdb_head_series)"
+
+
+def slo_objective() -> str:
+    """Return what is promised, 0-1; labels: slo, service."""
+    return "max by (slo) (slo:objective:ratio)"
+
+
+def slo_budget_remaining() -> str:
+    """Return the part of the error budget that is left, up to 1; labels: slo."""
+    return "max by (slo) (slo:error_budget_remaining:ratio)"
+
+
+def slo_coverage() -> str:
+    """Return the part of the SLO's period that Prometheus has seen, 0-1; labels: slo."""
+    return "max by (slo) (slo:window_coverage:ratio30d)"
+
+
+def slo_burn(window: str) -> str:
+    """Return how fast the budget burns, 1 is just sustainable; labels: slo."""
+    return f"max by (slo) (slo:burn_rate:ratio{window})"
+
+
+def slo_good_ratio() -> str:
+    """Return the share of good events in the shortest window, 0-1; labels: slo."""
+    return "1 - max by (slo) (slo:sli_error:ratio_rate5m)"
+
+
+def alerts_firing() -> str:
+    """Return 1 per alert that fires, Watchdog always among them; labels: the alert's own."""
+    return 'ALERTS{alertstate="firing"}'
+
+
+def alerts_count(severity: str) -> str:
+    """Return how many alerts of a severity fire; no labels."""
+    return f'count(ALERTS{{alertstate="firing",severity="{severity}"}}) or vector(0)'
+
+
+def service_graph() -> str:
+    """Return requests per second between services, from spans; labels: client, server, kind."""
+    rate = "rate(traces_service_graph_request_total[$__rate_interval])"
+    return f"sum by (client, server, connection_type) ({rate})"
+
+
+def span_rate() -> str:
+    """Return spans per second by what they do; labels: service, span_name, span_kind."""
+    rate = 'rate(traces_spanmetrics_calls_total{service=~"$service"}[$__rate_interval])'
+    return f"topk(15, sum by (service, span_name, span_kind) ({rate}))"
+
+
+def queue_wait_from_spans() -> str:
+    """Return the p95 between sending and processing, measured from spans, seconds."""
+    name = "traces_service_graph_request_messaging_system_seconds_bucket"
+    return f"histogram_quantile(0.95, sum by (le) (rate({name}[$__rate_interval])))"
+
+
+# Inside the servers: only where their exporters run, that is in Docker.
+
+
+def postgres_transactions() -> str:
+    """Return transactions per second; labels: datname."""
+    committed = 'rate(pg_stat_database_xact_commit{datname="orders"}[$__rate_interval])'
+    return f"sum by (datname) ({committed})"
+
+
+def postgres_cache_ratio() -> str:
+    """Return the share of block reads that PostgreSQL's own cache answered, 0-1."""
+    hit = 'sum(rate(pg_stat_database_blks_hit{datname="orders"}[$__rate_interval]))'
+    read = 'sum(rate(pg_stat_database_blks_read{datname="orders"}[$__rate_interval]))'
+    return f"{hit} / ({hit} + {read} > 0)"
+
+
+def postgres_connections() -> str:
+    """Return open connections; labels: datname."""
+    return 'sum by (datname) (pg_stat_database_numbackends{datname="orders"})'
+
+
+def redis_memory() -> str:
+    """Return the memory that each Redis uses, bytes; labels: job."""
+    return "max by (job) (redis_memory_used_bytes)"
+
+
+def redis_evictions() -> str:
+    """Return keys per second that a Redis gave up for room; labels: job."""
+    return "sum by (job) (rate(redis_evicted_keys_total[$__rate_interval]))"
+
+
+def redis_commands() -> str:
+    """Return commands per second; labels: job."""
+    return "sum by (job) (rate(redis_commands_processed_total[$__rate_interval]))"
+
+
+def collector_queue_ratio() -> str:
+    """Return how full the Collector's queues are, 0-1; labels: exporter."""
+    return "max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)"
+
+
+def loki_lines() -> str:
+    """Return log lines that Loki took, per second; no labels."""
+    return "sum(rate(loki_distributor_lines_received_total[$__rate_interval]))"
+
+
+def tempo_spans() -> str:
+    """Return spans that Tempo took, per second; no labels."""
+    return "sum(rate(tempo_distributor_spans_received_total[$__rate_interval]))"
+
+
+# LogQL and TraceQL.
+
+
+def service_logs() -> str:
+    """Return the log lines of the chosen services."""
+    return '{service_namespace=~"$namespace", service_name=~"$service"}'
+
+
+def warning_logs() -> str:
+    """Return the chosen services' log lines of WARN and above."""
+    return f'{service_logs()} | severity_text=~"WARN.*|ERROR|CRITICAL|FATAL"'
+
+
+def worker_logs() -> str:
+    """Return the log lines of whatever handles tasks."""
+    return '{service_name=~"orders-worker|orders-relay"}'
+
+
+def order_logs() -> str:
+    """Return the log lines that name the order, or belong to the trace."""
+    return '{service_name=~".+"} | order_id=~"$order" | trace_id=~"$trace"'
+
+
+def order_traces() -> str:
+    """Return the traces in which a span names the order."""
+    return '{ span.order.id =~ "$order" }'
+
+
+def slow_traces() -> str:
+    """Return the requests to the chosen services that took longer than the latency objective."""
+    return '{ resource.service.name =~ "$service" && kind = server && duration > 500ms }'
+
+
+def failed_traces() -> str:
+    """Return the traces of the chosen services in which something failed."""
+    return '{ resource.service.name =~ "$service" && status = error }'
+
+
+def task_traces() -> str:
+    """Return the attempts of tasks of the chosen queues."""
+    return '{ kind = consumer && span.messaging.destination.name =~ "$queue" }'
