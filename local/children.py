@@ -147,12 +147,3 @@ class PlanBuilder:
 
     def _http(self, port: str, path: str) -> Probe:
         return Probe("http", self._settings.ports[port], path)
-
-
-def write_redis_passwords(state: StateFolder) -> None:
-    """Write the password of each Redis where it reads it."""
-    for name in ("cache", "broker"):
-        file = state.path / name / "password.conf"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.touch(0o600)
-        file.write_text(f'requirepass "{state.secret(name).read_text().strip()}"\n')

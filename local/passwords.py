@@ -25,3 +25,12 @@ def ensure_passwords(state: StateFolder) -> None:
         file = state.secret(name)
         if not file.exists():
             write_whole(file, secrets.token_urlsafe(24))
+
+
+def write_redis_passwords(state: StateFolder) -> None:
+    """Write the password of each Redis where it reads it."""
+    for name in ("cache", "broker"):
+        file = state.path / name / "password.conf"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch(0o600)
+        file.write_text(f'requirepass "{state.secret(name).read_text().strip()}"\n')

@@ -153,7 +153,7 @@ class Runner:
         if self._stopping:
             return
         if self.child.once and code == 0:
-            self._set("done", "")
+            self._set("done")
             self.ready.set()
         elif not self.ready.is_set():
             raise ChildFailedError(self._fail(f"{_describe(code)} before it was ready"))
@@ -165,8 +165,8 @@ class Runner:
     def _set(self, state: State, message: str | None = None) -> None:
         self.state = state
         self.message = self.message if message is None else message
-        if state == "ready":
-            self.message = f"ready after {time.monotonic() - self._created:.1f} s"
+        if state in {"ready", "done"}:
+            self.message = f"after {time.monotonic() - self._created:.1f} s"
         self._changed(self)
 
 

@@ -6,24 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from local import servers
-from local.binaries import Binaries, ProgramMissingError
 from local.child_environment import inherited
-from local.children import PlanBuilder, write_redis_passwords
-from local.configs import write_alertmanager, write_prometheus
+from local.down import down
 from local.first_order import wait_for_first_order
 from local.logfiles import last_lines
-from local.passwords import ensure_passwords
 from local.ports import taken_ports
+from local.prepare import PrepareError, prepare
 from local.processes import end_all, members, memory_bytes
 from local.settings import ROOT, LocalSettings
-from local.state import StateFolder, write_whole
-from outside.load import write_rate
+from local.state import StateFolder
 
 Say = Callable[[str], None]
 POLL_SECONDS = 0.05
@@ -77,7 +72,10 @@ def up(settings: LocalSettings, say: Say, started_at: float) -> Started | None:
         _clear_strays(state, say)
         if problems := taken_ports(settings):
             raise StartError("\n".join(problems), 2)
-        prepare(settings, state, say)
+        try:
+            prepare(settings, state, say)
+        except PrepareError as error:
+            raise StartError(str(error), 2) from error
         try:
             _supervise(settings, state, say)
             seconds = None
@@ -86,7 +84,7 @@ def up(settings: LocalSettings, say: Say, started_at: float) -> Started | None:
                 seen = wait_for_first_order(settings.ports["GRAFANA_PORT"], started_at)
                 seconds = seen - started_at if seen else None
         except KeyboardInterrupt:
-            end_all(members(state.path))
+            down(state, say)
             raise
         pids = [process.pid for process in members(state.path)]
         return Started(seconds, memory_bytes(pids) / 1e6)
@@ -96,40 +94,6 @@ def _clear_strays(state: StateFolder, say: Say) -> None:
     if strays := members(state.path):
         say(f"ending {len(strays)} processes that an earlier run left")
         end_all(strays)
-
-
-def prepare(settings: LocalSettings, state: StateFolder, say: Say) -> None:
-    """Fetch programs, make passwords and the database cluster, write every file.
-
-    Raises:
-        StartError: A program cannot be had, or the cluster cannot be made.
-    """
-    binaries = Binaries(
-        settings.programs, settings.program_paths, path=settings.environment.get("PATH")
-    )
-    ensure_passwords(state)
-    try:
-        with ThreadPoolExecutor() as pool:
-            cluster = pool.submit(_make_cluster, binaries, state)
-            for name in ("redis-server", "prometheus", "alertmanager"):
-                say(f"{name}: {binaries.find(name)}")
-            cluster.result()
-        PlanBuilder(settings, binaries).plan().save(state.plan)
-    except ProgramMissingError as error:
-        raise StartError(str(error), 2) from error
-    except subprocess.CalledProcessError as error:
-        raise StartError(f"{error}\n{error.stderr}", 2) from error
-    write_redis_passwords(state)
-    write_prometheus(settings, state.path / "prometheus.yml")
-    write_alertmanager(settings, state.path / "alertmanager.yml")
-    write_rate(state.load, settings.load_rate)
-    if not state.faults.exists():
-        write_whole(state.faults, '{"flags": {}}\n')
-
-
-def _make_cluster(binaries: Binaries, state: StateFolder) -> None:
-    password = state.secret("orders_migrate").read_text()
-    servers.init_postgres(binaries.postgres_folder(), state.path / "postgres", password)
 
 
 def _supervise(settings: LocalSettings, state: StateFolder, say: Say) -> None:
