@@ -1,4 +1,4 @@
-"""Write `json/`, or check that it is fresh: `python -m dashboards [--check]`."""
+"""Write `json/` (`python -m dashboards [--check]`), or look for data (`… verify --help`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from dashboards import cache_database, home, order, service, slo, telemetry, worker
+from dashboards import cache_database, home, order, service, slo, telemetry, verify, worker
 from dashboards.board import Board
 
 FOLDER = Path(__file__).parent / "json"
@@ -20,6 +20,8 @@ def boards() -> list[Board]:
 
 def main(arguments: list[str]) -> int:
     """Run the command and return its exit code."""
+    if arguments[:1] == ["verify"]:
+        return verify.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
     check = parser.parse_args(arguments).check

@@ -1,0 +1,110 @@
+"""Ask Prometheus, Loki and Tempo over HTTP whether a query has rows."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+
+class BackEndError(RuntimeError):
+    """Raised when a back end cannot be asked, or refuses; says what it answered."""
+
+
+@dataclass(frozen=True)
+class BackEnd:
+    """One HTTP API.
+
+    Args:
+        url: Its base address.
+        window: How far back a query looks.
+        step: Between two points of a range query.
+    """
+
+    url: str
+    window: timedelta = timedelta(minutes=15)
+    step: timedelta = timedelta(seconds=15)
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith(("http://", "https://")):
+            raise BackEndError(f"{self.url!r}: expected an address such as http://127.0.0.1:9090")
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Return the JSON that a path answers.
+
+        Raises:
+            BackEndError: Nobody answers, or the answer is an error.
+        """
+        words = urllib.parse.urlencode(query, doseq=True)
+        address = f"{self.url.rstrip('/')}{path}?{words}"
+        try:
+            with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - checked above
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            raise BackEndError(_reason(error)) from error
+        except (OSError, ValueError) as error:
+            raise BackEndError(f"{self.url}: {error}") from error
+
+    def bounds(self) -> tuple[float, float]:
+        """Return start and end of the window; Unix seconds."""
+        now = time.time()
+        return now - self.window.total_seconds(), now
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    text = error.read(2000).decode(errors="replace")
+    try:
+        return str(json.loads(text)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"{error.code} {text.strip()[:200]}"
+
+
+def prometheus_rows(end: BackEnd, expr: str, *, instant: bool) -> int:
+    """Return how many series a PromQL query yields now, or within the window."""
+    if instant:
+        data = end.get("/api/v1/query", query=expr)["data"]
+    else:
+        start, stop = end.bounds()
+        step = end.step.total_seconds()
+        data = end.get("/api/v1/query_range", query=expr, start=start, end=stop, step=step)["data"]
+    return 1 if data["resultType"] == "scalar" else len(data["result"])
+
+
+def prometheus_has(end: BackEnd, metric: str) -> bool:
+    """Return whether a metric has a series within the window."""
+    start, stop = end.bounds()
+    selector = f'{{__name__="{metric}"}}'
+    found = end.get("/api/v1/series", **{"match[]": selector}, start=start, end=stop, limit=1)
+    return bool(found["data"])
+
+
+def prometheus_label_values(end: BackEnd, metric: str, label: str) -> Sequence[str]:
+    """Return the values of a label, of one metric or of all."""
+    start, stop = end.bounds()
+    query: dict[str, Any] = {"start": start, "end": stop}
+    if metric:
+        query["match[]"] = metric
+    values: list[str] = end.get(f"/api/v1/label/{label}/values", **query)["data"]
+    return values
+
+
+def loki_rows(end: BackEnd, expr: str) -> int:
+    """Return how many streams or series a LogQL query yields within the window."""
+    start, stop = (int(second * 1e9) for second in end.bounds())
+    data = end.get("/loki/api/v1/query_range", query=expr, start=start, end=stop, limit=10)["data"]
+    return len(data["result"])
+
+
+def tempo_rows(end: BackEnd, expr: str) -> int:
+    """Return how many traces a TraceQL query finds; a bare trace id is looked up."""
+    if not expr.lstrip().startswith("{"):
+        return 1 if end.get(f"/api/traces/{urllib.parse.quote(expr.strip())}") else 0
+    start, stop = (int(second) for second in end.bounds())
+    found = end.get("/api/search", q=expr, start=start, end=stop, limit=10)
+    return len(found.get("traces") or [])
