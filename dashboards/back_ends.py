@@ -17,6 +17,10 @@ class BackEndError(RuntimeError):
     """Raised when a back end cannot be asked, or refuses; says what it answered."""
 
 
+class UnreachableError(BackEndError):
+    """Raised when nobody answers at the address."""
+
+
 @dataclass(frozen=True)
 class BackEnd:
     """One HTTP API.
@@ -39,7 +43,8 @@ class BackEnd:
         """Return the JSON that a path answers.
 
         Raises:
-            BackEndError: Nobody answers, or the answer is an error.
+            UnreachableError: Nobody answers.
+            BackEndError: The answer is an error.
         """
         words = urllib.parse.urlencode(query, doseq=True)
         address = f"{self.url.rstrip('/')}{path}?{words}"
@@ -49,7 +54,7 @@ class BackEnd:
         except urllib.error.HTTPError as error:
             raise BackEndError(_reason(error)) from error
         except (OSError, ValueError) as error:
-            raise BackEndError(f"{self.url}: {error}") from error
+            raise UnreachableError(f"{self.url}: {error}") from error
 
     def bounds(self) -> tuple[float, float]:
         """Return start and end of the window; Unix seconds."""

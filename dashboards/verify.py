@@ -20,7 +20,7 @@ from xml.etree import ElementTree as ET
 import promql_parser
 
 from dashboards import back_ends
-from dashboards.back_ends import BackEnd, BackEndError
+from dashboards.back_ends import BackEnd, BackEndError, UnreachableError
 from dashboards.reading import SILENT, Dashboard, DashboardError, Panel, Target, read_dashboards
 from dashboards.substitution import built_in, substitute, values_of
 
@@ -99,6 +99,8 @@ class Verifier:
                 if target.kind == "prometheus":
                     names = metrics_of(expr)
                     finding.missing += sorted(n for n in names if not self._has(n))
+        except UnreachableError:
+            raise
         except BackEndError as error:
             finding.state, finding.reason = FAILED, str(error)
             return
