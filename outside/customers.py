@@ -1,0 +1,210 @@
+"""The customers: a steady, mixed load on the orders API, by Locust.
+
+Run it with `python -m outside.customers`; nothing imports it, since Locust patches the whole
+process. They wait until the service answers, and TERM sends them home.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import signal
+import sys
+import time
+import urllib.request
+import uuid
+from collections import deque
+from typing import Any, ClassVar
+
+import gevent
+from gevent.event import Event
+from geventhttpclient.client import HTTPClientPool
+from locust import FastHttpUser, task
+from locust.env import Environment
+from locust.runners import LocalRunner
+
+from observability.instrumentation.logs import configure_logging
+from outside.load import read_rate
+from outside.settings import CustomersSettings
+
+logger = logging.getLogger("customers")
+
+# A request may take this long before the arrival rate suffers.
+PATIENCE_SECONDS = 2.0
+REPORT_SECONDS = 60.0
+CUSTOMERS = [f"customer-{number:04d}" for number in range(500)]
+# A few buy most: the n-th customer comes with weight 1/n.
+WEIGHTS = [1 / (number + 1) for number in range(len(CUSTOMERS))]
+GOODS = (("coffee", 1290), ("tea", 650), ("grinder", 8900), ("filter", 390), ("mug", 1450))
+NONSENSE: tuple[Any, ...] = (
+    {},
+    {"customer_id": "customer-0001", "currency": "EUR", "items": []},
+    {"customer_id": "customer-0001", "currency": "XXX", "items": [{"sku": "tea"}]},
+    {"customer_id": 7, "items": "all of it"},
+)
+ASKS_AGAIN = 0.03
+# New orders are looked at most; this many back on average.
+LOOKED_BACK = 12.0
+
+orders: deque[str] = deque(maxlen=300)
+dice = random.Random()  # noqa: S311 - customers need no secrets
+
+
+class Customer(FastHttpUser):
+    """Do one thing at a time, at this customer's share of the rate."""
+
+    rate: ClassVar[float] = 1.0
+    number: ClassVar[int] = 1
+    connection_timeout = 5.0
+    network_timeout = 10.0
+    client_pool = HTTPClientPool(concurrency=64)
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self._due = time.monotonic() - dice.random() * self._interval
+
+    @property
+    def _interval(self) -> float:
+        return self.number / self.rate
+
+    def wait_time(self) -> float:
+        """Return the seconds until the next turn; who is late does not catch up."""
+        now = time.monotonic()
+        self._due = max(self._due + self._interval, now)
+        return self._due - now
+
+    def on_start(self) -> None:
+        """Come in at a moment of one's own, not all at once."""
+        gevent.sleep(self.wait_time())
+
+    @task(20)
+    def place_order(self) -> None:
+        """Place an order; now and then the answer gets lost and the client asks again."""
+        lines = dice.sample(GOODS, dice.randint(1, 3))
+        items = [
+            {"sku": sku, "quantity": dice.randint(1, 3), "unit_price_cents": cents}
+            for sku, cents in lines
+        ]
+        order = {"customer_id": someone(), "currency": "EUR", "items": items}
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        for _ in range(1 + (dice.random() < ASKS_AGAIN)):
+            answer = self._call("POST", "/v1/orders", {200, 201}, json=order, headers=headers)
+        if answer.status_code in {200, 201}:
+            orders.append(answer.json()["id"])
+
+    @task(52)
+    def read_order(self) -> None:
+        """Look at an order, most likely a new one."""
+        if orders:
+            self._call("GET", f"/v1/orders/{an_order()}", {200}, name="/v1/orders/{id}")
+
+    @task(18)
+    def list_orders(self) -> None:
+        """Look at all orders of one customer."""
+        path = f"/v1/orders?customer_id={someone()}&limit=20"
+        self._call("GET", path, {200}, name="/v1/orders")
+
+    @task(4)
+    def cancel_order(self) -> None:
+        """Change one's mind; sometimes it is too late for that."""
+        if orders:
+            path = f"/v1/orders/{an_order()}/cancel"
+            self._call("POST", path, {200, 409}, name="/v1/orders/{id}/cancel")
+
+    @task(3)
+    def ask_for_nothing(self) -> None:
+        """Ask for an order that never was."""
+        self._call("GET", f"/v1/orders/{uuid.uuid4()}", {404}, name="/v1/orders/{id}")
+
+    @task(3)
+    def order_nonsense(self) -> None:
+        """Send what the service must refuse."""
+        self._call("POST", "/v1/orders", {400, 422}, json=dice.choice(NONSENSE))
+
+    def _call(self, method: str, path: str, expected: set[int], **more: Any) -> Any:
+        """Return the answer; anything unexpected counts as a failure, but for 429."""
+        with self.client.request(method, path, catch_response=True, **more) as answer:
+            if answer.status_code in {429, *expected}:
+                answer.success()
+            else:
+                answer.failure(f"status {answer.status_code}")
+            return answer
+
+
+def someone() -> str:
+    """Return a customer; some come all the time."""
+    return dice.choices(CUSTOMERS, WEIGHTS)[0]
+
+
+def an_order() -> str:
+    """Return an order's id; the newer, the likelier."""
+    back = int(dice.expovariate(1 / LOOKED_BACK))
+    return orders[-1 - min(back, len(orders) - 1)]
+
+
+def wait_for(url: str) -> None:
+    """Return once the service answers."""
+    while True:
+        try:
+            urllib.request.urlopen(f"{url}/livez", timeout=2).close()  # noqa: S310
+        except OSError:
+            gevent.sleep(0.5)
+        else:
+            return
+
+
+def follow_rate(runner: LocalRunner, settings: CustomersSettings) -> None:
+    """Keep as many customers as the rate in the load file takes."""
+    wait_for(settings.url)
+    current: float | None = None
+    while True:
+        rate = read_rate(settings.load_file, settings.load_rate)
+        if rate != current:
+            logger.info("the rate is set", extra={"requests_per_second": rate})
+            current = rate
+            set_rate(runner, rate)
+        gevent.sleep(1)
+
+
+def set_rate(runner: LocalRunner, rate: float) -> None:
+    """Let enough customers come that none is late."""
+    if not rate:
+        runner.stop()
+        return
+    Customer.rate, Customer.number = rate, max(1, math.ceil(rate * PATIENCE_SECONDS))
+    runner.start(Customer.number, spawn_rate=max(20.0, rate))
+
+
+def report(environment: Environment) -> None:
+    """Log once a minute what was seen, and forget it, so that nothing grows."""
+    while True:
+        gevent.sleep(REPORT_SECONDS)
+        total = environment.stats.total
+        seen = {
+            "requests": total.num_requests,
+            "failures": total.num_failures,
+            "p95_ms": total.get_response_time_percentile(0.95) or 0,
+        }
+        logger.info("customers were served", extra=seen)
+        environment.stats.clear_all()
+
+
+def main() -> int:
+    """Send customers until TERM; return the exit code."""
+    settings = CustomersSettings.from_env_or_exit()
+    configure_logging(settings.telemetry)
+    environment = Environment(user_classes=[Customer], host=settings.url)
+    runner = environment.create_local_runner()
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        gevent.signal_handler(number, stopped.set)
+    helpers = [gevent.spawn(follow_rate, runner, settings), gevent.spawn(report, environment)]
+    stopped.wait()
+    gevent.killall(helpers)
+    runner.quit()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

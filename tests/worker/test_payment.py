@@ -1,0 +1,175 @@
+"""The payment client, against a real HTTP server that misbehaves on request."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from uuid import UUID
+
+import pytest
+import requests
+
+from service.orders import Currency, Item, place
+from worker import payment
+from worker.breaker import FAIL_MAX, Circuit, SharedStorage
+from worker.errors import CircuitOpenError, PaymentRefusedError, PaymentUnavailableError
+from worker.payment import PaymentAnswer, PaymentClient, PaymentResult, is_outage
+
+ORDER_ID = UUID("11111111-2222-3333-4444-555555555555")
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+ORDER = place(ORDER_ID, "customer-7", [Item("tea", 2, 650)], Currency.EUR, NOW)
+
+
+class Provider(ThreadingHTTPServer):
+    """Answer each request with the next of `answers`; the last one stays."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.requests: list[tuple[str, str | None, dict]] = []
+        self.answers: list = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Provider
+
+    def log_message(self, *args) -> None:
+        pass
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.requests.append((self.path, self.headers.get("Idempotency-Key"), body))
+        answers = self.server.answers
+        answer = answers.pop(0) if len(answers) > 1 else answers[0]
+        if answer == "reset":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
+        if answer == "hang":
+            time.sleep(1.0)
+            answer = (201, {"id": "late", "state": "succeeded"}, {})
+        status, document, headers = answer
+        text = json.dumps(document).encode()
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(text))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+
+@pytest.fixture
+def provider():
+    with Provider() as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def storage():
+    return SharedStorage("payment-provider", os.getpid, lambda *_: None)
+
+
+@pytest.fixture
+def client(provider, storage):
+    with requests.Session() as session:
+        yield PaymentClient(provider.url, Circuit(storage, is_outage=is_outage), session)
+
+
+def test_a_charge_carries_the_order_and_a_key_made_of_its_id(client, provider):
+    provider.answers = [(201, {"id": "ch_1", "state": "succeeded"}, {})]
+    assert client.charge(ORDER) == PaymentAnswer(PaymentResult.SUCCEEDED, "ch_1")
+    body = {
+        "order_id": str(ORDER_ID),
+        "amount_cents": 1300,
+        "currency": "EUR",
+        "customer_id": "customer-7",
+    }
+    assert provider.requests == [("/v1/charges", f"{ORDER_ID}:charge", body)]
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "result"),
+    [
+        (402, {"state": "declined", "reason": "no money"}, PaymentResult.DECLINED),
+        (409, {"state": "voided"}, PaymentResult.VOIDED),
+    ],
+)
+def test_what_the_provider_decides_is_an_answer(
+    client, provider, storage, status, document, result
+):
+    provider.answers = [(status, document, {})]
+    for _ in range(2 * FAIL_MAX):
+        assert client.charge(ORDER) == PaymentAnswer(result, None)
+    assert storage.true_state == "closed"
+
+
+def test_a_refund_of_a_charge_that_nobody_saw_is_void(client, provider):
+    provider.answers = [(201, {"id": "vo_1", "state": "voided"}, {})]
+    assert client.refund(ORDER_ID) == PaymentAnswer(PaymentResult.VOIDED, "vo_1")
+    assert provider.requests == [("/v1/refunds", f"{ORDER_ID}:refund", {"order_id": str(ORDER_ID)})]
+
+
+def test_a_broken_connection_is_tried_once_more_with_the_same_key(client, provider):
+    provider.answers = ["reset", (201, {"id": "ch_1", "state": "succeeded"}, {})]
+    assert client.charge(ORDER).result is PaymentResult.SUCCEEDED
+    assert [key for _, key, _ in provider.requests] == [f"{ORDER_ID}:charge"] * 2
+
+
+def test_a_time_out_is_not_tried_again_at_once(client, provider, monkeypatch):
+    monkeypatch.setattr(payment, "READ_SECONDS", 0.1)
+    provider.answers = ["hang"]
+    with pytest.raises(PaymentUnavailableError, match="ReadTimeout"):
+        client.charge(ORDER)
+    assert len(provider.requests) == 1
+
+
+def test_nobody_listening_is_unavailable(storage):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+        with requests.Session() as session, pytest.raises(PaymentUnavailableError):
+            PaymentClient(url, Circuit(storage, is_outage=is_outage), session).charge(ORDER)
+
+
+def test_503_is_unavailable_and_says_when_to_come_back(client, provider):
+    provider.answers = [(503, {}, {"Retry-After": "7"})]
+    with pytest.raises(PaymentUnavailableError) as caught:
+        client.charge(ORDER)
+    assert caught.value.retry_after == timedelta(seconds=7)
+
+
+def test_an_answer_without_a_state_is_no_answer(client, provider):
+    provider.answers = [(201, ["surprise"], {})]
+    with pytest.raises(PaymentUnavailableError, match="without a state"):
+        client.charge(ORDER)
+
+
+def test_a_request_that_the_provider_refuses_is_refused_for_good(client, provider, storage):
+    provider.answers = [(422, {"title": "key reused"}, {})]
+    for _ in range(2 * FAIL_MAX):
+        with pytest.raises(PaymentRefusedError, match="422"):
+            client.charge(ORDER)
+    assert storage.true_state == "closed"
+
+
+def test_after_five_outages_nobody_is_asked_and_the_caller_learns_until_when(client, provider):
+    provider.answers = [(503, {}, {})]
+    for _ in range(FAIL_MAX):
+        with pytest.raises(PaymentUnavailableError):
+            client.charge(ORDER)
+    with pytest.raises(CircuitOpenError) as caught:
+        client.charge(ORDER)
+    assert len(provider.requests) == FAIL_MAX
+    assert timedelta(seconds=5) < caught.value.retry_after <= timedelta(seconds=10)

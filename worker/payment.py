@@ -1,0 +1,153 @@
+"""Ask the payment provider for money, or to give it back.
+
+Every request carries an idempotency key made of the order's id and the kind, so asking again never
+moves money twice. That is why a broken connection is tried once more at once; a time-out is not,
+since a slow provider gets slower from it: the task tries again later.
+
+While the circuit is open nobody is asked: `CircuitOpenError` comes back in microseconds, the task
+is put off until the next probe may run, and the attempt does not count. Orders stay `pending`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from worker.errors import PaymentRefusedError, PaymentUnavailableError
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from service.orders import Order
+    from worker.breaker import Circuit
+
+DEPENDENCY = "payment-provider"
+CONNECT_SECONDS = 1.0
+READ_SECONDS = 5.0
+LONGEST_REASON = 200
+
+
+class PaymentResult(StrEnum):
+    """Name what the provider may answer."""
+
+    SUCCEEDED = "succeeded"
+    DECLINED = "declined"
+    VOIDED = "voided"
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentAnswer:
+    """Hold the provider's answer and its own reference, if it has one."""
+
+    result: PaymentResult
+    reference: str | None
+
+
+# Statuses that come with a state: charged or replayed, declined, voided by an earlier refund.
+ANSWERED = frozenset({200, 201, 402, 409})
+
+
+class PaymentClient:
+    """Charge and refund over HTTP, behind a circuit breaker.
+
+    Args:
+        url: Base URL of the provider.
+        circuit: Shared by all children of the worker.
+        session: Instrumented by the caller; belongs to this process.
+    """
+
+    def __init__(self, url: str, circuit: Circuit, session: requests.Session) -> None:
+        self._url = url.rstrip("/")
+        self._circuit = circuit
+        self._session = session
+
+    def charge(self, order: Order) -> PaymentAnswer:
+        """Charge an order's total once, however often this is called.
+
+        Raises:
+            PaymentUnavailableError: No answer; it is unknown whether the money moved.
+            CircuitOpenError: Nobody was asked.
+            PaymentRefusedError: The request itself is wrong.
+        """
+        body = {
+            "order_id": str(order.id),
+            "amount_cents": order.total_cents,
+            "currency": str(order.currency),
+            "customer_id": order.customer_id,
+        }
+        return self._ask("/v1/charges", f"{order.id}:charge", body)
+
+    def refund(self, order_id: UUID) -> PaymentAnswer:
+        """Give an order's charge back once; a charge that comes later is then void.
+
+        Raises:
+            PaymentUnavailableError, CircuitOpenError, PaymentRefusedError: As for `charge`.
+        """
+        return self._ask("/v1/refunds", f"{order_id}:refund", {"order_id": str(order_id)})
+
+    def _ask(self, path: str, key: str, body: dict[str, Any]) -> PaymentAnswer:
+        return _read(self._circuit.call(lambda: self._post(path, key, body)))
+
+    def _post(self, path: str, key: str, body: dict[str, Any]) -> requests.Response:
+        try:
+            response = self._send(path, key, body)
+        except requests.RequestException as error:
+            raise PaymentUnavailableError(_reason(error)) from error
+        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or (
+            response.status_code == HTTPStatus.TOO_MANY_REQUESTS
+        ):
+            raise PaymentUnavailableError(
+                f"answered {response.status_code}", _retry_after(response)
+            )
+        return response
+
+    def _send(self, path: str, key: str, body: dict[str, Any]) -> requests.Response:
+        def send() -> requests.Response:
+            return self._session.post(
+                self._url + path,
+                json=body,
+                headers={"Idempotency-Key": key},
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+            )
+
+        try:
+            return send()
+        except requests.Timeout:
+            raise
+        except requests.ConnectionError:
+            return send()
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error says that the provider is down, rather than that it answered."""
+    return not isinstance(error, PaymentRefusedError)
+
+
+def _read(response: requests.Response) -> PaymentAnswer:
+    try:
+        body = response.json()
+        state, reference = body.get("state"), body.get("id")
+    except (ValueError, AttributeError):
+        state = reference = None
+    if response.status_code not in ANSWERED:
+        raise PaymentRefusedError(
+            f"answered {response.status_code}: {response.text[:LONGEST_REASON]}"
+        )
+    if state not in set(PaymentResult):
+        raise PaymentUnavailableError(f"answered {response.status_code} without a state")
+    return PaymentAnswer(PaymentResult(state), reference)
+
+
+def _reason(error: requests.RequestException) -> str:
+    return f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+
+
+def _retry_after(response: requests.Response) -> timedelta | None:
+    text = response.headers.get("Retry-After", "")
+    return timedelta(seconds=int(text)) if text.isdecimal() and len(text) <= 4 else None
