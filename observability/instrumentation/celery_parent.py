@@ -1,0 +1,167 @@
+"""The parent of a Celery worker: it owns the metrics folder and serves it; children record."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from . import semconv
+from .celery_attempts import AttemptRecorder, remember_parent
+from .exposition import claim_directory, start_metrics_server
+from .logs import configure_logging
+from .metrics import family
+from .telemetry import started_telemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from prometheus_client.metrics_core import Metric as Family
+
+    from .exposition import MetricsServer
+    from .metrics import Collector
+    from .settings import TelemetrySettings
+    from .telemetry import Telemetry
+
+_logger = logging.getLogger(__name__)
+
+
+class WorkerParent:
+    """Receive Celery's signals about the worker and its processes."""
+
+    def __init__(
+        self,
+        *,
+        instrument: Callable[[Telemetry], None],
+        start: Callable[[], Telemetry],
+        settings: TelemetrySettings | Callable[[], TelemetrySettings],
+        recorder: AttemptRecorder,
+        metrics_port: int | None,
+        collectors: Callable[[], Iterable[Collector]],
+        on_process_start: Callable[[Telemetry], None] | None,
+    ) -> None:
+        self._instrument = instrument
+        self._start = start
+        self._given_settings = settings
+        self._recorder = recorder
+        self._metrics_port = metrics_port
+        self._collectors = collectors
+        self._on_process_start = on_process_start
+        self._children = ChildrenCollector()
+        self._server: MetricsServer | None = None
+        self._prepared = False
+
+    def _settings(self) -> TelemetrySettings:
+        if callable(self._given_settings):
+            self._given_settings = self._given_settings()
+        return self._given_settings
+
+    def on_program_start(self, instance: Any = None, **_: Any) -> None:
+        """Make lines JSON from the first one on; the banner would not be."""
+        configure_logging(self._settings())
+        if instance is not None:
+            instance.quiet = True
+
+    def on_setup_logging(self, **_: Any) -> None:
+        """Keep Celery from taking the root logger."""
+        configure_logging(self._settings())
+
+    def on_init(self, sender: Any = None, **_: Any) -> None:
+        """Empty the metrics folder, start telemetry and serve the metrics, before any fork."""
+        settings = self._settings()
+        remember_parent()
+        if settings.multiproc_dir is not None:
+            claim_directory(settings)
+        if settings.protocol == "grpc" and _forks(sender):
+            # Without telemetry in the parent, grpc stays out of it; its lines go to stdout only.
+            own = None
+        else:
+            telemetry = self._start()
+            self._recorder.prepare()
+            own = telemetry.metrics.registry
+        if self._metrics_port is not None:
+            collectors = [self._children, *self._collectors()]
+            self._server = start_metrics_server(settings, self._metrics_port, collectors, own=own)
+            _logger.info("metrics on port %d", self._server.port)
+        if not _forks(sender):
+            self._begin_tasks()
+
+    def on_child_start(self, **_: Any) -> None:
+        """Start telemetry in a child, or in the solo pool, which says so too."""
+        self._begin_tasks()
+
+    def _begin_tasks(self) -> None:
+        telemetry = self._start()
+        self._recorder.prepare()
+        self._instrument(telemetry)
+        if self._on_process_start is not None and not self._prepared:
+            self._prepared = True
+            self._on_process_start(telemetry)
+
+    def on_child_stop(self, **_: Any) -> None:
+        """Flush what a child still has; it ends without running atexit."""
+        _shutdown()
+
+    def on_ready(self, sender: Any = None, **_: Any) -> None:
+        """Know the pool, to count its children."""
+        self._children.controller = getattr(sender, "controller", None)
+
+    def on_stop(self, **_: Any) -> None:
+        """Flush what the parent still has."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        _shutdown()
+
+
+def _shutdown() -> None:
+    telemetry = started_telemetry()
+    if telemetry is not None:
+        telemetry.shutdown()
+
+
+def _forks(controller: Any) -> bool:
+    pool = getattr(controller, "pool_cls", None)
+    name = pool if isinstance(pool, str) else getattr(pool, "__module__", "")
+    return "prefork" in name or "processes" in name
+
+
+def _runs(pid: int | None) -> bool:
+    # Asking the process object would reap the child in this thread, under the pool's nose.
+    try:
+        os.kill(pid or 0, 0)
+    except OSError:
+        return False
+    return True
+
+
+class ChildrenCollector:
+    """Count the pool's processes that are alive, by whether they run a task."""
+
+    controller: Any = None
+
+    def describe(self) -> list[Family]:
+        """Return the family without values."""
+        return [family(semconv.CELERY_WORKER_CHILDREN, {})]
+
+    def collect(self) -> Iterator[Family]:
+        """Yield busy and idle children."""
+        alive, busy = self._count()
+        counts: dict[tuple[str, ...], float] = {
+            ("busy",): min(busy, alive),
+            ("idle",): max(0, alive - busy),
+        }
+        yield family(semconv.CELERY_WORKER_CHILDREN, counts)
+
+    def _count(self) -> tuple[int, int]:
+        from celery.worker import state  # noqa: PLC0415 - only a worker needs it
+
+        pool = getattr(self.controller, "pool", None)
+        if pool is None:
+            return 0, 0
+        processes = getattr(getattr(pool, "_pool", None), "_pool", None)
+        if isinstance(processes, list):
+            alive = sum(1 for process in list(processes) if _runs(process.pid))
+        else:
+            alive = int(pool.num_processes or 1)
+        return alive, len(state.active_requests)

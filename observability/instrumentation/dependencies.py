@@ -1,0 +1,82 @@
+"""Probe what a process depends on, when it is scraped."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING
+
+from . import semconv
+from .metrics import family
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from prometheus_client.metrics_core import Metric as Family
+
+_logger = logging.getLogger(__name__)
+
+
+class DependencyProbes:
+    """Yield `dependency_up`: 1 for what answers, 0 for what fails or hangs.
+
+    Args:
+        probes: By name of the dependency; a probe that raises or returns False says it is down.
+        timeout_seconds: After which a probe that hangs counts as down; it is not started again
+            before it has ended.
+    """
+
+    def __init__(
+        self, probes: Mapping[str, Callable[[], object]], *, timeout_seconds: float = 2.0
+    ) -> None:
+        self._probes = {name: _Probe(name, probe) for name, probe in probes.items()}
+        self._timeout = timeout_seconds
+
+    def describe(self) -> list[Family]:
+        """Return the family without values."""
+        return [family(semconv.DEPENDENCY_UP, {})]
+
+    def collect(self) -> Iterator[Family]:
+        """Run all probes at once and yield their results."""
+        for probe in self._probes.values():
+            probe.begin()
+        deadline = time.monotonic() + self._timeout
+        results: dict[tuple[str, ...], float] = {
+            (name,): probe.result(deadline) for name, probe in self._probes.items()
+        }
+        yield family(semconv.DEPENDENCY_UP, results)
+
+
+class _Probe:
+    def __init__(self, name: str, check: Callable[[], object]) -> None:
+        self._name = name
+        self._check = check
+        self._thread: threading.Thread | None = None
+        self._outcome = 0.0
+        self._was_up = True
+
+    def begin(self) -> None:
+        """Start the probe unless the last one still hangs."""
+        if self._thread is None or not self._thread.is_alive():
+            self._outcome = 0.0
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def result(self, deadline: float) -> float:
+        """Return 1 or 0, at the deadline at the latest."""
+        if self._thread is not None:
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+            if self._thread.is_alive():
+                return 0.0
+        return self._outcome
+
+    def _run(self) -> None:
+        try:
+            is_up, problem = self._check() is not False, "it says so"
+        except Exception as error:  # noqa: BLE001 - whatever it is, the dependency is down
+            is_up, problem = False, f"{type(error).__name__}: {error}"
+        if self._was_up and not is_up:
+            _logger.warning("%s is down: %s", self._name, problem)
+        self._was_up = is_up
+        self._outcome = 1.0 if is_up else 0.0

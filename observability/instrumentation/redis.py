@@ -1,0 +1,113 @@
+"""Instrument Redis as a cache: spans below a request's or a task's, and hits and misses."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import get_current_span
+
+from . import semconv
+from .spans import client_span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    import redis
+
+    from .telemetry import Telemetry
+
+_PIPELINE = "PIPELINE"
+
+
+def instrument_redis(client: redis.Redis, telemetry: Telemetry) -> redis.Redis:
+    """Give a client's commands CLIENT spans; a call outside of any span makes none.
+
+    Keys and values stay out of the spans: they may hold what nobody should see.
+
+    Args:
+        client: To be instrumented, once.
+        telemetry: Whose tracer makes the spans.
+
+    Returns:
+        The same client.
+    """
+    if "execute_command" in vars(client):
+        return client
+    attributes = _address(client)
+    execute: Callable[..., Any] = client.execute_command
+    make_pipeline: Callable[..., Any] = client.pipeline
+
+    def execute_command(*args: Any, **options: Any) -> Any:
+        if not get_current_span().is_recording():
+            return execute(*args, **options)
+        name = str(args[0])
+        with client_span(telemetry, name, {**attributes, semconv.ATTR_DB_OPERATION: name}):
+            return execute(*args, **options)
+
+    def pipeline(*args: Any, **options: Any) -> Any:
+        made = make_pipeline(*args, **options)
+        run = made.execute
+
+        def execute_pipeline(*args: Any, **options: Any) -> Any:
+            size = len(made.command_stack)
+            values = {semconv.ATTR_DB_OPERATION: _PIPELINE, semconv.ATTR_DB_BATCH_SIZE: size}
+            with client_span(telemetry, _PIPELINE, {**attributes, **values}):
+                return run(*args, **options)
+
+        made.execute = execute_pipeline
+        return made
+
+    vars(client).update(execute_command=execute_command, pipeline=pipeline)
+    return client
+
+
+def _address(client: redis.Redis) -> dict[str, Any]:
+    options = client.connection_pool.connection_kwargs
+    return {
+        semconv.ATTR_DB_SYSTEM: "redis",
+        semconv.ATTR_SERVER_ADDRESS: str(options.get("host", options.get("path", ""))),
+        semconv.ATTR_SERVER_PORT: int(options.get("port", 0)),
+        semconv.ATTR_DB_NAMESPACE: str(options.get("db", 0)),
+    }
+
+
+class CacheInstruments:
+    """Count the look-ups of one cache by result, and time its commands.
+
+    Args:
+        telemetry: Whose instruments.
+        cache: The `cache` label.
+    """
+
+    def __init__(self, telemetry: Telemetry, cache: str) -> None:
+        requests = telemetry.metrics.counter(semconv.CACHE_REQUESTS)
+        results = {result: requests.labels(cache, result) for result in semconv.CACHE_RESULTS}
+        self.hit = results["hit"].inc
+        self.miss = results["miss"].inc
+        self.error = results["error"].inc
+        self.bypass = results["bypass"].inc
+        self._seconds = telemetry.metrics.histogram(semconv.CACHE_REQUEST_DURATION).labels(cache)
+
+    def timed(self) -> _Timer:
+        """Return a context manager that times one command, failed ones included."""
+        return _Timer(self._seconds)
+
+
+class _Timer:
+    __slots__ = ("_histogram", "_started")
+
+    def __init__(self, histogram: Any) -> None:
+        self._histogram = histogram
+
+    def __enter__(self) -> None:
+        self._started = time.perf_counter()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc_val: BaseException | None,
+        exc_tb: TracebackType | None,
+    ) -> None:
+        self._histogram.observe(time.perf_counter() - self._started)
