@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 INTERNAL, SERVER, CLIENT, PRODUCER, CONSUMER = range(1, 6)
 ERROR = 2
+_DATABASE_NAMES = (ATTR_SERVER_ADDRESS, ATTR_DB_SYSTEM, "db.system", ATTR_DB_NAMESPACE)
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_HALVES = 10_000
 # A message may wait long in its queue; the other half of a call comes within one export.
 CALL_WAIT_SECONDS = 60.0
@@ -133,10 +135,9 @@ class ServiceGraph:
             self._messaging.observe(edge, max(0, waited) / 1e9, called.trace_id, when)
 
     def _database(self, span: Span) -> None:
-        words = (ATTR_SERVER_ADDRESS, ATTR_DB_NAMESPACE, ATTR_DB_SYSTEM, "db.system")
-        server = next(
-            (str(span.attributes[word]) for word in words if span.attributes.get(word)), ""
-        )
+        names = [str(span.attributes[word]) for word in _DATABASE_NAMES if word in span.attributes]
+        # On one machine every database is at loopback; the system tells them apart.
+        server = next((name for name in names if name and name not in _LOOPBACK), "")
         edge = (span.service, server, semconv.CONNECTION_DATABASE)
         self._edge(edge, failed=span.status == ERROR)
         self._observe(self._client, edge, span)

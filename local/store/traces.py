@@ -134,8 +134,7 @@ def _summaries(
     for trace_id in trace_ids:
         row = connection.execute(
             "SELECT min(start_ns) AS start, max(start_ns + duration_ns) AS stop,"
-            " count(*) AS spans, sum(status = 2) AS errors,"
-            " group_concat(DISTINCT service) AS services FROM spans WHERE trace_id = ?",
+            " count(*) AS spans, sum(status = 2) AS errors FROM spans WHERE trace_id = ?",
             (trace_id,),
         ).fetchone()
         root = connection.execute(
@@ -143,6 +142,10 @@ def _summaries(
             " ORDER BY parent_id <> '', start_ns LIMIT 1",
             (trace_id,),
         ).fetchone()
+        services = connection.execute(
+            "SELECT service FROM spans WHERE trace_id = ? GROUP BY service ORDER BY min(start_ns)",
+            (trace_id,),
+        )
         if root:
             yield {
                 "trace_id": trace_id,
@@ -152,7 +155,7 @@ def _summaries(
                 "duration_ns": row["stop"] - row["start"],
                 "spans": row["spans"],
                 "errors": row["errors"],
-                "services": row["services"].split(","),
+                "services": [one[0] for one in services],
             }
 
 

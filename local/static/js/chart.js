@@ -1,0 +1,146 @@
+// Time series on ECharts: shared crosshair, zoom by dragging, exemplars as dots that open a trace.
+
+import { colorAt, token } from "./colors.js";
+import { h } from "./dom.js";
+import { clock, dateTime, labelText, short } from "./format.js";
+
+let loading = null;
+
+/** Load ECharts once, from this address. */
+export function loadCharts() {
+  loading ??= new Promise((resolve, reject) => {
+    const script = h("script", { src: "/static/vendor/echarts/echarts.min.js?v=6.1.0", onload: () => resolve(globalThis.echarts),
+      onerror: () => reject(new Error("the chart library could not be loaded")) });
+    document.head.append(script);
+  });
+  return loading;
+}
+
+/**
+ * A time chart in an element.
+ *
+ * draw({series, start, end, ...}): series are {name, color, points: [[ms, value|null]], stack, fill, dash, axis, draw, width};
+ * times are milliseconds. Options: format(value) for axis and tooltip, min, max, thresholds [{value, color}],
+ * exemplars [{ms, value, labels}], bands [{start, end, name, color}], log.
+ */
+export class TimeChart {
+  constructor(element, { group, onZoom, onPick } = {}) {
+    this.element = element;
+    this.onZoom = onZoom;
+    this.onPick = onPick ?? openTrace;
+    this.hovered = null;
+    this.group = group;
+  }
+
+  async draw(content) {
+    const echarts = await loadCharts();
+    this.content = content;
+    if (!this.chart) this.start(echarts);
+    this.chart.setOption(this.options(content), { notMerge: true });
+    if (this.onZoom) this.chart.dispatchAction({ type: "takeGlobalCursor", key: "dataZoomSelect", dataZoomSelectActive: true });
+  }
+
+  start(echarts) {
+    this.chart = echarts.init(this.element, null, { renderer: "canvas" });
+    if (this.group) { this.chart.group = this.group; echarts.connect(this.group); }
+    this.observer = new ResizeObserver(() => this.chart.resize());
+    this.observer.observe(this.element);
+    this.chart.on("datazoom", (event) => this.zoomed(event));
+    this.chart.on("click", (event) => { if (event.seriesId === "exemplars") this.onPick(event.data.labels); });
+    this.chart.on("mouseover", (event) => { if (event.seriesId === "exemplars") this.hovered = event.data; });
+    this.chart.on("mouseout", () => { this.hovered = null; });
+    addEventListener("themechange", () => { if (this.content && this.element.isConnected) this.draw(this.content); });
+  }
+
+  zoomed(event) {
+    const part = event.batch?.[0];
+    if (part?.startValue === undefined || !this.onZoom) return;
+    this.onZoom(part.startValue, part.endValue);
+  }
+
+  options({ series, start, end, format = short, min, max, thresholds = [], exemplars = [], bands = [], log = false, stepped = false }) {
+    const muted = token("--muted");
+    const line = token("--line");
+    return {
+      animation: false,
+      backgroundColor: "transparent",
+      grid: { left: 8, right: 14, top: 12, bottom: 4, containLabel: true },
+      xAxis: { type: "time", min: start, max: end, splitNumber: 6, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
+        axisLabel: { color: muted, fontSize: 11, hideOverlap: true, formatter: (value) => axisTime(value, end - start) }, splitLine: { show: false },
+        axisPointer: { label: { show: false } } },
+      yAxis: { type: log ? "log" : "value", min: min ?? null, max: max ?? null, splitNumber: 4, scale: false, axisLabel: { color: muted, fontSize: 11, formatter: format },
+        splitLine: { lineStyle: { color: line, opacity: 0.7 } } },
+      toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
+      tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, confine: false, transitionDuration: 0,
+        axisPointer: { type: "line", lineStyle: { color: muted, type: "dashed" }, animation: false }, extraCssText: "box-shadow: none",
+        formatter: (items) => this.tip(items, format) },
+      series: [...series.map((one, index) => this.line(one, index, stepped)), ...marks(thresholds, bands), dots(exemplars)],
+    };
+  }
+
+  line(one, index, stepped) {
+    const color = one.color ?? colorAt(index);
+    const bars = one.draw === "bars";
+    return {
+      type: bars ? "bar" : "line", name: one.name, data: one.points, stack: one.stack ?? null, color, step: stepped || one.step ? "end" : false,
+      showSymbol: one.draw === "points" || lonely(one.points), symbolSize: 4, connectNulls: Boolean(one.connect), barMaxWidth: 24, barCategoryGap: "15%",
+      lineStyle: { width: one.draw === "points" ? 0 : one.width ?? 1.6, type: one.dash ? [5, 4] : "solid" },
+      areaStyle: one.fill ? { opacity: one.fill } : undefined, emphasis: { disabled: true }, sampling: one.stack ? undefined : "lttb", z: 2,
+    };
+  }
+
+  tip(items, format) {
+    const list = (Array.isArray(items) ? items : [items]).filter((item) => item.seriesId !== "exemplars" && item.value?.[1] !== null && item.value?.[1] !== undefined);
+    if (this.hovered) return exemplarTip(this.hovered, format);
+    if (!list.length) return "";
+    const sorted = list.sort((a, b) => b.value[1] - a.value[1]);
+    const rows = sorted.slice(0, 14).map((item) => h("tr", {}, h("td", {}, h("span", { class: "chip", style: { "--chip": item.color } }, item.seriesName)), h("td", {}, format(item.value[1]))));
+    const more = sorted.length > 14 ? h("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
+    return h("div", {}, h("div", { class: "when" }, dateTime(list[0].value[0])), h("table", {}, h("tbody", {}, rows)), more);
+  }
+
+  dispose() {
+    this.observer?.disconnect();
+    this.chart?.dispose();
+    this.chart = null;
+  }
+}
+
+/** A point without neighbours draws no line, so it needs a dot. */
+function lonely(points) {
+  return points.filter(([, value]) => value !== null).length <= 1;
+}
+
+function axisTime(value, span) {
+  const date = new Date(value);
+  if (span > 36 * 3600e3) return `${date.getMonth() + 1}/${date.getDate()} ${clock(value, false).slice(0, 5)}`;
+  return span < 10 * 60e3 ? clock(value, false) : clock(value, false).slice(0, 5);
+}
+
+function marks(thresholds, bands) {
+  if (!thresholds.length && !bands.length) return [];
+  return [{ type: "line", id: "marks", data: [], silent: true,
+    markLine: { symbol: "none", silent: true, animation: false, label: { show: false },
+      data: thresholds.map(({ value, color }) => ({ yAxis: value, lineStyle: { color, type: "dashed", width: 1.2 } })) },
+    markArea: { silent: true, data: bands.map(({ start, end, color }) => [{ xAxis: start, itemStyle: { color, opacity: 0.16 } }, { xAxis: end }]) } }];
+}
+
+function dots(exemplars) {
+  return { type: "scatter", id: "exemplars", name: "exemplars", symbol: "diamond", symbolSize: 9, z: 5, cursor: "pointer",
+    itemStyle: { color: token("--accent"), borderColor: token("--surface"), borderWidth: 1, opacity: 0.9 }, emphasis: { scale: 1.6 },
+    data: exemplars.map(({ ms, value, labels }) => ({ value: [ms, value], labels })) };
+}
+
+function exemplarTip(point, format) {
+  const rows = [["when", dateTime(point.value[0], true)], ["value", format(point.value[1])], ...Object.entries(point.labels)];
+  return h("div", {}, h("div", { class: "when" }, "Exemplar: click to open its trace"),
+    h("table", {}, h("tbody", {}, rows.map(([key, value]) => h("tr", {}, h("td", { class: "muted" }, key), h("td", {}, value))))));
+}
+
+/** Open the trace that an exemplar's labels name. */
+export function openTrace(labels) {
+  const id = labels.trace_id ?? labels.traceID ?? labels.traceId;
+  if (id) location.assign(`/trace/${encodeURIComponent(id)}`);
+}
+
+export { labelText };

@@ -1,0 +1,70 @@
+// Elements without markup: text goes in as text, so that nothing a service sends can become HTML.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Make an element: h("td", {class: "right", onclick: f}, "text", child, null). */
+export function h(tag, props = {}, ...children) {
+  return fill(document.createElement(tag), props, children);
+}
+
+/** Make an SVG element. */
+export function s(tag, props = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), props, children);
+}
+
+function fill(element, props, children) {
+  for (const [name, value] of Object.entries(props)) setProp(element, name, value);
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+function setProp(element, name, value) {
+  if (value === null || value === undefined || value === false) return;
+  if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+  else if (name === "style") Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
+  else if (name === "data") Object.assign(element.dataset, value);
+  else if (name === "value") element.value = value;
+  else element.setAttribute(name, value === true ? "" : value);
+}
+
+/** Replace what an element holds. */
+export function put(element, ...children) {
+  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Return a link only if its address is one a page may lead to; else the text. */
+export function safeLink(href, text, props = {}) {
+  const ok = /^(https?:\/\/|\/(?!\/)|#|\?)/i.test(href);
+  return ok ? h("a", { href, rel: "noreferrer", ...props }, text) : h("span", {}, text);
+}
+
+/** Return a table of keys and values. */
+export function pairs(object, onPick) {
+  const rows = Object.entries(object).map(([key, value]) => {
+    const text = typeof value === "string" ? value : JSON.stringify(value);
+    const name = onPick ? h("button", { class: "link mono", type: "button", title: `search ${key}=${text}`, onclick: () => onPick(key, value) }, key) : key;
+    return h("tr", {}, h("td", {}, name), h("td", {}, text));
+  });
+  return h("table", { class: "pairs" }, h("tbody", {}, rows));
+}
+
+/** Say that something is not there, and why. */
+export function empty(title, ...lines) {
+  return h("div", { class: "empty", role: "status" }, h("b", {}, title), ...lines.map((line) => h("div", {}, line)));
+}
+
+/** Say what went wrong. */
+export function failure(error) {
+  return h("div", { class: "notice bad", role: "alert" }, error.message ?? String(error));
+}
+
+/** Copy a text, and say so on the button. */
+export function copyButton(text, label = "copy") {
+  const button = h("button", { class: "button small", type: "button", onclick: async () => {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "copied";
+    setTimeout(() => { button.textContent = label; }, 1200);
+  } }, label);
+  return button;
+}

@@ -1,0 +1,51 @@
+// A list of log lines: one row each, opening to all that the line carries.
+
+import { levelColor, serviceColor } from "./colors.js";
+import { copyButton, h, pairs } from "./dom.js";
+import { arrowKeys } from "./frame.js";
+import { nearTime } from "./format.js";
+
+export class LogList {
+  /** Args: showTrace shows links to the trace; onFilter(key, value) and onSpan(span id) react to clicks. */
+  constructor({ showTrace = true, onFilter = null, onSpan = null } = {}) {
+    this.showTrace = showTrace;
+    this.onFilter = onFilter;
+    this.onSpan = onSpan;
+    this.element = h("div", { class: "lines", role: "list", "aria-label": "Log lines" });
+    arrowKeys(this.element, ".line");
+  }
+
+  show(lines) {
+    this.element.replaceChildren(...lines.map((line) => this.row(line)));
+  }
+
+  /** Put new lines on top, and forget the oldest beyond the limit. */
+  prepend(lines, most = 1000) {
+    for (const line of lines) this.element.prepend(this.row(line, true));
+    while (this.element.children.length > most) this.element.lastChild.remove();
+  }
+
+  row(line, fresh = false) {
+    const toTrace = this.showTrace && line.trace_id
+      ? h("a", { href: `/trace/${line.trace_id}?span=${line.span_id}`, title: `trace ${line.trace_id}`, onclick: (event) => event.stopPropagation() }, "trace ↗")
+      : this.onSpan && line.span_id ? h("button", { class: "link", type: "button", onclick: (event) => { event.stopPropagation(); this.onSpan(line.span_id); } }, "span") : h("span");
+    const row = h("div", { class: fresh ? "line fresh" : "line", role: "listitem", tabindex: 0, "aria-expanded": "false", style: { "--level": levelColor(line.level) },
+      onclick: () => { if (!getSelection().toString()) this.toggle(row, line); }, onkeydown: (event) => { if (event.key === "Enter" && event.target === row) this.toggle(row, line); } },
+    h("span", { class: "muted" }, nearTime(line.time_ns / 1e6)), h("span", { class: "level" }, line.level), h("span", { class: "service chip", style: { "--chip": serviceColor(line.service) } }, line.service),
+    h("span", { class: "text" }, line.body), toTrace);
+    return row;
+  }
+
+  toggle(row, line) {
+    if (row.nextSibling?.classList?.contains("detail")) {
+      row.nextSibling.remove();
+      row.setAttribute("aria-expanded", "false");
+      return;
+    }
+    const ids = line.trace_id ? { trace_id: line.trace_id, span_id: line.span_id } : {};
+    row.after(h("div", { class: "detail" }, h("div", { class: "columns" },
+      h("div", {}, h("h3", {}, "Fields"), pairs({ ...ids, severity: line.severity, ...line.attributes }, this.onFilter)),
+      h("div", {}, h("h3", {}, "Resource"), pairs(line.resource))), copyButton(JSON.stringify(line, null, 1), "copy as JSON")));
+    row.setAttribute("aria-expanded", "true");
+  }
+}
