@@ -101,10 +101,9 @@ class Look:
         """Return the colours by value."""
         if self.good_to_bad is None:
             return [models.Threshold(value=None, color=PLAIN)]
-        warn, bad = self.good_to_bad
-        if self.rising:
-            return _steps((None, GOOD), (warn, WARN), (bad, BAD))
-        return _steps((None, BAD), (bad, WARN), (warn, GOOD))
+        low, high = sorted(self.good_to_bad)
+        first, last = (GOOD, BAD) if self.rising else (BAD, GOOD)
+        return _steps((None, first), (low, WARN), (high, last))
 
     def mappings(self) -> list[models.ValueMapping]:
         """Return the words for single values."""

@@ -1,0 +1,131 @@
+"""What every dashboard and every panel of ours has."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from alerts.spec import load_objectives
+from dashboards.generate import FOLDER, boards, main
+
+FILES = sorted(FOLDER.glob("*.json"))
+DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in FILES}
+UIDS = {"home", "service", "worker", "cache-database", "slo", "telemetry", "order"}
+PANELS = [
+    pytest.param(panel, id=f"{uid}/{panel['title'] or panel['type']}-{number}")
+    for uid, board in DASHBOARDS.items()
+    for number, panel in enumerate(board["panels"])
+    if panel["type"] != "row"
+]
+ASKING = [p for p in PANELS if p.values[0]["type"] != "text"]
+
+
+def test_the_committed_files_are_fresh():
+    assert main(["--check"]) == 0
+
+
+def test_a_stale_file_is_noticed(monkeypatch, tmp_path):
+    monkeypatch.setattr("dashboards.generate.FOLDER", tmp_path)
+    assert main(["--check"]) == 1
+    assert main([]) == 0
+    (tmp_path / "stranger.json").write_text("{}")
+    assert main(["--check"]) == 1
+    assert main([]) == 0
+    assert {path.stem for path in tmp_path.iterdir()} == UIDS
+
+
+def test_the_set_is_complete_and_each_uid_is_its_file_s_stem():
+    assert {uid: board["uid"] for uid, board in DASHBOARDS.items()} == {u: u for u in UIDS}
+
+
+def test_titles_are_unique():
+    assert len({board["title"] for board in DASHBOARDS.values()}) == len(UIDS)
+
+
+@pytest.mark.parametrize("uid", sorted(UIDS))
+def test_a_dashboard_can_be_provisioned_anywhere(uid):
+    text = (FOLDER / f"{uid}.json").read_text()
+    board = DASHBOARDS[uid]
+    assert "__inputs" not in board
+    assert "${DS_" not in text
+    assert board.get("id") is None
+    chosen = {v["name"] for v in board["templating"]["list"] if v["type"] == "datasource"}
+    assert set(re.findall(r'"uid": "\$\{(\w+)\}"', text)) <= chosen
+
+
+@pytest.mark.parametrize("uid", sorted(UIDS))
+def test_the_panels_of_a_dashboard_do_not_overlap_and_fill_24_columns(uid):
+    taken = set()
+    for panel in DASHBOARDS[uid]["panels"]:
+        at = panel["gridPos"]
+        assert at["x"] + at["w"] <= 24
+        cells = {(at["x"] + i, at["y"] + j) for i in range(at["w"]) for j in range(at["h"])}
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+@pytest.mark.parametrize("panel", PANELS)
+def test_a_panel_says_what_good_looks_like(panel):
+    assert panel["description"].endswith(".")
+    assert panel["type"] == "text" or panel["title"]
+
+
+@pytest.mark.parametrize("panel", ASKING)
+def test_each_query_of_a_panel_has_its_own_letter(panel):
+    letters = [target["refId"] for target in panel["targets"]]
+    assert letters == list("ABCDEFGH"[: len(letters)])
+    assert letters
+
+
+@pytest.mark.parametrize("panel", ASKING)
+def test_nobody_shows_a_pie_or_a_gauge_without_a_limit(panel):
+    assert panel["type"] != "piechart"
+    if panel["type"] == "gauge":
+        assert panel["fieldConfig"]["defaults"]["max"] is not None
+
+
+@pytest.mark.parametrize("uid", sorted(UIDS))
+def test_the_links_of_a_dashboard_lead_to_dashboards_of_ours(uid):
+    text = (FOLDER / f"{uid}.json").read_text()
+    assert set(re.findall(r"/d/([\w-]+)", text)) <= UIDS
+
+
+def test_thresholds_are_the_objectives_of_the_slo_file():
+    objectives = {o.name: o for o in load_objectives()}
+    steps = {
+        panel["title"]: [
+            s["value"] for s in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        ]
+        for board in DASHBOARDS.values()
+        for panel in board["panels"]
+        if panel["type"] == "stat"
+    }
+    assert steps["Errors"][1] == pytest.approx(objectives["orders-availability"].budget)
+    assert steps["Hit ratio"][2] == pytest.approx(objectives["orders-cache-hits"].objective / 100)
+
+
+def test_the_latency_panels_colour_at_the_latency_objective():
+    (latency,) = (o for o in load_objectives() if o.name == "orders-latency")
+    bound = float(re.search(r'le="([\d.]+)"', latency.error_query)[1])
+    p99 = next(p for p in DASHBOARDS["service"]["panels"] if p["title"] == "p99")
+    assert p99["fieldConfig"]["defaults"]["thresholds"]["steps"][2]["value"] == bound
+
+
+def test_the_p99_shows_exemplars_that_open_traces():
+    targets = [t for p in DASHBOARDS["service"]["panels"] for t in p.get("targets", [])]
+    assert [t["legendFormat"] for t in targets if t.get("exemplar")] >= ["p99"]
+
+
+def test_every_dashboard_marks_firing_alerts():
+    for board in DASHBOARDS.values():
+        assert any("ALERTS" in (a.get("expr") or "") for a in board["annotations"]["list"])
+
+
+def test_a_dashboard_is_written_by_one_author():
+    for path in FILES:
+        assert isinstance(path, Path)
+        assert "python -m dashboards" in json.loads(path.read_text())["description"]
+    assert len(boards()) == len(FILES)
