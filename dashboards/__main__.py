@@ -1,4 +1,4 @@
-"""`python -m dashboards [--check]` writes the JSON; `python -m dashboards verify` looks for data."""
+"""Write the JSON: `python -m dashboards [--check]`; look for data: `python -m dashboards verify`."""
 
 from __future__ import annotations
 
