@@ -20,7 +20,6 @@ State = Literal[
     "waiting", "starting", "ready", "done", "restarting", "failed", "stopping", "stopped"
 ]
 
-PROBE_EVERY_SECONDS = 0.1
 FIRST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 15.0
 # A child that stayed ready for this long is forgiven its earlier deaths.
@@ -146,7 +145,8 @@ class Runner:
             if not self.ready.is_set() and time.monotonic() - started > self.child.ready_seconds:
                 message = f"not ready within {self.child.ready_seconds:g} s"
                 raise ChildFailedError(self._fail(message))
-            await asyncio.wait({end}, timeout=PROBE_EVERY_SECONDS)
+            pause = min(max(0.1, (time.monotonic() - started) / 20), 1.0)
+            await asyncio.wait({end}, timeout=pause)
         return None
 
     def _judge_end(self, code: int) -> None:

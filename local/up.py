@@ -23,6 +23,7 @@ from local.state import StateFolder
 Say = Callable[[str], None]
 POLL_SECONDS = 0.05
 LINES_OF_A_FAILED_CHILD = 15
+LONGEST_LINE = 500
 
 
 class StartError(RuntimeError):
@@ -139,7 +140,7 @@ def _why(state: StateFolder) -> str:
         if child["state"] == "failed":
             with suppress(OSError):
                 lines = last_lines(state.log(child["name"]), LINES_OF_A_FAILED_CHILD)
-                tail = "\n".join(f"  | {line}" for line in lines)
+                tail = "\n".join(f"  | {line[:LONGEST_LINE]}" for line in lines)
                 return f"{report['failure']}. Its log is {child['log']}:\n{tail}"
     lines = last_lines(state.log("supervisor"), LINES_OF_A_FAILED_CHILD)
     return f"the supervisor ended; its log is {state.log('supervisor')}:\n" + "\n".join(lines)
