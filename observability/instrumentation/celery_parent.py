@@ -6,10 +6,12 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+import celery.apps.worker
+
 from . import semconv
 from .celery_attempts import AttemptRecorder, remember_parent
 from .exposition import claim_directory, start_metrics_server
-from .logs import configure_logging
+from .logs import configure_logging, say
 from .metrics import family
 from .telemetry import started_telemetry
 
@@ -59,6 +61,7 @@ class WorkerParent:
     def on_program_start(self, instance: Any = None, **_: Any) -> None:
         """Make lines JSON from the first one on; the banner would not be."""
         configure_logging(self._settings())
+        celery.apps.worker.safe_say = say
         if instance is not None:
             instance.quiet = True
 

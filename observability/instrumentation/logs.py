@@ -85,7 +85,8 @@ def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
     if len(values) > _STANDARD_COUNT:
         # Extras come after what every record has.
         for key, value in islice(values.items(), _STANDARD_COUNT, None):
-            if key not in _STANDARD:
+            # Celery repeats a task's arguments there: bytes, and what nobody should see.
+            if key not in _STANDARD and not (key == "data" and record.name.startswith("celery.")):
                 found[f"{key}_" if key in _OURS else key] = value
     if record.exc_info and record.exc_info[1] is not None:
         error = record.exc_info[1]
@@ -216,6 +217,12 @@ class JsonHandler(logging.Handler):
             self._quiet_until.clear()
         self._quiet_until[key] = now + _QUIET_SECONDS
         return False
+
+
+def say(message: str, *_: Any) -> None:
+    """Write a line from a signal handler: straight to standard output, past all locks."""
+    record = logging.LogRecord("signal", logging.INFO, "", 0, message.strip(), None, None)
+    _write(1, JsonFormatter().line(record, record.getMessage(), None, {}))
 
 
 def _write(descriptor: int, line: bytes) -> None:
