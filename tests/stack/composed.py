@@ -18,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 STACK = ROOT / "observability" / "stack"
 COMPOSE = ROOT / "compose.yaml"
 IMAGES = STACK / "images.yaml"
+REFERENCE = re.compile(r"^(?P<name>[\w./-]+):(?P<tag>[\w.-]+)$")
 INNERMOST = re.compile(r"(?<!\$)\$\{(\w+)(?::-([^{}]*))?\}")
 
 
@@ -41,7 +42,7 @@ def expand(value: Any, environ: Mapping[str, str]) -> Any:
 
 @dataclass(frozen=True)
 class Mount:
-    """One entry of `volumes`: a folder of ours, or a named volume."""
+    """One entry of `volumes`: a folder of ours, a named volume, or a nameless one."""
 
     source: str
     target: str
@@ -50,7 +51,7 @@ class Mount:
 
     @classmethod
     def parse(cls, text: str, base: Path) -> Mount:
-        source, target, *mode = text.split(":")
+        source, target, *mode = text.split(":") if ":" in text else ("", text)
         is_path = source.startswith((".", "/"))
         folder = (base / source).resolve() if is_path else None
         return cls(source, target, mode == ["ro"], folder)
@@ -135,3 +136,17 @@ def stack(environ: Mapping[str, str] | None = None) -> dict[str, Service]:
 def declared(section: str) -> dict[str, Any]:
     """Return the networks or volumes that both files declare."""
     return load(STACK / "compose.yaml")[section] | load(COMPOSE)[section]
+
+
+def pulled() -> dict[str, str]:
+    """Return name and tag of every image that comes from elsewhere, those of builds included."""
+    entries = load(IMAGES)["services"].values()
+    texts = [entry["image"] for entry in entries if "build" not in entry]
+    for build in (entry["build"] for entry in entries if "build" in entry):
+        texts += build.get("args", {}).values()
+        texts += re.findall(r"(?:FROM |--from=)(\S+)", build.get("dockerfile_inline", ""))
+    matches = [REFERENCE.match(text) for text in texts]
+    assert all(matches), texts
+    names = {match["name"]: match["tag"] for match in matches if match}
+    assert {f"{name}:{tag}" for name, tag in names.items()} == set(texts), "one image, two tags"
+    return names

@@ -157,12 +157,12 @@ def test_nothing_of_ours_reaches_a_back_end_but_the_collector_and_those_who_ask_
 @each
 def test_every_network_and_volume_of_a_service_is_declared(service):
     assert service.networks <= set(declared("networks"))
-    named = {mount.source for mount in service.mounts if mount.folder is None}
+    named = {mount.source for mount in service.mounts if mount.folder is None and mount.source}
     assert named <= set(declared("volumes"))
 
 
 def test_no_declared_volume_or_network_is_left_over():
-    volumes = {mount.source for s in PROJECT.values() for mount in s.mounts if mount.folder is None}
+    volumes = {m.source for s in PROJECT.values() for m in s.mounts if not m.folder and m.source}
     networks = set().union(*(service.networks for service in PROJECT.values()))
     assert volumes == set(declared("volumes"))
     assert networks == set(declared("networks"))
@@ -327,5 +327,5 @@ def test_compose_itself_reads_the_files_the_same_way_and_without_a_warning(file,
     for name, service in ours.items():
         assert read[name]["image"] == service.get("image")
         assert set(read[name].get("networks") or []) == service.networks
-        theirs = {(v["source"], v["target"]) for v in read[name].get("volumes", [])}
+        theirs = {(v.get("source", ""), v["target"]) for v in read[name].get("volumes", [])}
         assert theirs == {(str(m.folder or m.source), m.target) for m in service.mounts}

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.composed import COMPOSE, IMAGES, ROOT, STACK, load, project
+from tests.stack.composed import COMPOSE, IMAGES, ROOT, STACK, load, project, pulled
 
 ENTRIES = load(IMAGES)["services"]
-REFERENCE = re.compile(r"^(?P<name>[\w./-]+):(?P<tag>[\w.-]+)$")
 APPLICATION = [
     "migrate",
     "orders",
@@ -29,20 +28,6 @@ ENTRY_OF = {
     "cache-exporter": "redis-exporter",
     "broker-exporter": "redis-exporter",
 }
-
-
-def pulled() -> dict[str, str]:
-    """Return every image that comes from elsewhere, by its name."""
-    texts = [entry["image"] for entry in ENTRIES.values() if "build" not in entry]
-    for entry in ENTRIES.values():
-        build = entry.get("build", {})
-        texts += build.get("args", {}).values()
-        texts += re.findall(r"(?:FROM |--from=)(\S+)", build.get("dockerfile_inline", ""))
-    matches = [REFERENCE.match(text) for text in texts]
-    assert all(matches), texts
-    names = {match["name"]: match["tag"] for match in matches}
-    assert {f"{name}:{tag}" for name, tag in names.items()} == set(texts), "one image, two tags"
-    return names
 
 
 def test_an_image_has_one_tag_and_it_is_a_version():

@@ -1,0 +1,230 @@
+"""Start the whole compose project for real, post an order through it, and remove it again.
+
+    python -m tests.stack.compose_run            as root on Debian, or wherever an engine answers
+
+Where no engine answers, Debian's is started and images are stand-ins (tests/standins). What it
+finds is printed, and written to build/compose.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from typing import Any
+
+from tests.servers import wait_until
+from tests.stack.composed import ROOT, project
+from tests.stack.docker import (
+    Project,
+    engine,
+    have_images,
+    mebibytes,
+    run,
+    say,
+    service_of,
+)
+from tests.stack.shop import Readers, Shop, settle
+from tests.stack.test_correlation import rule_files
+
+NEVER_ROOT = ("secrets", "stack-secrets")
+REPLICAS = 3
+
+
+def why_not() -> str:
+    """Return why this machine cannot run it, or nothing."""
+    if shutil.which("docker"):
+        return ""
+    if os.geteuid():
+        return "no Docker engine, and only root can start one"
+    return "" if shutil.which("apt-get") else "no Docker engine, and this is no Debian"
+
+
+def start(sut: Project) -> None:
+    """Build, then come up from empty volumes; the two are timed apart."""
+    with sut.timed("build both images"):
+        sut.compose("build")
+    with sut.timed("up --wait from empty volumes"):
+        sut.up()
+
+
+def check_configurations(sut: Project, stubs: list[str]) -> None:
+    """Let each back end's own checker judge its file inside its own container."""
+    checks = {
+        "prometheus": ["promtool", "check", "config", "/etc/prometheus/prometheus.yml"],
+        "alertmanager": ["amtool", "check-config", "/etc/alertmanager/alertmanager.yml"],
+        "collector": ["/otelcol-contrib", "validate", "--config=/etc/otelcol/config.yaml"],
+        "loki": ["/usr/bin/loki", "-verify-config", "-config.file=/etc/loki/loki.yaml"],
+        "tempo": ["/tempo", "-config.verify", "-config.file=/etc/tempo/tempo.yaml"],
+        "edge": ["nginx", "-e", "stderr", "-t", "-c", "/etc/nginx/edge/nginx.conf"],
+    }
+    for name, command in checks.items():
+        if any(f"/{name}:" in stub or f"-{name}" in stub for stub in stubs):
+            say(f"NOT CHECKED: {name} is a stub")
+        else:
+            sut.compose("exec", "-T", name, *command)
+            say(f"{name} accepts its own configuration")
+
+
+def follow_an_order(sut: Project, shop: Shop, stubs: list[str]) -> str:
+    """Post an order through the edge and find it confirmed, mailed, traced and logged."""
+    with sut.timed("an order: posted, confirmed, mailed"):
+        order, trace = shop.place_order()
+        shop.wait_for_status(order)
+        if not any("mailpit" in stub for stub in stubs):
+            shop.wait_for_mail(order)
+    say(f"order {order}, trace {trace}")
+    if not any("collector" in stub for stub in stubs):
+        for what in ("spans", "log_records"):
+            name = f"otelcol_receiver_accepted_{what}"
+            counted = shop.wait_for(f'sum({{__name__=~"{name}(_total)?"}}) > 0')
+            say(f"the Collector counted {counted['']:.0f} {what}")
+    return order
+
+
+def check_metrics(shop: Shop) -> None:
+    """Find every target up, and every rule loaded and evaluated without an error."""
+
+    def down() -> bool:
+        health = shop.targets()
+        return bool(health) and all(set(states) == {"up"} for states in health.values())
+
+    wait_until(down, seconds=90, interval=1)
+    loaded = shop.rules()
+    assert loaded, f"no rules, though there are {len(rule_files())} files of them"
+    bad = [rule["name"] for rule in loaded if rule["health"] == "err"]
+    assert not bad, f"rules with errors: {bad}"
+    say(f"{len(shop.targets())} jobs up, {len(loaded)} rules without an error")
+
+
+def scale_and_kill(sut: Project, shop: Shop, order: str) -> None:
+    """Run three replicas under load and kill one: no read may fail."""
+    with sut.timed(f"--scale orders={REPLICAS}"):
+        sut.up("--no-recreate", "--scale", f"orders={REPLICAS}")
+    wait_until(lambda: shop.targets()["orders"] == ["up"] * REPLICAS, seconds=60, interval=1)
+    with Readers(shop.url("ORDERS_PORT", f"/v1/orders/{order}")) as readers:
+        readers.more(300)
+        victim = sut.compose("ps", "--quiet", "orders").split()[0]
+        run("docker", "kill", victim)
+        readers.more(600)
+    assert set(readers.statuses) == {"200"}, readers.statuses
+    say(
+        f"{readers.answered()} reads, all answered 200, one of {REPLICAS} replicas killed meanwhile"
+    )
+    sut.up("--scale", "orders=1")
+
+
+def live_without_telemetry(sut: Project, shop: Shop) -> None:
+    """Stop every back end: orders are taken, and the application starts anew."""
+    back_ends = ["collector", "loki", "tempo", "grafana", "prometheus", "alertmanager"]
+    sut.compose("stop", *back_ends)
+    with sut.timed("orders and worker start without any back end"):
+        sut.up("--no-deps", "--force-recreate", "orders", "orders-worker", "orders-relay")
+        wait_until(lambda: shop.wait_for_status(shop.place_order()[0]) is None, seconds=60)
+    sut.up()
+
+
+def come_back(sut: Project, shop: Shop, order: str) -> None:
+    """Take all containers away and come up from yesterday's volumes."""
+    with sut.timed("down"):
+        sut.compose("down")
+    with sut.timed("up --wait from yesterday's volumes"):
+        sut.up()
+    shop.wait_for_status(order)
+
+
+def table(sut: Project) -> list[dict[str, Any]]:
+    """Return and print user, rights, limit and memory of each container."""
+    memory = mebibytes()
+    rows = []
+    for container in sorted(sut.containers(), key=service_of):
+        host, name = container["HostConfig"], service_of(container)
+        rows.append(
+            {
+                "container": name,
+                "user": container["Config"]["User"],
+                "capabilities": "none" if host["CapDrop"] == ["ALL"] else "default",
+                "read-only": host["ReadonlyRootfs"],
+                "limit_mib": host["Memory"] // 2**20,
+                "memory_mib": round(memory.get(container["Id"][:12], 0), 1),
+                "restarts": container["RestartCount"],
+                "oom": container["State"]["OOMKilled"],
+                "health": container["State"].get("Health", {}).get("Status", "one-shot"),
+            }
+        )
+    heads = list(rows[0])
+    for row in [dict(zip(heads, heads, strict=True)), *rows]:
+        say("".join(f"{row[head]!s:<18}" for head in heads))
+    say(f"all together {sum(row['memory_mib'] for row in rows):.0f} MiB")
+    return rows
+
+
+def check_table(rows: list[dict[str, Any]]) -> None:
+    """Hold what the engine says to what the files say."""
+    assert {row["container"] for row in rows} == set(project())
+    for row in rows:
+        root = row["user"].split(":")[0] in {"", "0", "root"}
+        assert root == (row["container"] in NEVER_ROOT), row
+        assert row["capabilities"] == "none", row
+        assert row["read-only"], row
+        assert not row["oom"], row
+        assert not row["restarts"], row
+        assert row["health"] in {"healthy", "one-shot"}, row
+        assert row["memory_mib"] < row["limit_mib"] * 0.9, row
+
+
+def everything(sut: Project, minutes: float) -> None:
+    """Run every step; raise at the first that fails."""
+    with engine() as data:
+        with sut.timed("images"):
+            stubs = have_images(data)
+        if stubs:
+            say(f"NOT TESTED, wired only: {', '.join(stubs)}")
+        shop = Shop(sut.ports)
+        try:
+            start(sut)
+            check_configurations(sut, stubs)
+            order = follow_an_order(sut, shop, stubs)
+            check_metrics(shop)
+            scale_and_kill(sut, shop, order)
+            live_without_telemetry(sut, shop)
+            come_back(sut, shop, order)
+            settle(minutes * 60)
+            rows = table(sut)
+            check_table(rows)
+            write(sut, stubs, rows)
+        except BaseException:
+            say(sut.compose("ps", "--all"))
+            say(sut.compose("logs", "--tail", "8")[-12000:])
+            raise
+        finally:
+            with sut.timed("down --volumes"):
+                sut.compose("down", "--volumes", "--remove-orphans")
+        assert sut.left_over() == [], sut.left_over()
+        say("nothing is left over")
+
+
+def write(sut: Project, stubs: list[str], rows: list[dict[str, Any]]) -> None:
+    """Leave the figures in build/compose.json."""
+    path = ROOT / "build" / "compose.json"
+    path.parent.mkdir(exist_ok=True)
+    figures = {"timings_s": sut.timings, "stubs": stubs, "containers": rows}
+    path.write_text(json.dumps(figures, indent=1))
+
+
+def main() -> int:
+    """Run it, unless this machine cannot."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=0.5, help="of load before memory is read")
+    minutes = parser.parse_args().minutes
+    if reason := why_not():
+        say(f"=== NOT RUN: docker compose with stand-in images ({reason})")
+        return 0
+    everything(Project(f"sightline-test-{os.getpid()}"), minutes)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
