@@ -1,4 +1,4 @@
-"""Write the JSON: `python -m dashboards [--check]`; look for data: `python -m dashboards verify`."""
+"""Write the JSON (`python -m dashboards [--check]`) or look for data (`… dashboards verify`)."""
 
 from __future__ import annotations
 
