@@ -212,5 +212,5 @@ def create_app(settings: ProviderSettings | None = None) -> Flask:
     app.add_url_rule("/v1/ledger", "ledger", views.ledger, methods=["GET"])
     app.add_url_rule("/livez", "livez", lambda: _json({"status": "ok"}), methods=["GET"])
     _register_errors(app)
-    instrument_app(app, telemetry)
+    instrument_app(app, telemetry, success_codes={"charge": [201, 402], "refund": [201]})
     return app

@@ -44,7 +44,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, static_folder=None)
     _configure(app, settings)
     _wire(app, settings, telemetry, switchboard)
-    instrument_app(app, telemetry)
+    instrument_app(app, telemetry, success_codes={"orders.cancel": [200]})
     return app
 
 

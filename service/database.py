@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
-from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from observability.instrumentation.psycopg import InstrumentedPool
@@ -158,7 +157,7 @@ class Database:
         faults = self.faults()
         if faults.database_slow_seconds:
             mark("database_slow", faults.database_slow_seconds)
-            conn.execute(sql.SQL("SELECT pg_sleep({})").format(faults.database_slow_seconds))
+            conn.execute("SELECT pg_sleep(%s)", (faults.database_slow_seconds,))
         if faults.database_failing_ratio and random.random() < faults.database_failing_ratio:  # noqa: S311
             mark("database_failing", faults.database_failing_ratio)
             raise psycopg.OperationalError("fault database_failing")

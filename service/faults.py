@@ -116,10 +116,8 @@ class Switchboard:
             domain = f"faults-{id(self)}"
             api.set_provider_and_wait(FlagFileProvider(self._file), domain)
             self._client = api.get_client(domain)
-        before, self._faults = (
-            self._faults,
-            Faults(**{fault.field: _value(self._client, fault) for fault in FAULTS}),
-        )
+        values: dict[str, Any] = {fault.field: _value(self._client, fault) for fault in FAULTS}
+        before, self._faults = self._faults, Faults(**values)
         for field in fields(Faults):
             value = getattr(self._faults, field.name)
             if value != getattr(before, field.name):

@@ -101,11 +101,13 @@ LIMIT %s
 FOR UPDATE SKIP LOCKED
 """
 
+# Three questions, since one filter over both states would read the whole table.
 _BACKLOG = """
-SELECT count(*) FILTER (WHERE poisoned_at IS NULL AND due_at <= now()),
-       coalesce(extract(epoch FROM now() - min(due_at) FILTER (WHERE poisoned_at IS NULL)), 0),
-       count(*) FILTER (WHERE poisoned_at IS NOT NULL)
-FROM outbox WHERE published_at IS NULL OR poisoned_at IS NOT NULL
+SELECT due.rows, due.age, poison.rows
+FROM (SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(due_at)), 0) AS age
+      FROM outbox
+      WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at <= now()) AS due,
+     (SELECT count(*) AS rows FROM outbox WHERE poisoned_at IS NOT NULL) AS poison
 """
 
 _SCHEDULED = """
@@ -169,7 +171,7 @@ def finish(conn: Connection[Any], row_id: int) -> None:
 def backlog(conn: Connection[Any]) -> Backlog:
     """Return how much is due and not sent, and how much is set aside."""
     row = conn.execute(_BACKLOG).fetchone() or (0, 0.0, 0)
-    return Backlog(int(row[0]), max(0.0, float(row[1])), int(row[2]))
+    return Backlog(int(row[0]), float(row[1]), int(row[2]))
 
 
 def scheduled(conn: Connection[Any]) -> dict[str, int]:

@@ -150,9 +150,9 @@ def insert_order(conn: Connection[Any], order: Order) -> None:
 def purge_expired_keys(conn: Connection[Any], limit: int = 1000) -> int:
     """Delete keys that no longer answer; return how many went."""
     return conn.execute(
-        "DELETE FROM idempotency_keys WHERE key IN ("
+        "DELETE FROM idempotency_keys WHERE expires_at < now() AND key IN ("
         " SELECT key FROM idempotency_keys WHERE expires_at < now()"
-        " ORDER BY expires_at LIMIT %s FOR UPDATE SKIP LOCKED)",
+        " ORDER BY expires_at LIMIT %s)",
         (limit,),
     ).rowcount
 
