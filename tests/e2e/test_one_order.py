@@ -74,7 +74,8 @@ def test_the_trace_shows_the_database_the_cache_and_the_mail_server(system, plac
     spans = [s for s in spans_of(system, trace_id) if s["kind"] == "client"]
     systems = {s["attributes"].get(kit.ATTR_DB_SYSTEM) for s in spans}
     assert {"postgresql", "redis"} <= systems
-    assert any("smtp" in json.dumps(s["attributes"]).lower() for s in spans)
+    mail = next(s for s in spans if s["name"] == "send email")
+    assert str(mail["attributes"][kit.ATTR_SERVER_PORT]) == system.environ["ORDERS_SMTP_PORT"]
 
 
 def test_every_process_logged_the_trace(system, placed):
