@@ -118,7 +118,7 @@ class Project:
         environ = {name: os.environ[name] for name in keep if name in os.environ}
         environ |= {name: str(port) for name, port in self.ports.items()} | self.settings
         # No .env of whoever works in this checkout.
-        options = ["--env-file", "/dev/null", "--project-name", self.name]
+        options = ["--progress", "quiet", "--env-file", "/dev/null", "--project-name", self.name]
         return run("docker", "compose", *options, *words, seconds=seconds, env=environ)
 
     @contextmanager
