@@ -1,0 +1,103 @@
+"""Turn measurements into a table, `build/bench.json` and `docs/benchmarks.md`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+PAGE = """# What telemetry costs
+
+Written by `make bench`; the newest run that was committed.
+
+- **When and where**: {date}; {machine}
+- **What**: one cached read (Flask, gunicorn with 1 worker and 4 threads, redis-py, a real Redis),
+  4 kept connections that never pause, {rounds} interleaved rounds of {requests} requests, all
+  variants' servers side by side
+- **CPU**: user and system time of gunicorn's master and worker per request, exports included;
+  the receiver, Redis and the load have processes of their own and are not counted
+- **Ratio**: the median over the rounds of this variant's figure over the bare app's in the same round
+
+{table}
+
+| variant | what it is |
+| --- | --- |
+| bare | the app alone, no access line |
+| metrics | the kit's RED and cache metrics, shared by files |
+| traces | the kit's server and Redis spans, all sampled, exported over OTLP/HTTP |
+| logs | one JSON line per request on standard output, and over OTLP/HTTP |
+| all | the three together, exemplars included |
+| all-10% | the same with `parentbased_traceidratio` at 0.1; all log lines; spans of traces that \
+were not taken are still made, so that failed and slow ones can be kept |
+| contrib | the same signals, wired by hand from opentelemetry-instrumentation-flask and -redis, \
+prometheus-flask-exporter, python-json-logger and the SDK's handler for logs |
+| auto | `opentelemetry-instrument gunicorn`, its three signals over OTLP |
+"""
+
+
+def write_reports(
+    servers: list[Any], options: argparse.Namespace, machine: str, root: Path
+) -> None:
+    """Print the table and write both files."""
+    rows = make_rows(servers)
+    table = make_table(rows)
+    print(table)
+    (root / "build").mkdir(exist_ok=True)
+    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    document = {"machine": machine, "date": date, "rounds": options.rounds, "rows": rows}
+    (root / "build" / "bench.json").write_text(json.dumps(document, indent=2) + "\n")
+    if not options.no_docs:
+        page = PAGE.format(
+            date=date,
+            machine=machine,
+            rounds=options.rounds,
+            requests=options.requests,
+            table=table,
+        )
+        (root / "docs" / "benchmarks.md").write_text(page)
+
+
+def make_rows(servers: list[Any]) -> list[dict[str, Any]]:
+    """Return one row per variant; ratios are taken within rounds, then their median."""
+    bare = next((server for server in servers if server.variant == "bare"), servers[0])
+    return [
+        {
+            "variant": server.variant,
+            "path": "cached",
+            "cpu_us": round(statistics.median(server.cpu_us)),
+            "cpu_us_min": round(min(server.cpu_us)),
+            "ratio": round(paired(server.cpu_us, bare.cpu_us), 2),
+            "ratio_min": round(min(server.cpu_us) / min(bare.cpu_us), 2),
+            "p50_ms": round(statistics.median(server.p50_ms), 2),
+            "p99_ms": round(statistics.median(server.p99_ms), 2),
+            "p99_ratio": round(paired(server.p99_ms, bare.p99_ms), 2),
+            "p99_ratio_min": round(min(server.p99_ms) / min(bare.p99_ms), 2),
+            "memory_mb": round(server.memory_mb, 1),
+            "memory_added_mb": round(server.memory_mb - bare.memory_mb, 1),
+        }
+        for server in servers
+    ]
+
+
+def paired(values: list[float], base: list[float]) -> float:
+    """Return the median of the rounds' ratios."""
+    return statistics.median(value / other for value, other in zip(values, base, strict=True))
+
+
+def make_table(rows: list[dict[str, Any]]) -> str:
+    """Return the rows as a Markdown table."""
+    head = (
+        "| variant | CPU µs/request, median | minimum | × bare | × bare, of minima | p50 ms "
+        "| p99 ms | p99 × bare | memory per worker, MB |"
+    )
+    lines = [head, "| --- |" + " ---: |" * 8]
+    for row in rows:
+        lines.append(
+            f"| {row['variant']} | {row['cpu_us']} | {row['cpu_us_min']} | {row['ratio']:.2f} "
+            f"| {row['ratio_min']:.2f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} "
+            f"| {row['p99_ratio']:.2f} | {row['memory_mb']:.0f} ({row['memory_added_mb']:+.0f}) |"
+        )
+    return "\n".join(lines)
