@@ -117,5 +117,5 @@ def _text(message: EmailMessage) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return the text without lone surrogates, which SQLite and JSON refuse."""
-    return text.encode("utf-8", "replace").decode()
+    """Return the text with plain line ends and without lone surrogates, which JSON refuses."""
+    return text.encode("utf-8", "replace").decode().replace("\r\n", "\n")

@@ -77,6 +77,8 @@ def _parse(request: Any, body: bytes, *, is_json: bool) -> Any:
     try:
         if is_json:
             document = orjson.loads(body)
+            if not isinstance(document, dict):
+                raise BadPayloadError("not an OTLP request: expected a JSON object")
             _ids_to_base64(document)
             ParseDict(document, request, ignore_unknown_fields=True)
         else:

@@ -31,6 +31,7 @@ class Store:
         self.path = path
         self._lock = threading.Lock()
         self._readers = threading.local()
+        self._opened: list[sqlite3.Connection] = []
         self._spans = Counter(semconv.SPANS_ACCEPTED, 200)
         self._lines = Counter(semconv.LOG_LINES_ACCEPTED, 200)
         self._rejected = Counter(semconv.REQUESTS_REJECTED)
@@ -65,11 +66,15 @@ class Store:
         connection: sqlite3.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
             connection = self._readers.connection = open_reader(self.path)
+            with self._lock:
+                self._opened.append(connection)
         return connection
 
     def close(self) -> None:
         """Write what waits and close the file."""
         self._writer.close()
+        while self._opened:
+            self._opened.pop().close()
 
     def collect(self) -> Iterator[Any]:
         """Yield every family; a prometheus_client registry takes the store as a collector."""

@@ -71,7 +71,7 @@ export class TimeChart {
       yAxis: { type: log ? "log" : "value", min: min ?? null, max: max ?? null, splitNumber: 4, scale: false, axisLabel: { color: muted, fontSize: 11, formatter: format },
         splitLine: { lineStyle: { color: line, opacity: 0.7 } } },
       toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
-      tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, confine: false, transitionDuration: 0,
+      tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, transitionDuration: 0,
         axisPointer: { type: "line", lineStyle: { color: muted, type: "dashed" }, animation: false }, extraCssText: "box-shadow: none",
         formatter: (items) => this.tip(items, format) },
       series: [...series.map((one, index) => this.line(one, index, stepped)), ...marks(thresholds, bands), dots(exemplars)],

@@ -63,7 +63,7 @@ async function toggle(alert, element, button, key) {
   const name = runbookName(alert);
   try {
     const { markdown: text } = await getJson(`/api/runbooks/${encodeURIComponent(name)}`);
-    put(element, markdown(text));
+    put(element, text.trim() ? markdown(text) : empty(`${name}.md is empty.`));
   } catch (error) {
     put(element, failure({ message: `${error.message}. Expected alerts/runbooks/${name}.md.` }));
   }
