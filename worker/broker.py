@@ -1,0 +1,78 @@
+"""Know the broker: its address, its priority lists, and which messages it still holds."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import quote
+
+import redis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from service.settings import Settings
+
+# Redis has no priorities; kombu keeps a list for each of these steps, 0 being served first.
+PRIORITY_STEPS = (0, 3, 6, 9)
+SEPARATOR = "\x06\x16"
+UNACKED = "unacked"
+SOCKET_SECONDS = 5.0
+CONNECT_SECONDS = 2.0
+
+
+def broker_url(settings: Settings) -> str:
+    """Return the broker's address, whatever characters its password has."""
+    broker = settings.broker
+    password = f":{quote(broker.password, safe='')}@" if broker.password else ""
+    return f"redis://{password}{broker.host}:{broker.port}/0"
+
+
+def connect_broker(settings: Settings) -> redis.Redis:
+    """Return a client that gives up in time; it connects when it is used."""
+    return redis.Redis(
+        host=settings.broker.host,
+        port=settings.broker.port,
+        password=settings.broker.password or None,
+        socket_timeout=SOCKET_SECONDS,
+        socket_connect_timeout=CONNECT_SECONDS,
+        protocol=2,
+    )
+
+
+def priority_lists(queue: str) -> list[str]:
+    """Return the names of the lists that make up a queue."""
+    return [f"{queue}{SEPARATOR}{step}" if step else queue for step in PRIORITY_STEPS]
+
+
+def queue_lengths(client: redis.Redis, queues: Iterable[str]) -> dict[str, int]:
+    """Return the messages that are ready in each queue, over all priorities."""
+    names = list(queues)
+    pipe = client.pipeline(transaction=False)
+    for queue in names:
+        for key in priority_lists(queue):
+            pipe.llen(key)
+    lengths = iter(pipe.execute())
+    return {queue: sum(next(lengths) for _ in PRIORITY_STEPS) for queue in names}
+
+
+def held_messages(client: redis.Redis, queues: Iterable[str]) -> set[str]:
+    """Return the ids of all messages that are ready or delivered and not acknowledged.
+
+    One transaction: between two reads a message could move from where we still look to where we
+    have looked already.
+    """
+    pipe = client.pipeline(transaction=True)
+    for queue in queues:
+        for key in priority_lists(queue):
+            pipe.lrange(key, 0, -1)
+    pipe.hvals(UNACKED)
+    *ready, unacked = pipe.execute()
+    messages = [json.loads(raw) for raws in ready for raw in raws]
+    messages += [json.loads(raw)[0] for raw in unacked]
+    return set(_ids(messages))
+
+
+def _ids(messages: Iterable[dict[str, Any]]) -> Iterator[str]:
+    for message in messages:
+        yield cast("str", message.get("headers", {}).get("id", ""))

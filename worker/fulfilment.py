@@ -1,0 +1,177 @@
+"""Decide, for each task, what to ask of the outside and what its answer means for the order.
+
+A job plans with the order locked, asks without any lock, and records with the order locked again:
+a slow provider holds no transaction open. Between the two the customer may cancel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from observability.instrumentation.propagation import current_traceparent
+from service import outbox, payments, store
+from service.orders import Order, OrderStatus
+from service.payments import PaymentKind, PaymentState
+from service.semconv import (
+    TASK_FULFIL_ORDER,
+    TASK_REFUND_ORDER,
+    TASK_SEND_ORDER_EMAIL,
+)
+from worker.errors import BadMessageError, UnexpectedAnswerError
+from worker.mail import SUBJECTS
+from worker.payment import PaymentAnswer, PaymentResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from psycopg import Connection
+
+    from worker.mail import Mailer
+    from worker.payment import PaymentClient
+
+STATES = {
+    PaymentResult.SUCCEEDED: PaymentState.SUCCEEDED,
+    PaymentResult.DECLINED: PaymentState.DECLINED,
+    PaymentResult.VOIDED: PaymentState.VOIDED,
+}
+
+
+class Job(Protocol):
+    """Know the three steps of a task."""
+
+    def plan(self, conn: Connection[Any], order: Order) -> Order | None:
+        """Return the order to ask about, or None when nothing is left to do."""
+
+    def ask(self, order: Order) -> Any:
+        """Ask the outside; holds no transaction."""
+
+    def record(self, conn: Connection[Any], order: Order, answer: Any) -> Order | None:
+        """Write what the answer means; return the order if it changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fulfil:
+    """Charge an order that waits, and confirm it."""
+
+    payment: PaymentClient
+
+    def plan(self, conn: Connection[Any], order: Order) -> Order | None:
+        """Note the intent before the money moves, so that a cancel knows to refund."""
+        if order.status is not OrderStatus.PENDING:
+            return None
+        payments.start(conn, order.id, PaymentKind.CHARGE)
+        return order
+
+    def ask(self, order: Order) -> PaymentAnswer:
+        """Charge the total."""
+        return self.payment.charge(order)
+
+    def record(self, conn: Connection[Any], order: Order, answer: PaymentAnswer) -> Order | None:
+        """Confirm or fail the order, unless the customer cancelled it meanwhile."""
+        state = STATES[answer.result]
+        payments.finish(conn, order.id, PaymentKind.CHARGE, state, answer.reference)
+        changed = outcome(order, answer.result, datetime.now(UTC))
+        if changed is None:
+            return None
+        store.save_status(conn, changed)
+        _tell_customer(conn, changed)
+        return changed
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """Give a cancelled order's charge back, or void the one that may still come."""
+
+    payment: PaymentClient
+
+    def plan(self, conn: Connection[Any], order: Order) -> Order | None:
+        """Note the intent, unless the refund is known to be done."""
+        refund = payments.start(conn, order.id, PaymentKind.REFUND)
+        return order if refund.state is PaymentState.STARTED else None
+
+    def ask(self, order: Order) -> PaymentAnswer:
+        """Refund the charge."""
+        return self.payment.refund(order.id)
+
+    def record(self, conn: Connection[Any], order: Order, answer: PaymentAnswer) -> Order | None:
+        """Write down what came back; the order is cancelled already."""
+        state = STATES[answer.result]
+        payments.finish(conn, order.id, PaymentKind.REFUND, state, answer.reference)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SendEmail:
+    """Send one kind of message about an order."""
+
+    mailer: Mailer
+    kind: str
+
+    def plan(self, conn: Connection[Any], order: Order) -> Order | None:
+        """Skip what is known to be sent."""
+        sent = conn.execute(
+            "SELECT 1 FROM emails WHERE order_id = %s AND kind = %s", (order.id, self.kind)
+        ).fetchone()
+        return None if sent else order
+
+    def ask(self, order: Order) -> str:
+        """Send the message and return its id."""
+        return self.mailer.send(order, self.kind)
+
+    def record(self, conn: Connection[Any], order: Order, answer: str) -> Order | None:
+        """Write down that it is sent."""
+        conn.execute(
+            "INSERT INTO emails (order_id, kind, message_id) VALUES (%s, %s, %s)"
+            " ON CONFLICT DO NOTHING",
+            (order.id, self.kind, answer),
+        )
+        return None
+
+
+def outcome(order: Order, result: PaymentResult, now: datetime) -> Order | None:
+    """Return what a charge makes of an order, or None when it stays as it is.
+
+    A charge is void only when a refund came first, and a refund only when the order was cancelled;
+    an order that is still pending then has lost its cancellation, which is an error.
+    """
+    if order.status is not OrderStatus.PENDING:
+        return None
+    if result is PaymentResult.SUCCEEDED:
+        return order.confirm(now)
+    if result is PaymentResult.DECLINED:
+        return order.fail_payment(now)
+    raise UnexpectedAnswerError(f"the charge of pending order {order.id} is void")
+
+
+def create_job(
+    task: str, payload: Mapping[str, Any], *, payment: PaymentClient, mailer: Mailer
+) -> Job:
+    """Return the job of a task.
+
+    Raises:
+        BadMessageError: There is no such task or kind.
+    """
+    if task == TASK_SEND_ORDER_EMAIL:
+        kind = payload.get("kind")
+        if kind not in SUBJECTS:
+            raise BadMessageError(f"{kind!r} is no kind of e-mail")
+        return SendEmail(mailer, kind)
+    if task == TASK_FULFIL_ORDER:
+        return Fulfil(payment)
+    if task == TASK_REFUND_ORDER:
+        return Refund(payment)
+    raise BadMessageError(f"{task!r} is no task")
+
+
+def _tell_customer(conn: Connection[Any], order: Order) -> None:
+    traceparent, tracestate = current_traceparent()
+    message = outbox.Message(
+        order.id,
+        TASK_SEND_ORDER_EMAIL,
+        {"kind": order.status.value},
+        traceparent=traceparent,
+        tracestate=tracestate,
+    )
+    outbox.add(conn, message)

@@ -1,0 +1,59 @@
+"""Tell whether the worker makes progress; being there is not enough.
+
+`python -m worker.health` exits 0 while the worker's main loop turns and either nothing waits in the
+broker or an attempt came to an end within the last minute.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import redis
+
+from service.semconv import QUEUES
+from service.settings import Settings
+from worker.broker import connect_broker, queue_lengths
+
+FILE = "progress.json"
+LOOP_SECONDS = 30.0
+DONE_SECONDS = 60.0
+
+
+def judge(state: dict[str, float], waiting: int, now: float) -> str | None:
+    """Return what is wrong, or None.
+
+    Args:
+        state: What `Progress.write` wrote.
+        waiting: Messages that are ready in the broker.
+        now: Seconds since the epoch.
+    """
+    if now - state["loop"] > LOOP_SECONDS:
+        return f"the main loop has stood still for {now - state['loop']:.0f} s"
+    if waiting and now - state["done"] > DONE_SECONDS:
+        idle = now - state["done"]
+        return f"{waiting} messages wait and nothing has been done for {idle:.0f} s"
+    return None
+
+
+def check(settings: Settings) -> str | None:
+    """Return what is wrong with the worker that has these settings, or None."""
+    folder = settings.telemetry.multiproc_dir
+    try:
+        state = json.loads((folder / FILE).read_text()) if folder else None
+    except (OSError, ValueError):
+        state = None
+    if state is None:
+        return "the worker has not started"
+    try:
+        waiting = sum(queue_lengths(connect_broker(settings), QUEUES).values())
+    except redis.RedisError as error:
+        return f"the broker cannot be read: {error}"
+    return judge(state, waiting, time.time())
+
+
+if __name__ == "__main__":
+    problem = check(Settings.from_env_or_exit(user="orders_worker"))
+    sys.stderr.write(f"{problem or 'the worker makes progress'}\n")
+    sys.exit(1 if problem else 0)

@@ -1,0 +1,142 @@
+"""Tell customers what became of their order.
+
+At least once: a process killed between the server's answer and our own record sends again. The
+`Message-ID` is made of the order's id and the kind, so a reader can tell copies from messages.
+"""
+
+from __future__ import annotations
+
+import re
+import smtplib
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import TYPE_CHECKING
+
+from observability.instrumentation.propagation import current_traceparent
+from observability.instrumentation.semconv import ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT
+from observability.instrumentation.spans import client_span
+from service.faults import mark
+from service.semconv import ATTR_ORDER_ID
+from worker.errors import MailRefusedError, MailUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from observability.instrumentation.telemetry import Telemetry
+    from service.orders import Order
+    from worker.breaker import Circuit
+
+DEPENDENCY = "smtp"
+SMTP_SECONDS = 5.0
+DOMAIN = "orders.example"
+CUSTOMERS_DOMAIN = "customers.example"
+PERMANENT = 500
+
+SUBJECTS = {
+    "confirmed": "Your order is confirmed",
+    "payment_failed": "We could not take your payment",
+    "cancelled": "Your order is cancelled",
+}
+TEXTS = {
+    "confirmed": "Thank you. We have received your payment and prepare your order.",
+    "payment_failed": "Your bank declined the payment, so we cannot fulfil the order.",
+    "cancelled": "As you asked, the order is cancelled. What you paid comes back to you.",
+}
+
+
+def message_id(order_id: object, kind: str) -> str:
+    """Return the Message-ID that all copies of one message share, without its brackets."""
+    return f"{order_id}.{kind}@{DOMAIN}"
+
+
+def compose(order: Order, kind: str, traceparent: str | None) -> EmailMessage:
+    """Return the message of a kind about an order.
+
+    Args:
+        order: Whose customer is told.
+        kind: A key of `SUBJECTS`.
+        traceparent: W3C trace context, kept as a header.
+    """
+    mailbox = re.sub(r"[^A-Za-z0-9_.-]", "_", order.customer_id).strip(".") or "customer"
+    message = EmailMessage()
+    message["From"] = Address("Orders", "orders", DOMAIN)
+    message["To"] = Address(username=re.sub(r"\.{2,}", ".", mailbox), domain=CUSTOMERS_DOMAIN)
+    message["Subject"] = SUBJECTS[kind]
+    message["Date"] = format_datetime(order.updated_at)
+    message["Message-ID"] = f"<{message_id(order.id, kind)}>"
+    message["X-Order-Id"] = str(order.id)
+    if traceparent:
+        message["traceparent"] = traceparent
+    total = f"{order.total_cents / 100:.2f} {order.currency}"
+    message.set_content(f"{TEXTS[kind]}\n\nOrder {order.id}\nTotal {total}\n")
+    return message
+
+
+class Mailer:
+    """Send e-mail over SMTP, behind a circuit breaker.
+
+    Args:
+        host: The mail server.
+        port: Its TCP port.
+        circuit: Shared by all children of the worker.
+        telemetry: Makes the span.
+        is_down: Whether the fault that takes e-mail down is on.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        *,
+        circuit: Circuit,
+        telemetry: Telemetry,
+        is_down: Callable[[], bool],
+    ) -> None:
+        self._host, self._port = host, port
+        self._circuit = circuit
+        self._telemetry = telemetry
+        self._is_down = is_down
+
+    def send(self, order: Order, kind: str) -> str:
+        """Send the message of a kind about an order and return its id.
+
+        Raises:
+            MailUnavailableError: The server is away, or takes nothing now.
+            CircuitOpenError: Nobody was asked.
+            MailRefusedError: The server will never take this message.
+        """
+        attributes = {
+            ATTR_SERVER_ADDRESS: self._host,
+            ATTR_SERVER_PORT: self._port,
+            ATTR_ORDER_ID: str(order.id),
+        }
+        with client_span(self._telemetry, "send email", attributes):
+            message = compose(order, kind, current_traceparent()[0])
+            self._circuit.call(lambda: self._deliver(message))
+        return message_id(order.id, kind)
+
+    def _deliver(self, message: EmailMessage) -> None:
+        if self._is_down():
+            mark("email_down", True)
+            raise MailUnavailableError("fault email_down")
+        try:
+            # Without a name of its own it would look ours up in the DNS, with no time-out.
+            with smtplib.SMTP(self._host, self._port, DOMAIN, timeout=SMTP_SECONDS) as server:
+                server.send_message(message)
+        except smtplib.SMTPRecipientsRefused as error:
+            codes = [code for code, _ in error.recipients.values()]
+            raise _refusal(min(codes), str(error)) from error
+        except smtplib.SMTPResponseException as error:
+            raise _refusal(error.smtp_code, str(error)) from error
+        except (OSError, smtplib.SMTPException) as error:
+            raise MailUnavailableError(f"{type(error).__name__}: {error}") from error
+
+
+def is_outage(error: BaseException) -> bool:
+    """Tell whether an error says that the server is down, rather than that it answered."""
+    return not isinstance(error, MailRefusedError)
+
+
+def _refusal(code: int, text: str) -> MailUnavailableError | MailRefusedError:
+    return MailRefusedError(text) if code >= PERMANENT else MailUnavailableError(text)

@@ -1,0 +1,67 @@
+"""Keep what the health check reads: does the main loop turn, does work come to an end."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from celery import bootsteps
+
+from worker.health import FILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from celery import Celery
+
+BEAT_SECONDS = 5.0
+
+
+class Progress:
+    """Remember when an attempt last came to an end, over all children of one worker.
+
+    Made before the fork: the children write into memory that the parent reads.
+    """
+
+    def __init__(self) -> None:
+        self._cells = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("d")
+        self.note()
+
+    def note(self) -> None:
+        """Note that an attempt came to an end just now."""
+        self._cells[0] = time.time()
+
+    @property
+    def noted_at(self) -> float:
+        """Return when that was, in seconds since the epoch."""
+        return self._cells[0]
+
+    def write(self, folder: Path) -> None:
+        """Write what the health check reads; called by the main loop itself."""
+        half = folder / f"{FILE}.{os.getpid()}"
+        half.write_text(json.dumps({"loop": time.time(), "done": self.noted_at}))
+        half.replace(folder / FILE)
+
+
+def watch(app: Celery, progress: Progress, folder: Path) -> None:
+    """Let the worker's main loop write the progress file every five seconds."""
+
+    class WriteProgress(bootsteps.StartStopStep):  # type: ignore[misc]
+        """Write the progress file for as long as the worker's loop turns."""
+
+        requires = frozenset({"celery.worker.components:Timer"})
+
+        def start(self, worker: Any) -> None:
+            """Begin to write."""
+            progress.write(folder)
+            self.timer = worker.timer.call_repeatedly(BEAT_SECONDS, progress.write, (folder,))
+
+        def stop(self, worker: Any) -> None:  # noqa: ARG002 - the base class hands it in
+            """Stop writing."""
+            if timer := getattr(self, "timer", None):
+                timer.cancel()
+
+    app.steps["worker"].add(WriteProgress)

@@ -1,0 +1,128 @@
+"""Move outbox rows to the broker: at least once, in order per order, never blocked by one row."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import redis
+from kombu.exceptions import EncodeError, OperationalError
+
+from observability.instrumentation.propagation import remote_parent
+from observability.instrumentation.semconv import HEADER_ATTEMPT
+from service import outbox
+from service.semconv import (
+    ATTR_ORDER_ID,
+    QUEUES,
+    TASK_FULFIL_ORDER,
+    TASK_QUEUES,
+    TASK_REFUND_ORDER,
+    TASK_SEND_ORDER_EMAIL,
+)
+from worker.broker import held_messages, queue_lengths
+from worker.tasks import message_id
+
+if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from celery import Celery
+    from psycopg import Connection
+
+    from service.outbox import OutboxRow
+
+logger = logging.getLogger(__name__)
+
+BATCH = 50
+# Served in this order; what failed before must not hold up what is new.
+PRIORITIES = {TASK_FULFIL_ORDER: 0, TASK_SEND_ORDER_EMAIL: 0, TASK_REFUND_ORDER: 3}
+RETRY_PRIORITY = 6
+# Above this, reading all messages costs more than waiting for a shorter queue.
+MOST_HELD = 2000
+
+
+class BrokerAwayError(Exception):
+    """Say that the broker does not take messages now."""
+
+
+def send_due(conn: Connection[Any], app: Celery) -> int:
+    """Send a batch of due rows and mark them; return how many were taken from the outbox.
+
+    The rows stay locked until the caller commits, so that several relays share the work. A relay
+    that dies between sending and committing sends again: the worker knows copies.
+
+    Raises:
+        BrokerAwayError: Nothing more can be sent; what was sent is marked.
+    """
+    rows = outbox.fetch_due(conn, BATCH)
+    sent: list[int] = []
+    try:
+        for row in rows:
+            if problem := _send(app, row):
+                outbox.poison(conn, row.id, problem)
+                logger.error("outbox row is set aside: %s", problem, extra={"row": row.id})
+            else:
+                sent.append(row.id)
+    finally:
+        if sent:
+            outbox.mark_published(conn, sent)
+    return len(rows)
+
+
+def resend_lost(conn: Connection[Any], broker: redis.Redis, older_than: timedelta) -> int:
+    """Make rows due again that were sent, are not done, and that the broker does not hold.
+
+    Taking a message from Redis and noting it as delivered are two steps: a worker killed between
+    them loses it, and so does a broker whose disk is gone. Nothing else may lose an order.
+
+    Args:
+        conn: In autocommit, or in a transaction of its own.
+        broker: Is asked what it holds.
+        older_than: Age from which a sent row is looked for; above the visibility time-out.
+    """
+    candidates = {
+        message_id(number, attempt): number
+        for number, attempt in conn.execute(_SENT, (older_than,)).fetchall()
+    }
+    if not candidates or sum(queue_lengths(broker, QUEUES).values()) > MOST_HELD:
+        return 0
+    held = held_messages(broker, QUEUES)
+    lost = [number for message, number in candidates.items() if message not in held]
+    if lost:
+        conn.execute(_SEND_AGAIN, (lost, older_than))
+        logger.warning("the broker lost messages; they are sent again", extra={"rows": lost})
+    return len(lost)
+
+
+_SENT = (
+    "SELECT id, attempt FROM outbox WHERE published_at < now() - %s AND poisoned_at IS NULL"
+    " ORDER BY published_at LIMIT 500"
+)
+_SEND_AGAIN = (
+    "UPDATE outbox SET published_at = NULL WHERE id = ANY(%s) AND published_at < now() - %s"
+)
+
+
+def _send(app: Celery, row: OutboxRow) -> str | None:
+    """Send one row; return why it never can be sent, or None when it is."""
+    if row.task not in TASK_QUEUES:
+        return f"there is no task {row.task!r}"
+    priority = PRIORITIES[row.task] if row.attempt == 1 else RETRY_PRIORITY
+    arguments = {"order_id": str(row.order_id), "payload": row.payload}
+    try:
+        with remote_parent(row.traceparent, row.tracestate):
+            app.send_task(
+                row.task,
+                kwargs={**arguments, "row": row.id, "attempt": row.attempt},
+                task_id=message_id(row.id, row.attempt),
+                queue=TASK_QUEUES[row.task],
+                priority=priority,
+                headers={HEADER_ATTEMPT: row.attempt},
+                ignore_result=True,
+                retry=False,
+            )
+            logger.info("%s sent", row.task, extra={ATTR_ORDER_ID: str(row.order_id)})
+    except EncodeError as error:
+        return f"{error}"
+    except (OperationalError, redis.RedisError, OSError) as error:
+        raise BrokerAwayError(str(error)) from error
+    return None
