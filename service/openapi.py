@@ -81,7 +81,7 @@ def _place() -> Node:
         "summary": "Place an order",
         "parameters": [key],
         "requestBody": {"required": True, "content": body},
-        "responses": {"201": created, **_problems(400, 413, 415, 422)},
+        "responses": {"201": created, **_problems(400, 409, 413, 415, 422)},
     }
 
 
@@ -100,7 +100,7 @@ def _page() -> Node:
                 "query",
                 "cursor",
                 {"type": "string", "pattern": CURSOR_PATTERN},
-                "The `next_cursor` of the page before; no other text is accepted.",
+                "The `next_cursor` of the page before.",
             ),
         ],
         "responses": {"200": _json("One page.", "OrderPage"), **_problems(400, 422)},

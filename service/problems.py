@@ -36,7 +36,7 @@ FieldErrors = list[dict[str, str]]
 STATUSES: Mapping[type[OrderError], HTTPStatus] = {
     OrderNotFoundError: HTTPStatus.NOT_FOUND,
     InvalidTransitionError: HTTPStatus.CONFLICT,
-    IdempotencyKeyReusedError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    IdempotencyKeyReusedError: HTTPStatus.CONFLICT,
     InvalidCursorError: HTTPStatus.UNPROCESSABLE_ENTITY,
     TooManyRequestsError: HTTPStatus.TOO_MANY_REQUESTS,
     StoreUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -11,7 +11,7 @@ from service.orders import Currency, Item
 # [A-Za-z0-9] alone would do; the rest is what ids of other systems are made of.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 KEY_PATTERN = r"^[!-~]{1,255}$"
-CURSOR_PATTERN = r"^[A-Za-z0-9_-]{1,200}$"
+CURSOR_PATTERN = r"^[0-9a-f]{45}$"
 MOST_ITEMS = 50
 MOST_QUANTITY = 1000
 MOST_UNIT_PRICE_CENTS = 10_000_000

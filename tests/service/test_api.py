@@ -195,7 +195,7 @@ class TestIdempotencyKey:
 
         answer = place(client, key="k-1", currency="USD")
 
-        assert answer.status_code == 422
+        assert answer.status_code == 409
         assert [error["field"] for error in answer.json["errors"]] == ["Idempotency-Key"]
         assert count(sql, "orders") == 1
 

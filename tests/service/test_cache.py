@@ -9,7 +9,6 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
-import redis
 
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.telemetry import start_telemetry
