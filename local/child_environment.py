@@ -19,8 +19,14 @@ _PASSWORD = re.compile(r"ORDERS_\w+_PASSWORD(_FILE)?\Z")
 
 
 def inherited(settings: LocalSettings) -> dict[str, str]:
-    """Return what every child gets: all but passwords, which are this state folder's own."""
-    return {name: text for name, text in settings.environment.items() if not _PASSWORD.match(name)}
+    """Return what every child gets: all but passwords, which are this state folder's own.
+
+    Compiling every module anew at each start takes seconds and twice the memory, so byte code is
+    kept whatever this machine's habit is.
+    """
+    dropped = {name for name in settings.environment if _PASSWORD.match(name)}
+    dropped.add("PYTHONDONTWRITEBYTECODE")
+    return {name: text for name, text in settings.environment.items() if name not in dropped}
 
 
 def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:

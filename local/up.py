@@ -18,7 +18,7 @@ from local.ports import taken_ports
 from local.prepare import PrepareError, prepare
 from local.processes import end_all, members, memory_bytes
 from local.settings import ROOT, LocalSettings
-from local.state import StateFolder
+from local.state import MARKER, StateFolder
 
 Say = Callable[[str], None]
 POLL_SECONDS = 0.05
@@ -110,7 +110,7 @@ def _supervise(settings: LocalSettings, state: StateFolder, say: Say) -> None:
         daemon = subprocess.Popen(
             [sys.executable, "-m", "local.supervisor", str(state.path), str(ROOT)],
             cwd=ROOT,
-            env=inherited(settings),
+            env=inherited(settings) | {MARKER: str(state.path)},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ import pytest
 from local.down import down
 from local.plan import Child, Plan, Probe
 from local.processes import members
-from local.state import StateFolder
+from local.state import MARKER, StateFolder
 from tests.servers import ROOT, free_port, wait_until
 
 STANDIN = Path(__file__).parent / "standin.py"
@@ -61,6 +62,7 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         process = subprocess.Popen(
             [sys.executable, "-m", "local.supervisor", str(tmp_path), str(ROOT)],
             cwd=ROOT,
+            env={**os.environ, MARKER: str(tmp_path)},
             start_new_session=True,
         )
         started.append(process)
