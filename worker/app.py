@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from billiard.util import get_logger
 from celery import Celery
 from kombu.entity import Queue
 
@@ -79,6 +80,8 @@ def create_celery(settings: Settings) -> Celery:
     register_tasks(app, lambda: process)
     if settings.telemetry.multiproc_dir:
         progress.watch(app, process.progress, settings.telemetry.multiproc_dir)
+    # The pool's logger has no handler and passes nothing on: its lines would not be JSON.
+    get_logger().propagate = True
     instrument_worker(
         app,
         start=process.start_telemetry,

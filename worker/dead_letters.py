@@ -31,7 +31,10 @@ COLUMNS = (
     "id, task, queue, order_id, payload, attempt, error_type, error, traceparent,"
     " failed_at, replayed_at"
 )
-USAGE = "usage: python -m worker.dead_letters list | show ID | replay ID|all | discard ID\n"
+USAGE = (
+    "usage: python -m worker.dead_letters"
+    " list | show ID | replay ID|all | discard ID | poison [discard]\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,30 +106,55 @@ def discard(conn: Connection[Any], number: int) -> int:
     return conn.execute("DELETE FROM dead_letters WHERE id = %s", (number,)).rowcount
 
 
+def poison(conn: Connection[Any], limit: int = 1000) -> list[str]:
+    """Return a line for each outbox row that was set aside, oldest first."""
+    rows = conn.execute(
+        "SELECT id, poisoned_at, task, order_id, last_error FROM outbox"
+        " WHERE poisoned_at IS NOT NULL ORDER BY id LIMIT %s",
+        (limit,),
+    )
+    return [
+        f"{number:>6}  {when:%Y-%m-%d %H:%M:%S}  {task:<17}  order {order_id}  {error}"
+        for number, when, task, order_id, error in rows
+    ]
+
+
+def discard_poison(conn: Connection[Any]) -> int:
+    """Forget the outbox rows that were set aside; return how many there were."""
+    return conn.execute("DELETE FROM outbox WHERE poisoned_at IS NOT NULL").rowcount
+
+
 def main(arguments: list[str], conn: Connection[Any], out: TextIO) -> int:
     """Run the command.
 
     Returns:
         Exit code: 0, 1 when there is no such dead letter, 2 when the words make no sense.
     """
+    text: str | None = ""
     match arguments:
         case ["list"]:
-            out.writelines(_line(letter) + "\n" for letter in waiting(conn))
-            return 0
+            text = "".join(_line(letter) + "\n" for letter in waiting(conn))
         case ["show", number] if number.isdecimal():
             letter = find(conn, int(number))
-            if letter:
-                out.write(json.dumps(asdict(letter), default=str, indent=2) + "\n")
-            return 0 if letter else _no_such(number)
+            text = json.dumps(asdict(letter), default=str, indent=2) + "\n" if letter else None
         case ["replay", "all"]:
-            out.write(f"{replay(conn, [letter.id for letter in waiting(conn)])} replayed\n")
-            return 0
+            text = f"{replay(conn, [letter.id for letter in waiting(conn)])} replayed\n"
         case ["replay", number] if number.isdecimal():
-            return 0 if replay(conn, [int(number)]) else _no_such(number)
+            text = "1 replayed\n" if replay(conn, [int(number)]) else None
         case ["discard", number] if number.isdecimal():
-            return 0 if discard(conn, int(number)) else _no_such(number)
-    sys.stderr.write(USAGE)
-    return 2
+            text = "1 discarded\n" if discard(conn, int(number)) else None
+        case ["poison"]:
+            text = "".join(f"{line}\n" for line in poison(conn))
+        case ["poison", "discard"]:
+            text = f"{discard_poison(conn)} discarded\n"
+        case _:
+            sys.stderr.write(USAGE)
+            return 2
+    if text is None:
+        sys.stderr.write("there is no such dead letter that waits; see list\n")
+        return 1
+    out.write(text)
+    return 0
 
 
 def _line(letter: DeadLetter) -> str:
@@ -134,11 +162,6 @@ def _line(letter: DeadLetter) -> str:
         f"{letter.id:>6}  {letter.failed_at:%Y-%m-%d %H:%M:%S}  {letter.task:<17}"
         f"  order {letter.order_id}  attempt {letter.attempt}  {letter.error}"
     )
-
-
-def _no_such(number: str) -> int:
-    sys.stderr.write(f"dead letter {number}: expected one that waits; see list\n")
-    return 1
 
 
 if __name__ == "__main__":

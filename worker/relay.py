@@ -28,7 +28,7 @@ from service.database import connection_arguments
 from service.faults import Switchboard
 from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE
 from service.settings import Settings, exit_for
-from worker.app import VISIBILITY_SECONDS, configure
+from worker.app import configure
 from worker.broker import connect_broker
 from worker.sending import BrokerAwayError, resend_lost, send_due
 from worker.watching import relay_collectors
@@ -42,7 +42,9 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 RESEND_EVERY_SECONDS = 5.0
-RESEND_AFTER = timedelta(seconds=VISIBILITY_SECONDS + 15)
+# The broker is asked, so this need not outlast the visibility time-out: only the moment in which
+# a message is between two lists, and a copy does no harm.
+RESEND_AFTER = timedelta(seconds=20)
 PURGE_EVERY_SECONDS = 60.0
 FAILURE_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0

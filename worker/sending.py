@@ -37,7 +37,7 @@ BATCH = 50
 PRIORITIES = {TASK_FULFIL_ORDER: 0, TASK_SEND_ORDER_EMAIL: 0, TASK_REFUND_ORDER: 3}
 RETRY_PRIORITY = 6
 # Above this, reading all messages costs more than waiting for a shorter queue.
-MOST_HELD = 2000
+MOST_HELD = 1000
 
 
 class BrokerAwayError(Exception):
@@ -77,7 +77,7 @@ def resend_lost(conn: Connection[Any], broker: redis.Redis, older_than: timedelt
     Args:
         conn: In autocommit, or in a transaction of its own.
         broker: Is asked what it holds.
-        older_than: Age from which a sent row is looked for; above the visibility time-out.
+        older_than: Age from which a sent row is looked for.
     """
     candidates = {
         message_id(number, attempt): number
