@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from alerts.errors import AlertsError
-from alerts.layout import ROOT, all_files, rendered
+from alerts.layout import AUTHOR, ROOT, all_files, rendered
 from alerts.promtool import run_tests
 from alerts.refusals import refuse
 from alerts.spec import load_objectives
@@ -70,8 +70,9 @@ def _check() -> int:
 
 
 def _strangers(files: dict[Path, str]) -> list[Path]:
-    folders = {path.parent for path in files}
-    return sorted(p for folder in folders for p in folder.glob("*.yml") if p not in files)
+    """Return files that an earlier run wrote and this one would not."""
+    found = (p for folder in {path.parent for path in files} for p in folder.glob("*.yml"))
+    return sorted(p for p in found if p not in files and AUTHOR in p.read_text("utf-8"))
 
 
 if __name__ == "__main__":

@@ -46,4 +46,4 @@ def seconds(span: timedelta) -> str:
 
 def number(value: float) -> str:
     """Return a number without float noise: 0.001, 14.4, 3600."""
-    return f"{round(value, 10):.10f}".rstrip("0").rstrip(".")
+    return f"{round(value, 10) + 0.0:.10f}".rstrip("0").rstrip(".")

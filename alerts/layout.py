@@ -9,6 +9,7 @@ from typing import Any
 from alerts import backends, meta, symptoms_dependencies, symptoms_orders, symptoms_queue, telemetry
 from alerts.alerting_rules import slo_groups
 from alerts.model import Group, rule_file
+from alerts.slo_tests import slo_test_files
 from alerts.source import read
 from alerts.spec import Objective, load_objectives
 from alerts.windows import HERE, PROFILES, Profile, load_profile
@@ -101,4 +102,9 @@ def _is_slo(path: Path) -> bool:
 
 def rendered() -> dict[Path, str]:
     """Return the text of every file that is written."""
-    return {path: rule_file(groups, header(path)) for path, groups in all_files().items()}
+    texts = {path: rule_file(groups, header(path)) for path, groups in all_files().items()}
+    for name in PROFILES:
+        profile = load_profile(name)
+        for objective in load_objectives():
+            texts |= slo_test_files(RULES / name, objective, profile)
+    return texts

@@ -17,6 +17,19 @@ MIN_BAD_EVENTS = 10
 
 
 @dataclass(frozen=True)
+class FixtureSeries:
+    """A series of an SLO's tests.
+
+    Args:
+        counts: Which events it counts: good, bad, total, or decoy for none.
+        series: Name and labels.
+    """
+
+    counts: str
+    series: str
+
+
+@dataclass(frozen=True)
 class Objective:
     """One SLO as a person wrote it.
 
@@ -32,6 +45,7 @@ class Objective:
         min_bad_events: Fewer in the long window raise nothing.
         alert: Name of its burn alert.
         own_tiers: Its own tiers in production durations; empty for the profile's.
+        test_series: What feeds its tests.
         source: Where it stands.
         keys: The path of keys to it.
     """
@@ -47,6 +61,7 @@ class Objective:
     min_bad_events: int
     alert: str
     own_tiers: tuple[Tier, ...]
+    test_series: tuple[FixtureSeries, ...]
     source: Source
     keys: tuple[str | int, ...]
 
@@ -111,6 +126,7 @@ def _objective(
             _own_tier(tier, source.place(*keys, "x_tiers", place))
             for place, tier in enumerate(slo.get("x_tiers", []))
         ),
+        test_series=tuple(FixtureSeries(**entry) for entry in slo.get("x_test_series", [])),
         source=source,
         keys=keys,
     )
