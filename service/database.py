@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from observability.instrumentation.psycopg import InstrumentedPool
@@ -22,11 +23,14 @@ from service.guard import Guard
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from psycopg.abc import PQGen
+
     from observability.instrumentation.telemetry import Telemetry
     from service.faults import Faults, Switchboard
     from service.settings import DatabaseSettings
 
 T = TypeVar("T")
+R = TypeVar("R")
 Connections = ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
 
 logger = logging.getLogger(__name__)
@@ -36,6 +40,9 @@ POOL_TIMEOUT_SECONDS = 1.0
 # A pool's retries double their delay; a short give-up keeps a database's return from being
 # noticed half a minute late, since the next request starts a new try.
 RECONNECT_TIMEOUT_SECONDS = 2.0
+# A server that hangs does not run its own time-outs; a bit longer than those.
+ANSWER_TIMEOUT_SECONDS = 2.5
+WAIT_INTERVAL = 0.1
 PAUSE_SECONDS = 0.5
 SERVER_SETTINGS = {
     "timezone": "UTC",
@@ -50,6 +57,28 @@ UNAVAILABLE = (
     PoolTimeout,
     TooManyRequests,
 )
+
+
+class NoAnswerError(psycopg.OperationalError):
+    """Say that the server took a question and never answered."""
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """Be a connection that gives up on a server that hangs, and is closed then."""
+
+    def wait(
+        self, gen: PQGen[R], interval: float = WAIT_INTERVAL, timeout: float | None = None
+    ) -> R:
+        """Wait for an answer as long as the caller says, else no longer than any may take."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, ANSWER_TIMEOUT_SECONDS)
+        except psycopg.OperationalError as error:
+            if self.pgconn.transaction_status != TransactionStatus.ACTIVE:
+                raise
+            self.close()
+            raise NoAnswerError("the server does not answer") from error
 
 
 def connection_arguments(settings: DatabaseSettings, application_name: str) -> dict[str, Any]:
@@ -84,6 +113,7 @@ def open_pool(
     pool = InstrumentedPool(
         telemetry=telemetry,
         pool_name=name,
+        connection_class=BoundedConnection,
         kwargs=connection_arguments(settings, name),
         min_size=1,
         max_size=max_size,
@@ -147,7 +177,8 @@ class Database:
     def _note_failure(self, error: Exception) -> bool:
         """Close the door when the server cannot be reached; a pool that is only busy stays open."""
         errors = self.pool.get_stats().get("connections_errors", 0)
-        unreachable = isinstance(error, PoolTimeout) and errors > self._connect_errors
+        silent = isinstance(error, PoolTimeout) and errors > self._connect_errors
+        unreachable = silent or isinstance(error, NoAnswerError)
         self._connect_errors = errors
         if unreachable and self._guard.failed():
             logger.warning("the database cannot be reached")
@@ -165,6 +196,8 @@ class Database:
 
 def _lost(error: BaseException | None) -> bool:
     """Tell whether the connection itself died, so that another one may work."""
+    if isinstance(error, NoAnswerError):
+        return False
     return isinstance(error, psycopg.OperationalError) and error.sqlstate in {
         None,
         "57P01",

@@ -12,6 +12,7 @@ from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from service.database import connection_arguments
+from service.gunicorn_response import answer_in_one_piece
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ limit_request_field_size = 8190
 control_socket_disable = True
 logconfig_dict = logging_config(settings.telemetry)
 
+answer_in_one_piece()
 hooks = GunicornHooks(settings.telemetry, metrics_port=settings.metrics_port, collectors=collectors)
 when_ready = hooks.when_ready
 post_fork = hooks.post_fork

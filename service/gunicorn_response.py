@@ -1,0 +1,45 @@
+"""Answer in one piece: head and body of a small response leave in a single send.
+
+gunicorn sends the head, then the body. A replica that is killed between the two leaves a proxy
+with a status and no body, which it can neither complete nor ask another replica for; as one send,
+the answer is there or it is not, and a read that is not there is simply asked for again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gunicorn.http import wsgi
+
+
+class Collected:
+    """Stand for a socket and keep what is sent."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def sendall(self, data: bytes) -> None:
+        """Keep the data."""
+        self.parts.append(data)
+
+
+class WholeResponse(wsgi.Response):  # type: ignore[misc]
+    """gunicorn's response, whose first write carries the head too."""
+
+    def write(self, arg: bytes) -> None:
+        """Send what gunicorn would send for this part of the body, at once."""
+        if self.headers_sent:
+            super().write(arg)
+            return
+        sock: Any = self.sock
+        collected = self.sock = Collected()
+        try:
+            super().write(arg)
+        finally:
+            self.sock = sock
+        sock.sendall(b"".join(collected.parts))
+
+
+def answer_in_one_piece() -> None:
+    """Let every worker of this process answer so; call it in the master."""
+    wsgi.Response = WholeResponse
