@@ -26,13 +26,15 @@ class Collected:
 class WholeResponse(wsgi.Response):  # type: ignore[misc]
     """gunicorn's response, whose first write carries the head too."""
 
+    sock: Any
+
     def write(self, arg: bytes) -> None:
         """Send what gunicorn would send for this part of the body, at once."""
         if self.headers_sent:
             super().write(arg)
             return
-        sock: Any = self.sock
-        collected = self.sock = Collected()
+        sock, collected = self.sock, Collected()
+        self.sock = collected
         try:
             super().write(arg)
         finally:

@@ -71,8 +71,8 @@ def engine() -> Iterator[str]:
             run(STAND_INS / "engine", "down")
 
 
-def have_images(data: str) -> list[str]:
-    """Have every image under its name; return those that are stubs.
+def have_images(data: str) -> None:
+    """Have every image under its name.
 
     An engine of somebody else pulls: a stand-in under an official name would stay there.
     """
@@ -80,7 +80,7 @@ def have_images(data: str) -> list[str]:
     if data != str(STATE / "docker"):
         for reference in references:
             run("docker", "pull", "-q", reference)
-        return []
+        return
     for reference in references:
         stub = ["--stub"] if reference.startswith(STUBS) else []
         try:
@@ -88,13 +88,12 @@ def have_images(data: str) -> list[str]:
         except ComposeRunError as error:
             say(f"{error}\nNOT REAL: {reference} becomes a stub")
             run(STAND_INS / "images", "--stub", reference)
-    return [reference for reference in references if is_stub(reference)]
 
 
 def is_stub(reference: str) -> bool:
     """Return whether an image holds nothing but the program that says yes."""
-    history = run("docker", "history", "--no-trunc", "--format", "{{.CreatedBy}}", reference)
-    return "stub.py" in history or "useradd -u 10001 nonroot && ln -s /usr/bin/" in history
+    label = '{{index .Config.Labels "sightline.standin"}}'
+    return run("docker", "inspect", "--format", label, reference).strip() == "stub"
 
 
 def say(text: str) -> None:
@@ -104,9 +103,15 @@ def say(text: str) -> None:
 
 @dataclass
 class Project:
-    """The root compose file under a name and on ports of its own."""
+    """The root compose file under a name and on ports of its own.
+
+    Args:
+        name: What its containers, volumes and networks begin with.
+        overlays: Compose files to lay over it, such as one that names other images.
+    """
 
     name: str
+    overlays: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -119,6 +124,7 @@ class Project:
         environ |= {name: str(port) for name, port in self.ports.items()} | self.settings
         # No .env of whoever works in this checkout.
         options = ["--progress", "quiet", "--env-file", "/dev/null", "--project-name", self.name]
+        options += [word for file in ("compose.yaml", *self.overlays) for word in ("-f", file)]
         return run("docker", "compose", *options, *words, seconds=seconds, env=environ)
 
     @contextmanager
@@ -131,6 +137,10 @@ class Project:
 
     def up(self, *words: str) -> None:
         self.compose("up", "--detach", "--wait", "--wait-timeout", "180", *words)
+
+    def stubs(self) -> list[str]:
+        """Return the images that only say yes."""
+        return sorted({i for i in self.compose("config", "--images").split() if is_stub(i)})
 
     def containers(self) -> list[dict[str, Any]]:
         """Return what the engine knows of each container, the ended ones too."""

@@ -11,6 +11,7 @@ import urllib.request
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from typing import Any
 
 from tests.servers import wait_until
@@ -110,7 +111,7 @@ class Readers:
         while not self._stop.is_set():
             try:
                 outcome = str(ask(self.url)[0])
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 outcome = type(error).__name__
             with self._lock:
                 self.statuses[outcome] = self.statuses.get(outcome, 0) + 1
