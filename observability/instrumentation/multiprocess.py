@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _held: dict[Path, int] = {}
 _collectors: dict[Path, FamilyCollector] = {}
 _READ_TRIES = 3
+_HEADER = 8
 _entries: Callable[[str], Any] = MmapedDict.read_all_values_from_file
 _bound_text: Callable[[float], str] = floatToGoString
 
@@ -160,6 +161,9 @@ class Totals:
 
 
 def _read(path: Path) -> list[tuple[str, float, float]]:
+    if path.stat().st_size < _HEADER:
+        # Made a moment ago, its size not yet set.
+        return []
     for left in reversed(range(_READ_TRIES)):
         try:
             entries = _entries(str(path))
