@@ -7,8 +7,10 @@ from pathlib import Path
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from outside.settings import ProviderSettings
+from service.settings import require_metrics_folder
 
 settings = ProviderSettings.from_env_or_exit()
+require_metrics_folder(settings.telemetry)
 
 bind = f"{settings.bind_host}:{settings.port}"
 workers = 1

@@ -13,7 +13,7 @@ from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from service.database import connection_arguments
 from service.gunicorn_response import answer_in_one_piece
-from service.settings import Settings
+from service.settings import Settings, require_metrics_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
 settings = Settings.from_env_or_exit()
+require_metrics_folder(settings.telemetry)
 
 
 def probe_database() -> None:

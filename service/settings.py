@@ -184,6 +184,17 @@ def exit_for(error: SettingsError) -> NoReturn:
     raise SystemExit(EXIT_CODE)
 
 
+def require_metrics_folder(telemetry: TelemetrySettings) -> None:
+    """End the process unless it was given a folder for the metrics of all its children.
+
+    prometheus_client decides when it is imported; set later, each child would count for itself.
+    """
+    if telemetry.multiproc_dir is None:
+        exit_for(
+            SettingsError(["PROMETHEUS_MULTIPROC_DIR: expected a folder for this process alone"])
+        )
+
+
 def read_port(reader: EnvironmentReader, name: str, default: int) -> int:
     """Read a TCP port."""
     return reader.integer(name, default, low=1, high=HIGHEST_PORT)

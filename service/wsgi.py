@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from observability.instrumentation.settings import SettingsError
 from service.app import create_app
-from service.settings import Settings, exit_for
+from service.settings import Settings, require_metrics_folder
 
 settings = Settings.from_env_or_exit()
-# prometheus_client decides when it is imported; set later, each worker would count for itself.
-if settings.telemetry.multiproc_dir is None:
-    exit_for(SettingsError(["PROMETHEUS_MULTIPROC_DIR: expected a folder for this process alone"]))
+require_metrics_folder(settings.telemetry)
 app = create_app(settings)
