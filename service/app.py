@@ -28,13 +28,17 @@ if TYPE_CHECKING:
     from service.settings import Settings
 
 
-def create_app(settings: Settings) -> Flask:
+def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Flask:
     """Return the order API, ready to be served; its connections are made in the background.
 
     Call it after the fork: the pool of connections does not survive one.
+
+    Args:
+        settings: What it is told from outside.
+        telemetry: What a test records with; else it is started here.
     """
     switchboard = Switchboard(settings.faults_file)
-    telemetry = start_telemetry(
+    telemetry = telemetry or start_telemetry(
         settings.telemetry,
         service_name=ORDERS,
         service_namespace=SERVICE_NAMESPACE,

@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from observability.instrumentation.settings import TelemetrySettings
+from observability.instrumentation.telemetry import Telemetry
 from service.app import create_app
 from service.migrate import migrate
 from service.settings import DatabaseSettings, MigrateSettings, RedisSettings, Settings
@@ -93,8 +94,8 @@ def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
     """Make an app with changed settings; its pool is closed afterwards."""
     made: list[Flask] = []
 
-    def make(**changes: Any) -> Flask:
-        app = create_app(replace(settings, **changes))
+    def make(telemetry: Telemetry | None = None, **changes: Any) -> Flask:
+        app = create_app(replace(settings, **changes), telemetry)
         made.append(app)
         return app
 
