@@ -12,6 +12,7 @@ from alerts.model import Group, rule_file
 from alerts.slo_tests import slo_test_files
 from alerts.source import read
 from alerts.spec import Objective, load_objectives
+from alerts.target_tests import target_tests
 from alerts.windows import HERE, PROFILES, Profile, load_profile
 
 ROOT = HERE.parent
@@ -30,6 +31,7 @@ LOCAL_JOBS = (
     "console",
 )
 
+MONITORING = "monitoring.test.yml"
 AUTHOR = "Written by `python -m alerts`"
 
 
@@ -107,4 +109,21 @@ def rendered() -> dict[Path, str]:
         profile = load_profile(name)
         for objective in load_objectives():
             texts |= slo_test_files(RULES / name, objective, profile)
-    return texts
+    for folder, names in _target_jobs().items():
+        path = folder / "tests" / "targets.test.yml"
+        texts[path] = target_tests(meta.targets(names), names, header(path))
+    return texts | {RULES / "local" / "tests" / MONITORING: _monitoring_tests()}
+
+
+def _target_jobs() -> dict[Path, list[str]]:
+    return {
+        RULES / "docker": docker_jobs(),
+        RULES / "local": list(LOCAL_JOBS),
+        STACK_RULES: stack_jobs(),
+    }
+
+
+def _monitoring_tests() -> str:
+    """Return the local mode's copy of the tests of a group that the stack has too."""
+    text = (STACK_RULES / "tests" / MONITORING).read_text("utf-8")
+    return f"# {AUTHOR}: a copy of {STACK_RULES.relative_to(ROOT)}/tests/{MONITORING}.\n{text}"
