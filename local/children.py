@@ -67,7 +67,10 @@ class PlanBuilder:
     def _postgres(self) -> Child:
         port = self._settings.ports["ORDERS_DATABASE_PORT"]
         command = servers.postgres_command(
-            self._binaries.postgres_folder(), self._state.path / "postgres", port
+            self._binaries.postgres_folder(),
+            self._state.path / "postgres",
+            port,
+            shared_buffers="16MB",
         )
         return self._server("postgres", command, Probe("postgres", port), stop_signal=signal.SIGINT)
 

@@ -64,11 +64,12 @@ class Runner:
         self._created = time.monotonic()
 
     def report(self) -> dict[str, Any]:
-        """Return what the state file says of this child."""
+        """Return what the state file says of this child; no id once its process is gone."""
+        process = self._process
         return {
             "name": self.child.name,
             "state": self.state,
-            "pid": self._process.pid if self._process else None,
+            "pid": process.pid if process and process.returncode is None else None,
             "restarts": self.restarts,
             "address": self.child.address,
             "log": str(self._log),

@@ -51,7 +51,7 @@ def read_status(state: StateFolder) -> list[Row]:
         word = child["state"]
         if word == "ready" and not answers.get(name, True):
             word = "unhealthy"
-        pids = family([child["pid"]] if child["pid"] and word != "done" else [], everybody)
+        pids = family([child["pid"]] if child["pid"] else [], everybody)
         memory = round(memory_bytes(pids) / 1e6, 1)
         rows.append(
             Row(name, word, child["address"], memory, child["restarts"], child["pid"], child["log"])

@@ -25,6 +25,7 @@ def test_a_child_starts_when_what_it_needs_is_ready(supervise, tmp_path):
     running = supervise(second, first)
     running.wait_ready()
     assert running.child("first")["state"] == "done"
+    assert running.child("first")["pid"] is None
     wait_until(lambda: f"{tmp_path}/made\n" == log_of(running, "second"))
 
 
