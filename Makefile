@@ -14,7 +14,7 @@ RULES   ?= alerts/rules
 TESTS   ?= alerts/rules
 
 # When the wait began: `make up` tells how long it took, preparing the environment included.
-STARTED := $(shell date +%s)
+STARTED := $(shell /bin/sh -c 'date +%s.%N')
 
 VENV := .venv
 PY   := $(VENV)/bin/python
@@ -92,7 +92,7 @@ lock: $(VENV)/installed-dev ## Choose the newest versions that fit and write the
 	$(COMPILE) -c requirements-dev.lock pyproject.toml $(IMAGE) -o requirements.lock
 
 # uv installs in seconds what takes pip half a minute; where it cannot (an index that only pip knows), pip does.
-INSTALL = $(UV) pip install -q --python $(PY) --system-certs --require-hashes -r $(1) 2>/dev/null || \
+INSTALL = $(UV) pip install -q --compile-bytecode --python $(PY) --system-certs --require-hashes -r $(1) 2>/dev/null || \
 	$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r $(1)
 
 $(UV): requirements-install.lock
