@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
 
+from local.console.dashboards import dashboards_blueprint
+from local.console.loki_api import loki_blueprint
 from local.console.mail_api import mail_blueprint, mailpit_blueprint
 from local.console.pages import pages_blueprint
 from local.console.runbooks import runbooks_blueprint
 from local.console.signals import signals_blueprint
+from local.console.tempo_api import tempo_blueprint
 from local.console.upstream import upstream_blueprint
 from local.store.errors import BadQueryError, StoreError
 from local.store.exposition import Exposition
@@ -44,6 +47,9 @@ def create_app(settings: ConsoleSettings, store: Store) -> Flask:
         mailpit_blueprint(store),
         upstream_blueprint(settings),
         runbooks_blueprint(settings),
+        dashboards_blueprint(settings),
+        loki_blueprint(store),
+        tempo_blueprint(store),
     ):
         app.register_blueprint(blueprint)
     app.register_error_handler(BadQueryError, _bad_query)

@@ -66,9 +66,8 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open the file for reading only; a writer never waits for it."""
-    connection = sqlite3.connect(
-        f"file:{path}?mode=ro", uri=True, timeout=5, check_same_thread=False
-    )
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    connection = sqlite3.connect(address, uri=True, timeout=5, check_same_thread=False)
     connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA cache_size = -1024")
     return connection

@@ -91,11 +91,11 @@ def search_traces(connection: sqlite3.Connection, search: TraceSearch) -> list[d
         if trace_id not in matched and len(matched) >= search.limit:
             break
         matched[trace_id] = matched.get(trace_id, 0) + 1
-    summaries = {one["trace_id"]: one for one in _summaries(connection, matched)}
+    found_traces = {one["trace_id"]: one for one in summaries(connection, matched)}
     return [
-        summaries[trace_id] | {"matched": count}
+        found_traces[trace_id] | {"matched": count}
         for trace_id, count in matched.items()
-        if trace_id in summaries
+        if trace_id in found_traces
     ]
 
 
@@ -128,9 +128,8 @@ def _status(status: str) -> tuple[str, ...]:
     return (f"status = {STATUS_NAMES.index(status)}",)
 
 
-def _summaries(
-    connection: sqlite3.Connection, trace_ids: Iterable[str]
-) -> Iterable[dict[str, Any]]:
+def summaries(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> Iterable[dict[str, Any]]:
+    """Yield what a list shows of each trace: root, duration, spans, errors, services."""
     for trace_id in trace_ids:
         row = connection.execute(
             "SELECT min(start_ns) AS start, max(start_ns + duration_ns) AS stop,"

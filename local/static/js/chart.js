@@ -58,7 +58,7 @@ export class TimeChart {
     this.onZoom(part.startValue, part.endValue);
   }
 
-  options({ series, start, end, format = short, min, max, thresholds = [], exemplars = [], bands = [], log = false, stepped = false }) {
+  options({ series, start, end, format = short, rightFormat = null, min, max, thresholds = [], exemplars = [], bands = [], log = false, stepped = false }) {
     const muted = token("--muted");
     const line = token("--line");
     return {
@@ -68,12 +68,12 @@ export class TimeChart {
       xAxis: { type: "time", min: start, max: end, splitNumber: 6, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
         axisLabel: { color: muted, fontSize: 11, hideOverlap: true, formatter: (value) => axisTime(value, end - start) }, splitLine: { show: false },
         axisPointer: { label: { show: false } } },
-      yAxis: { type: log ? "log" : "value", min: min ?? null, max: max ?? null, splitNumber: 4, scale: false, axisLabel: { color: muted, fontSize: 11, formatter: format },
-        splitLine: { lineStyle: { color: line, opacity: 0.7 } } },
+      yAxis: [axis(format, { type: log ? "log" : "value", min: lower(min, series), max: upper(max, series), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
+        ...(rightFormat ? [axis(rightFormat, { position: "right", splitLine: { show: false } })] : [])],
       toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
       tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, transitionDuration: 0,
-        axisPointer: { type: "line", lineStyle: { color: muted, type: "dashed" }, animation: false }, extraCssText: "box-shadow: none",
-        formatter: (items) => this.tip(items, format) },
+        axisPointer: { type: "line", lineStyle: { color: muted, type: "dashed" }, animation: false }, extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
+        formatter: (items) => this.tip(items, format, rightFormat) },
       series: [...series.map((one, index) => this.line(one, index, stepped)), ...marks(thresholds, bands), dots(exemplars)],
     };
   }
@@ -82,21 +82,24 @@ export class TimeChart {
     const color = one.color ?? colorAt(index);
     const bars = one.draw === "bars";
     return {
-      type: bars ? "bar" : "line", name: one.name, data: one.points, stack: one.stack ?? null, color, step: stepped || one.step ? "end" : false,
+      type: bars ? "bar" : "line", name: one.name, yAxisIndex: one.axis ?? 0, data: one.points, stack: one.stack ?? null, color, step: stepped || one.step ? "end" : false,
       showSymbol: one.draw === "points" || lonely(one.points), symbolSize: 4, connectNulls: Boolean(one.connect), barMaxWidth: 24, barCategoryGap: "15%",
       lineStyle: { width: one.draw === "points" ? 0 : one.width ?? 1.6, type: one.dash ? [5, 4] : "solid" },
       areaStyle: one.fill ? { opacity: one.fill } : undefined, emphasis: { disabled: true }, sampling: one.stack ? undefined : "lttb", z: 2,
     };
   }
 
-  tip(items, format) {
+  tip(items, format, rightFormat) {
+    // A connected chart draws the crosshair only; the words stand where the pointer is.
+    if (this.group && !this.element.matches(":hover")) return "";
     const list = (Array.isArray(items) ? items : [items]).filter((item) => item.seriesId !== "exemplars" && item.value?.[1] !== null && item.value?.[1] !== undefined);
     if (this.hovered) return exemplarTip(this.hovered, format);
     if (!list.length) return "";
     const sorted = list.sort((a, b) => b.value[1] - a.value[1]);
-    const rows = sorted.slice(0, 14).map((item) => h("tr", {}, h("td", {}, h("span", { class: "chip", style: { "--chip": item.color } }, item.seriesName)), h("td", {}, format(item.value[1]))));
+    const rows = sorted.slice(0, 14).map((item) => h("tr", {}, h("td", {}, h("span", { class: "chip", style: { "--chip": item.color } }, item.seriesName)), h("td", {}, (this.content.series[item.seriesIndex]?.axis ? rightFormat ?? format : format)(item.value[1]))));
+    const over = (this.content.bands ?? []).filter((band) => band.start <= list[0].value[0] && list[0].value[0] <= band.end).map((band) => band.name);
     const more = sorted.length > 14 ? h("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
-    return h("div", {}, h("div", { class: "when" }, dateTime(list[0].value[0])), h("table", {}, h("tbody", {}, rows)), more);
+    return h("div", {}, h("div", { class: "when" }, dateTime(list[0].value[0])), h("table", {}, h("tbody", {}, rows)), more, [...new Set(over)].slice(0, 5).map((name) => h("div", { class: "muted" }, name)));
   }
 
   dispose() {
@@ -104,6 +107,23 @@ export class TimeChart {
     this.chart?.dispose();
     this.chart = null;
   }
+}
+
+function axis(format, more) {
+  return { type: "value", splitNumber: 4, axisLabel: { color: token("--muted"), fontSize: 11, formatter: format, hideOverlap: true }, ...more };
+}
+
+/** A bound is where the axis begins, unless the values lie beyond it. */
+function lower(min, series) {
+  if (min === undefined || min === null) return null;
+  return (range) => (series.some((one) => !one.stack) && range.min < min ? null : min);
+}
+
+/** A set maximum holds only while nothing is above it. */
+function upper(max, series) {
+  if (max === undefined || max === null) return null;
+  const highest = Math.max(...series.flatMap((one) => one.points.map(([, value]) => value ?? -Infinity)));
+  return highest > max ? null : max;
 }
 
 /** A point without neighbours draws no line, so it needs a dot. */
@@ -122,7 +142,18 @@ function marks(thresholds, bands) {
   return [{ type: "line", id: "marks", data: [], silent: true,
     markLine: { symbol: "none", silent: true, animation: false, label: { show: false },
       data: thresholds.map(({ value, color }) => ({ yAxis: value, lineStyle: { color, type: "dashed", width: 1.2 } })) },
-    markArea: { silent: true, data: bands.map(({ start, end, color }) => [{ xAxis: start, itemStyle: { color, opacity: 0.16 } }, { xAxis: end }]) } }];
+    markArea: { silent: true, data: united(bands).map(({ start, end, color }) => [{ xAxis: start, itemStyle: { color, opacity: 0.09 } }, { xAxis: end }]) } }];
+}
+
+/** Bands of one colour that overlap are drawn as one, or many would hide the lines. */
+function united(bands) {
+  const out = [];
+  for (const band of [...bands].sort((a, b) => a.start - b.start)) {
+    const last = out.findLast((one) => one.color === band.color);
+    if (last && band.start <= last.end) last.end = Math.max(last.end, band.end);
+    else out.push({ ...band });
+  }
+  return out;
 }
 
 function dots(exemplars) {

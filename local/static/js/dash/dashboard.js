@@ -1,0 +1,158 @@
+// A dashboard: variables, time, sections of panels, annotations, keyboard.
+
+import { prometheus } from "../api.js";
+import { h, put, safeLink } from "../dom.js";
+import { dateTime, labelText } from "../format.js";
+import { params, setParams } from "../state.js";
+import { cssColor } from "./field.js";
+import { sections } from "./layout.js";
+import { PanelView } from "./panel.js";
+import { intervalFor } from "./query.js";
+import { fill } from "./scope.js";
+import { Variables } from "./variables.js";
+
+export class Dashboard {
+  /** Args: model is the JSON; range a TimeRange; eager draws all panels at once, for pictures. */
+  constructor(model, range, { eager = false } = {}) {
+    this.model = model;
+    this.range = range;
+    this.eager = eager;
+    this.group = Number(model.graphTooltip ?? 0) ? `dashboard ${model.uid}` : null;
+    this.views = [];
+    this.bands = [];
+    this.element = h("div", { class: "dashboard" });
+    this.variables = new Variables(model.templating?.list, () => this.reload());
+    this.folded = new Map();
+    this.watcher = new IntersectionObserver((entries) => entries.forEach((entry) => this.seen(entry)), { rootMargin: "300px" });
+  }
+
+  seen({ target, isIntersecting }) {
+    const view = this.views.find((one) => one.element === target);
+    if (!view || view.visible === isIntersecting) return;
+    view.visible = isIntersecting;
+    if (isIntersecting && !this.eager && view.stale !== this.turn) { view.stale = this.turn; view.refresh(); }
+  }
+
+  /** Load variables, lay out anew, ask everything. */
+  async reload() {
+    await this.variables.load(this.range.bounds());
+    this.layout();
+    await this.refresh();
+  }
+
+  /** Ask every panel that can be seen. */
+  async refresh() {
+    this.turn = (this.turn ?? 0) + 1;
+    await this.annotate();
+    const asked = this.views.filter((view) => this.eager || view.visible);
+    asked.forEach((view) => { view.stale = this.turn; });
+    await Promise.all(asked.map((view) => view.refresh()));
+  }
+
+  layout() {
+    this.watcher.disconnect();
+    this.views.forEach((view) => view.clear());
+    this.views = [];
+    const alone = params().get("viewPanel");
+    const parts = sections(this.model.panels, this.variables.scope);
+    const chosen = alone === null ? null : parts.flatMap((part) => part.items).find(({ panel }) => this.idOf(panel) === alone);
+    put(this.element, chosen ? this.alone(chosen) : parts.map((part) => this.section(part)));
+    this.views.forEach((view) => this.watcher.observe(view.element));
+  }
+
+  /** Ids may be missing or 0 in generated JSON; the place in the list tells panels apart then. */
+  idOf(panel) {
+    return String(panel.id || `at-${this.allPanels().indexOf(panel)}`);
+  }
+
+  allPanels() {
+    return this.model.panels.flatMap((panel) => [panel, ...(panel.panels ?? [])]);
+  }
+
+  viewAlone(panel) {
+    const back = params().get("viewPanel") !== null;
+    setParams({ viewPanel: back ? null : this.idOf(panel) }, { push: true });
+    this.layout();
+    this.refresh();
+  }
+
+  alone({ panel, scope }) {
+    const view = this.view(panel, scope);
+    view.element.classList.add("alone");
+    return view.element;
+  }
+
+  view(panel, scope) {
+    const view = new PanelView(panel, scope, this);
+    this.views.push(view);
+    return view;
+  }
+
+  section(part) {
+    const grid = h("div", { class: "panels" });
+    const open = !(this.folded.get(part.key) ?? part.collapsed);
+    const show = (visible) => {
+      if (visible && !grid.children.length) grid.append(...part.items.map((item) => this.item(item)));
+      grid.hidden = !visible;
+    };
+    show(open);
+    if (part.title === null) return grid;
+    const button = h("button", { class: "row-title", type: "button", "aria-expanded": String(open), onclick: () => {
+      const now = button.getAttribute("aria-expanded") !== "true";
+      button.setAttribute("aria-expanded", String(now));
+      this.folded.set(part.key, !now);
+      show(now);
+      grid.querySelectorAll(".panel").forEach((element) => this.watcher.observe(element));
+    } }, fill(part.title, part.scope));
+    return h("div", { class: "section" }, button, part.note ? h("div", { class: "faint row-note" }, part.note) : null, grid);
+  }
+
+  item({ panel, scope, x, y, w, h: height }) {
+    const { element } = this.view(panel, scope);
+    element.style.setProperty("grid-column", `${x + 1} / span ${w}`);
+    element.style.setProperty("grid-row", `${y + 1} / span ${height}`);
+    return element;
+  }
+
+  linkBuiltins() {
+    const time = `from=${encodeURIComponent(this.range.from)}&to=${encodeURIComponent(this.range.to)}`;
+    const chosen = [...this.variables.scope.variables].filter(([, one]) => one.options.length || one.value).map(([name]) => fill(`\${${name}:queryparam}`, this.variables.scope)).join("&");
+    return { __url_time_range: time, __all_variables: chosen, __dashboard: this.model.title, __dashboard_uid: this.model.uid, "__org": "1" };
+  }
+
+  async annotate() {
+    const wanted = (this.model.annotations?.list ?? []).filter((one) => one.enable !== false && one.expr && params().get("annotations") !== "off");
+    const bounds = this.range.bounds();
+    const step = intervalFor(bounds, 400);
+    const found = await Promise.all(wanted.map((one) => bands(one, this.variables.scope, bounds, step).catch(() => [])));
+    this.bands = found.flat();
+  }
+}
+
+/** Return the stretches in which an annotation's series have samples. */
+async function bands(annotation, scope, { start, end }, step) {
+  const data = await prometheus("query_range", { query: fill(annotation.expr, scope, "query"), start, end, step });
+  const color = cssColor(annotation.iconColor);
+  return data.result.slice(0, 60).flatMap(({ metric, values = [] }) => {
+    const name = annotation.titleFormat ? annotation.titleFormat.replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_, label) => metric[label] ?? "") : `${annotation.name}: ${metric.alertname ?? labelText(metric)}`;
+    const out = [];
+    for (const [at] of values) {
+      const last = out.at(-1);
+      if (last && at * 1000 - last.end <= step * 1500) last.end = at * 1000;
+      else out.push({ start: at * 1000, end: at * 1000 + step * 500, color, name });
+    }
+    return out;
+  });
+}
+
+/** Return the links to other dashboards that a dashboard asks for. */
+export function dashboardLinks(model, all, builtins) {
+  const time = (one) => [one.keepTime ? builtins.__url_time_range : "", one.includeVars ? builtins.__all_variables : ""].filter(Boolean).join("&");
+  return (model.links ?? []).flatMap((one) => {
+    if (one.type !== "dashboards") return [safeLink([one.url, time(one)].filter(Boolean).join(one.url.includes("?") ? "&" : "?"), one.title, { class: "panel-link" })];
+    const others = all.filter((other) => other.uid !== model.uid && (one.tags ?? []).every((tag) => other.tags.includes(tag)));
+    return others.map((other) => h("a", { href: `/d/${encodeURIComponent(other.uid)}?${time(one)}`, class: "panel-link", title: other.description }, other.title));
+  });
+}
+
+export { dateTime };

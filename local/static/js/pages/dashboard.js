@@ -1,0 +1,45 @@
+// A dashboard of dashboards/json, drawn as Grafana would.
+
+import { main } from "../frame.js";
+import { getJson } from "../api.js";
+import { loadCharts } from "../chart.js";
+import { Dashboard, dashboardLinks } from "../dash/dashboard.js";
+import { empty, failure, h, put } from "../dom.js";
+import { onNavigate, params } from "../state.js";
+import { TimeRange } from "../timerange.js";
+
+const uid = decodeURIComponent(location.pathname.split("/")[2]);
+const eager = params().has("render");
+if (eager) document.body.classList.add("render");
+
+async function load() {
+  let model;
+  const listing = getJson("/api/dashboards").catch(() => ({ dashboards: [] }));
+  try {
+    [model] = await Promise.all([getJson(`/api/dashboards/${encodeURIComponent(uid)}`), loadCharts()]);
+  } catch (error) {
+    put(main, error.status === 404 ? h("div", { class: "card" }, empty(`No dashboard has the uid ${uid}.`, h("a", { href: "/dashboards" }, "All dashboards"))) : failure(error));
+    document.body.dataset.ready = "failed";
+    return;
+  }
+  document.title = `${model.title} · Sightline`;
+  await draw(model, (await listing).dashboards);
+}
+
+async function draw(model, all) {
+  const range = new TimeRange({ from: model.time?.from, to: model.time?.to, refresh: eager ? "off" : model.refresh || "off" }, (why) => {
+    if (why === "navigate") dashboard.reload();
+    else if (why === "range") dashboard.reload();
+    else dashboard.refresh();
+  });
+  const dashboard = new Dashboard(model, range, { eager });
+  const links = h("nav", { class: "row dashboard-links", "aria-label": "Other dashboards" });
+  put(main, h("div", { class: "page-head" }, h("div", {}, h("h1", {}, model.title), h("div", { class: "muted" }, (model.description ?? "").replace(/\s*Written by .*$/, ""))), h("span", { class: "grow" }), range.element),
+    h("div", { class: "dashboard-bar" }, dashboard.variables.element, h("span", { class: "grow" }), links), dashboard.element);
+  await dashboard.reload();
+  put(links, dashboardLinks(model, all, dashboard.linkBuiltins()));
+  requestAnimationFrame(() => requestAnimationFrame(() => { document.body.dataset.ready = "true"; }));
+}
+
+onNavigate(() => {});
+load();

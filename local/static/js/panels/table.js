@@ -1,0 +1,63 @@
+// Tables: of instant queries, of series, of found traces; sortable, with coloured cells and links.
+
+import { display, fieldOptions, fraction } from "../dash/field.js";
+import { matrixTable } from "../dash/query.js";
+import { fill } from "../dash/scope.js";
+import { sortRows, transform } from "../dash/transform.js";
+import { empty, h, put, safeLink } from "../dom.js";
+import { dateTime, duration } from "../format.js";
+
+const MOST_ROWS = 500;
+const SORTED = new WeakMap();
+
+export function drawTable(view, { series, tables }) {
+  const source = tables.length ? tables : series.length ? [matrixTable(series)] : [];
+  const { tables: done, unknown } = transform(source, view.panel.transformations);
+  if (!done.length || !done[0].rows.length) { put(view.body, empty("No rows.", view.panel.description ?? "")); return; }
+  const table = done[Math.min(view.panel.options?.frameIndex ?? 0, done.length - 1)];
+  const wanted = SORTED.get(view) ?? defaultSort(view.panel, table);
+  const rows = wanted ? sortRows(table.rows, wanted.index, wanted.descending) : table.rows;
+  const columns = table.columns.map((column) => ({ ...column, options: fieldOptions(view.panel, { name: column.name, column: column.source, refId: table.refId, labels: {}, type: column.type }) })).map((column, index) => ({ ...column, index })).filter((column) => !column.options.custom?.hidden);
+  put(view.body, unknown.length ? h("div", { class: "notice warn" }, `Not done here, only in Grafana: the transformation ${unknown.join(", ")}.`) : null,
+    h("div", { class: "scroll fill" }, h("table", { class: "dense" }, view.panel.options?.showHeader === false ? null : h("thead", {}, h("tr", {}, columns.map((column) => head(view, column, wanted, () => drawTable(view, { series, tables }))))),
+      h("tbody", {}, rows.slice(0, MOST_ROWS).map((row) => h("tr", {}, columns.map((column) => cell(view, column, row, table))))))));
+}
+
+function defaultSort(panel, table) {
+  const first = panel.options?.sortBy?.[0];
+  const index = table.columns.findIndex((column) => column.name === first?.displayName);
+  return index < 0 ? null : { index, descending: Boolean(first.desc) };
+}
+
+function head(view, column, wanted, redraw) {
+  const mine = wanted?.index === column.index;
+  const sort = () => { SORTED.set(view, { index: column.index, descending: mine ? !wanted.descending : column.type === "number" }); redraw(); };
+  return h("th", { class: numeric(column) ? "right" : "", "aria-sort": mine ? (wanted.descending ? "descending" : "ascending") : "none" }, h("button", { class: "link", type: "button", onclick: sort }, column.options.displayName || column.name, mine ? (wanted.descending ? " ↓" : " ↑") : ""));
+}
+
+const numeric = (column) => column.type === "number" || column.type === "duration";
+
+function cell(view, column, row, table) {
+  const value = row[column.index];
+  if (column.type === "trace") return h("td", {}, h("a", { class: "mono", href: `/trace/${value}` }, String(value).slice(0, 12)));
+  if (column.type === "duration") return h("td", { class: "right nowrap" }, duration(value));
+  if (column.type === "time") return h("td", { class: "nowrap" }, dateTime(value));
+  const shown = display(value, column.options);
+  const style = column.options.custom?.cellOptions?.type ?? "auto";
+  const text = linked(view, column, row, table, shown.text);
+  if (style === "color-background") return h("td", { class: numeric(column) ? "right" : "" }, h("span", { class: "cell-fill", style: { background: shown.color } }, text));
+  if (style === "gauge") return h("td", {}, h("div", { class: "bar-track" }, h("div", { class: "bar-fill", style: { width: `${fraction(value, column.options) * 100}%`, background: shown.color } })), text);
+  const coloured = style === "color-text" || shown.mapped;
+  return h("td", { class: numeric(column) ? "right" : "", style: coloured ? { color: shown.color } : {} }, text);
+}
+
+function linked(view, column, row, table, text) {
+  const first = column.options.links?.[0];
+  if (first) {
+    const fields = Object.fromEntries(table.columns.flatMap((other, index) => [[`__data.fields.${other.name}`, row[index]], [`__data.fields["${other.name}"]`, row[index]]]));
+    const paths = { ...fields, "__value.raw": row[column.index], "__value.text": text };
+    const url = first.url.replace(/\$\{__data\.fields\[["']?([^\]"']+)["']?\](?::\w+)?\}/g, (_, name) => encodeURIComponent(paths[`__data.fields.${name}`] ?? ""));
+    return safeLink(fill(url, view.scope.withBuiltins({ __paths: paths })), text, { title: fill(first.title ?? "", view.scope) });
+  }
+  return column.name === "alertname" ? h("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text) : text;
+}
