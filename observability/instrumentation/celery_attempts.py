@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Exception classes beyond the known ones that get a label value of their own.
 MAX_OTHER_ERRORS = 20
+_MAX_LOST = 100
+_SAME_LOSS_SECONDS = 10.0
 _STATES = {
     "SUCCESS": "succeeded",
     "RETRY": "retried",
@@ -73,6 +75,7 @@ class AttemptRecorder:
         self._error_types = set(error_types)
         self._max_errors = len(self._error_types) + MAX_OTHER_ERRORS
         self._running: dict[str, Attempt] = {}
+        self._lost: dict[str, float] = {}
         self._instruments: _Instruments | None = None
 
     def prepare(self) -> None:
@@ -113,7 +116,16 @@ class AttemptRecorder:
         if attempt is None:
             return
         _current.attempt = None
-        outcome = _STATES.get(state or "", "failed")
+        if state is None:
+            # The process is being ended, by a time limit say; the parent counts that.
+            attempt.span.set_status(StatusCode.ERROR, "the process was ended")
+        else:
+            self._settle(attempt, state, retval)
+        attempt.span.end()
+        context_api.detach(attempt.token)
+
+    def _settle(self, attempt: Attempt, state: str, retval: Any) -> None:
+        outcome = _STATES.get(state, "failed")
         error = _error_of(outcome, retval)
         if attempt.retried_because is not None:
             outcome, error = "retried", attempt.retried_because
@@ -124,17 +136,23 @@ class AttemptRecorder:
             fail_span(attempt.span, error)
         elif outcome == "failed":
             attempt.span.set_status(StatusCode.ERROR, str(retval)[:1000])
-        attempt.span.end()
-        context_api.detach(attempt.token)
 
     def on_lost(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
         """Count in the parent what a killed child could not: a lost process, a hard time limit."""
         if task_id in self._running or os.getpid() != _parent_pid.get("pid"):
             return
-        if isinstance(exception, Reject):
+        if isinstance(exception, Reject) or self._is_told_again(task_id):
             return
         name = bounded(getattr(sender, "name", ""), self._task_queues)
         self._count(self._task_queues.get(name, semconv.OTHER), name, "failed", exception)
+
+    def _is_told_again(self, task_id: str) -> bool:
+        # A hard time limit fails its task twice: when it strikes, and when the child is gone.
+        now = time.monotonic()
+        told_at, self._lost[task_id] = self._lost.pop(task_id, None), now
+        if len(self._lost) > _MAX_LOST:
+            del self._lost[next(iter(self._lost))]
+        return told_at is not None and now - told_at < _SAME_LOSS_SECONDS
 
     def _count(self, queue: str, task: str, outcome: str, error: BaseException | None) -> None:
         counters = self._counters()

@@ -23,6 +23,7 @@ SAMPLERS = (
     "parentbased_always_off",
     "parentbased_traceidratio",
 )
+EXPORTERS = ("otlp", "none", "console")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TRACES_PATH = "/v1/traces"
 LOGS_PATH = "/v1/logs"
@@ -43,7 +44,7 @@ class TelemetrySettings:
             opentelemetry-exporter-otlp, `contrib`, which gRPC always takes.
         sampler: OTEL_TRACES_SAMPLER; `sampler_ratio` is its argument, 0-1.
         sdk_disabled: OTEL_SDK_DISABLED; no spans and no exported logs, metrics stay.
-        traces_export: OTEL_TRACES_EXPORTER is not `none`.
+        traces_export: OTEL_TRACES_EXPORTER is `otlp`; other exporters are another provider's.
         logs_export: Log lines go over OTLP too (TELEMETRY_LOGS_EXPORT).
         resource: OTEL_RESOURCE_ATTRIBUTES; OTEL_SERVICE_NAME becomes its `service.name`.
         queue_size: Spans, and as many log lines, that may wait (OTEL_BSP_MAX_QUEUE_SIZE).
@@ -109,7 +110,7 @@ class TelemetrySettings:
             sampler=reader.choice("OTEL_TRACES_SAMPLER", cls.sampler, SAMPLERS),
             sampler_ratio=reader.number("OTEL_TRACES_SAMPLER_ARG", 1.0, low=0, high=1),
             sdk_disabled=reader.flag("OTEL_SDK_DISABLED", default=False),
-            traces_export=reader.choice("OTEL_TRACES_EXPORTER", "otlp", ("otlp", "none")) == "otlp",
+            traces_export=reader.choice("OTEL_TRACES_EXPORTER", "otlp", EXPORTERS) == "otlp",
             logs_export=reader.flag("TELEMETRY_LOGS_EXPORT", default=True),
             resource=_resource(reader),
             queue_size=reader.integer("OTEL_BSP_MAX_QUEUE_SIZE", 2048, low=16, high=1_000_000),

@@ -19,7 +19,7 @@ Written by `make bench`; the newest run that was committed.
   variants' servers side by side
 - **CPU**: user and system time of gunicorn's master and worker per request, exports included;
   the receiver, Redis and the load have processes of their own and are not counted
-- **Ratio**: the median over the rounds of this variant's figure over the bare app's in the same round
+- **Times bare**: the median over the rounds of this variant's figure over the bare app's there
 
 {table}
 
@@ -90,14 +90,14 @@ def paired(values: list[float], base: list[float]) -> float:
 def make_table(rows: list[dict[str, Any]]) -> str:
     """Return the rows as a Markdown table."""
     head = (
-        "| variant | CPU µs/request, median | minimum | × bare | × bare, of minima | p50 ms "
-        "| p99 ms | p99 × bare | memory per worker, MB |"
+        "| variant | CPU µs/request, median | minimum | times bare | of the minima | p50 ms "
+        "| p99 ms | p99 times bare | memory per worker, MB |"
     )
     lines = [head, "| --- |" + " ---: |" * 8]
-    for row in rows:
-        lines.append(
-            f"| {row['variant']} | {row['cpu_us']} | {row['cpu_us_min']} | {row['ratio']:.2f} "
-            f"| {row['ratio_min']:.2f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} "
-            f"| {row['p99_ratio']:.2f} | {row['memory_mb']:.0f} ({row['memory_added_mb']:+.0f}) |"
-        )
+    lines += [
+        f"| {row['variant']} | {row['cpu_us']} | {row['cpu_us_min']} | {row['ratio']:.2f} "
+        f"| {row['ratio_min']:.2f} | {row['p50_ms']:.2f} | {row['p99_ms']:.2f} "
+        f"| {row['p99_ratio']:.2f} | {row['memory_mb']:.0f} ({row['memory_added_mb']:+.0f}) |"
+        for row in rows
+    ]
     return "\n".join(lines)

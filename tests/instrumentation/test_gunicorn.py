@@ -204,7 +204,10 @@ def test_recycled_workers_leave_exact_totals_that_never_fall_and_a_small_folder(
             seen.append(total(site.metrics(), COUNT))
         assert [job.result() for job in jobs] == [200] * 600
     assert seen == sorted(seen)
-    assert total(site.metrics(), COUNT) == 600
+    # gunicorn may close a connection that a leaving worker has served; the access lines tell.
+    served = sum('"access"' in line for line in site.lines())
+    assert served >= 600
+    assert total(site.metrics(), COUNT) == served
     started = time.monotonic()
     exposed = site.metrics()
     assert time.monotonic() - started < 1
@@ -219,7 +222,7 @@ def test_a_killed_worker_leaves_its_counts_and_no_gauge(start_site: StartSite, s
         hanging = pool.submit(site.get, "/sleep/30.0")
         wait_until(lambda: total(site.metrics(), "http_server_active_requests") == 1)
         os.kill(children(site.pid)[0], signal.SIGKILL)
-        with pytest.raises(Exception, match="closed|reset"):
+        with pytest.raises(Exception, match=r"closed|reset"):
             hanging.result(10)
     wait_until(lambda: total(site.metrics(), "http_server_active_requests") == 0)
     assert total(site.metrics(), COUNT, http_route="/orders/<order_id>") == 1

@@ -58,7 +58,7 @@ def test_a_span_with_everything_encodes_as_the_package_encodes_it(
         span.add_event("something", {"n": 1}, timestamp=5)
         span.set_status(StatusCode.ERROR, "because")
         try:
-            raise ValueError("no")
+            int("no")
         except ValueError as error:
             span.record_exception(error)
         with telemetry.tracer.start_as_current_span("child", kind=SpanKind.CLIENT):
