@@ -112,7 +112,7 @@ def scale_and_kill(sut: Project, shop: Shop, order: str) -> None:
             wait_until(lambda: healthy(sut, "orders") == REPLICAS, seconds=60, interval=0.5)
     assert set(readers.statuses) == {"200"}, readers.statuses
     say(
-        f"{readers.answered()} reads, all answered 200, one of {REPLICAS} replicas killed meanwhile"
+        f"{readers.answered()} reads, all answered 200, two of {REPLICAS} replicas killed meanwhile"
     )
     sut.up("--scale", "orders=1")
 
