@@ -5,7 +5,7 @@ import { getJson } from "../api.js";
 import { loadCharts } from "../chart.js";
 import { Dashboard, dashboardLinks } from "../dash/dashboard.js";
 import { empty, failure, h, put } from "../dom.js";
-import { onNavigate, params } from "../state.js";
+import { params } from "../state.js";
 import { TimeRange } from "../timerange.js";
 
 const uid = decodeURIComponent(location.pathname.split("/")[2]);
@@ -16,7 +16,7 @@ async function load() {
   let model;
   const listing = getJson("/api/dashboards").catch(() => ({ dashboards: [] }));
   try {
-    [model] = await Promise.all([getJson(`/api/dashboards/${encodeURIComponent(uid)}`), loadCharts()]);
+    [model] = await Promise.all([globalThis.givenDashboard ?? getJson(`/api/dashboards/${encodeURIComponent(uid)}`), loadCharts()]);
   } catch (error) {
     put(main, error.status === 404 ? h("div", { class: "card" }, empty(`No dashboard has the uid ${uid}.`, h("a", { href: "/dashboards" }, "All dashboards"))) : failure(error));
     document.body.dataset.ready = "failed";
@@ -41,5 +41,4 @@ async function draw(model, all) {
   requestAnimationFrame(() => requestAnimationFrame(() => { document.body.dataset.ready = "true"; }));
 }
 
-onNavigate(() => {});
 load();
