@@ -16,12 +16,13 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from observability.instrumentation.propagation import current_traceparent
 from service import orders
+from service.cursors import Cursor
 from service.documents import to_document
+from service.idempotency import IdempotencyKey
 from service.limits import parse_json
 from service.problems import from_validation
 from service.schemas import OrderBody, OrderHeaders, PageQuery
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, ATTR_ORDER_STATUS
-from service.store import Cursor, IdempotencyKey
 
 if TYPE_CHECKING:
     from uuid import UUID

@@ -12,7 +12,7 @@ from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.telemetry import start_telemetry
 from service.api import OrderViews
 from service.cache import OrderCache
-from service.database import Database, open_pool
+from service.database import Database, make_pool
 from service.faults import Switchboard
 from service.health import health_blueprint
 from service.injection import inject_faults
@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Flask:
-    """Return the order API, ready to be served; its connections are made in the background.
-
-    Call it after the fork: the pool of connections does not survive one.
+    """Return the order API, ready to be served; it connects when it is first asked.
 
     Args:
         settings: What it is told from outside.
@@ -72,7 +70,7 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 
 def _wire(app: Flask, settings: Settings, telemetry: Telemetry, switchboard: Switchboard) -> None:
-    pool = open_pool(settings.database, telemetry, POOL_ORDERS, max_size=settings.threads)
+    pool = make_pool(settings.database, telemetry, POOL_ORDERS, max_size=settings.threads)
     database = Database(pool, switchboard)
     cache = OrderCache.connect(settings.cache, telemetry, switchboard)
     rate_limit = RateLimit(cache.client, settings.rate_limit)

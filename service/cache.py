@@ -19,14 +19,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from observability.instrumentation.redis import CacheInstruments, instrument_redis
+from observability.instrumentation.redis import CacheInstruments
 from service.documents import to_json
 from service.errors import OrderNotFoundError, StoreUnavailableError
 from service.faults import mark
-from service.guard import Guard
+from service.guarded_redis import GuardedRedis, LeftAloneError, connect
 from service.semconv import CACHE_ORDERS
 
 if TYPE_CHECKING:
@@ -49,8 +47,6 @@ FLIGHT_SECONDS = 1.0
 # Longer than a usual database read, shorter than a caller's patience.
 FLIGHT_WAIT_SECONDS = 0.15
 FLIGHT_POLL_SECONDS = 0.01
-SOCKET_TIMEOUT_SECONDS = 0.1
-PAUSE_SECONDS = 1.0
 HOT_KEY_SECONDS = 0.02
 HOT_KEY_WAIT_SECONDS = 0.5
 
@@ -116,7 +112,7 @@ class OrderCache:
         self._instruments = instruments
         self._switchboard = switchboard
         self._clock = clock
-        self._guard = Guard(PAUSE_SECONDS)
+        self._redis = GuardedRedis("orders are read from the database only")
         self._store = client.register_script(STORE_SCRIPT)
         self._release = client.register_script(RELEASE_SCRIPT)
 
@@ -139,17 +135,14 @@ class OrderCache:
             OrderNotFoundError: There is no such order.
             StoreUnavailableError: It is not in the cache and the database does not answer.
         """
-        if not self._guard.allows():
+        try:
+            entry = self._redis.run(lambda: self._look(order_id))
+        except LeftAloneError:
             self._instruments.bypass()
             return Found(to_json(load()))
-        try:
-            self._stand_in_line()
-            entry = self._look(order_id)
-        except redis.RedisError as error:
-            self._fail(error)
+        except redis.RedisError:
             self._instruments.error()
             return Found(to_json(load()))
-        self._succeed()
         if entry and entry.fresh_until > self._clock():
             self._instruments.hit()
             return Found(_body(entry, order_id))
@@ -166,6 +159,7 @@ class OrderCache:
         return body
 
     def _look(self, order_id: UUID) -> Entry | None:
+        self._stand_in_line()
         if self._switchboard.now().cold_cache:
             mark("cold_cache", True)
             return None
@@ -207,7 +201,7 @@ class OrderCache:
         if stale is not None:
             return stale
         deadline = time.monotonic() + FLIGHT_WAIT_SECONDS
-        while time.monotonic() < deadline and self._guard.allows():
+        while time.monotonic() < deadline:
             time.sleep(FLIGHT_POLL_SECONDS)
             text = self._attempt(lambda: self.client.get(_key(order_id)), None)
             if text:
@@ -222,17 +216,11 @@ class OrderCache:
         self._attempt(lambda: self._store(keys=[_key(order_id)], args=arguments), None)
 
     def _attempt(self, command: Callable[[], Any], otherwise: Any) -> Any:
-        """Run a command unless Redis just failed; return `otherwise` when it does."""
-        if not self._guard.allows():
-            return otherwise
-        try:
+        def timed() -> Any:
             with self._instruments.timed():
-                answer = command()
-        except redis.RedisError as error:
-            self._fail(error)
-            return otherwise
-        self._succeed()
-        return answer
+                return command()
+
+        return self._redis.attempt(timed, otherwise)
 
     def _stand_in_line(self) -> None:
         """Queue for one key that everybody wants, if that fault is on."""
@@ -244,27 +232,6 @@ class OrderCache:
             if self.client.set("hot", 1, nx=True, px=int(HOT_KEY_SECONDS * 1000)):
                 return
             time.sleep(FLIGHT_POLL_SECONDS)
-
-    def _fail(self, error: redis.RedisError) -> None:
-        if self._guard.failed():
-            logger.warning("the cache failed and is left alone: %s", type(error).__name__)
-
-    def _succeed(self) -> None:
-        if self._guard.succeeded():
-            logger.info("the cache is back")
-
-
-def connect(settings: RedisSettings, telemetry: Telemetry) -> redis.Redis:
-    """Return a client that gives up soon and never tries twice."""
-    client = redis.Redis(
-        host=settings.host,
-        port=settings.port,
-        password=settings.password or None,
-        socket_timeout=SOCKET_TIMEOUT_SECONDS,
-        socket_connect_timeout=SOCKET_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
-    return instrument_redis(client, telemetry)
 
 
 def _key(order_id: UUID) -> str:

@@ -7,6 +7,7 @@ pool's threads do not survive.
 from __future__ import annotations
 
 import logging
+import os
 import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 1.0
+CLOSE_TIMEOUT_SECONDS = 1.0
 # A pool's retries double their delay; a short give-up keeps a database's return from being
 # noticed half a minute late, since the next request starts a new try.
 RECONNECT_TIMEOUT_SECONDS = 2.0
@@ -99,10 +101,10 @@ def connection_arguments(settings: DatabaseSettings, application_name: str) -> d
     }
 
 
-def open_pool(
+def make_pool(
     settings: DatabaseSettings, telemetry: Telemetry, name: str, max_size: int
 ) -> Connections:
-    """Open this process's pool; connections are made in the background.
+    """Return a pool that connects once it is opened, in the process that opens it.
 
     Args:
         settings: Where the database is.
@@ -110,7 +112,7 @@ def open_pool(
         name: Name of the pool in metrics, and of its connections in PostgreSQL.
         max_size: As many as threads use it at once; more only wait in the database instead.
     """
-    pool = InstrumentedPool(
+    return InstrumentedPool(
         telemetry=telemetry,
         pool_name=name,
         connection_class=BoundedConnection,
@@ -121,6 +123,13 @@ def open_pool(
         reconnect_timeout=RECONNECT_TIMEOUT_SECONDS,
         num_workers=1,
     )
+
+
+def open_pool(
+    settings: DatabaseSettings, telemetry: Telemetry, name: str, max_size: int
+) -> Connections:
+    """Return a pool that is connecting in the background; arguments as `make_pool` has them."""
+    pool = make_pool(settings, telemetry, name, max_size)
     pool.open()
     return pool
 
@@ -133,6 +142,23 @@ class Database:
         self._switchboard = switchboard
         self._guard = Guard(PAUSE_SECONDS)
         self._connect_errors = 0
+        self._owner = 0
+
+    def open(self) -> None:
+        """Open the pool if it is not; after a fork only in the child that uses it.
+
+        Raises:
+            RuntimeError: It was opened before a fork, so its sockets are another process's too.
+        """
+        if self._owner not in {0, os.getpid()}:
+            raise RuntimeError("the pool was opened before the fork")
+        self._owner = os.getpid()
+        self.pool.open()
+
+    def close(self) -> None:
+        """Close the pool of this process, if it has one."""
+        if self._owner == os.getpid():
+            self.pool.close(timeout=CLOSE_TIMEOUT_SECONDS)
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
@@ -141,6 +167,8 @@ class Database:
         Raises:
             StoreUnavailableError: No connection, a lost one, or a time-out.
         """
+        if self._owner != os.getpid():
+            self.open()
         if not self._guard.allows():
             raise StoreUnavailableError("it failed a moment ago")
         try:

@@ -11,13 +11,15 @@ import redis
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
-from service.database import connection_arguments
+from service.database import Database, connection_arguments
 from service.gunicorn_response import answer_in_one_piece
 from service.settings import Settings, require_metrics_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
     from prometheus_client.registry import Collector
 
 settings = Settings.from_env_or_exit()
@@ -47,9 +49,29 @@ def collectors() -> Iterable[Collector]:
     return [DependencyProbes({"postgres": probe_database, "cache": probe_cache})]
 
 
+def post_worker_init(worker: Worker) -> None:
+    """Connect before the first request has to wait for it."""
+    database_of(worker).open()
+
+
+def worker_exit(server: Arbiter, worker: Worker) -> None:
+    """Disconnect, and let the telemetry of this worker go out."""
+    if getattr(worker, "wsgi", None):
+        database_of(worker).close()
+    hooks.worker_exit(server, worker)
+
+
+def database_of(worker: Worker) -> Database:
+    """Return the database of the app that a worker serves."""
+    found: Database = worker.wsgi.extensions["orders"]["database"]
+    return found
+
+
 bind = f"{settings.bind_host}:{settings.port}"
 workers = settings.workers
 worker_class = "gthread"
+# What the parent imported is shared by its children; the app connects after the fork.
+preload_app = True
 threads = settings.threads
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 # Longer than the edge keeps a connection, which then never meets a closed one.
@@ -66,6 +88,5 @@ answer_in_one_piece()
 hooks = GunicornHooks(settings.telemetry, metrics_port=settings.metrics_port, collectors=collectors)
 when_ready = hooks.when_ready
 post_fork = hooks.post_fork
-worker_exit = hooks.worker_exit
 child_exit = hooks.child_exit
 on_exit = hooks.on_exit

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import redis
 from werkzeug.exceptions import BadRequest, RequestHeaderFieldsTooLarge
 
 from service.errors import TooManyRequestsError
-from service.guard import Guard
+from service.guarded_redis import GuardedRedis
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import redis
     from flask import Request
-
-logger = logging.getLogger(__name__)
 
 LARGEST_BODY_BYTES = 64 * 1024
 LARGEST_HEADERS_BYTES = 16 * 1024
@@ -29,7 +26,6 @@ WINDOW_SECONDS = 10
 # one command in twenty requests and a bit.
 LEASE_SHARE = 0.05
 MOST_CLIENTS = 10_000
-PAUSE_SECONDS = 1.0
 
 
 def check_headers(request: Request) -> None:
@@ -78,7 +74,7 @@ class RateLimit:
         self._clock = clock
         self._budget = int(per_second * WINDOW_SECONDS)
         self._lease = max(1, int(self._budget * LEASE_SHARE))
-        self._guard = Guard(PAUSE_SECONDS)
+        self._redis = GuardedRedis("requests are not limited")
         self._lock = threading.Lock()
         self._window = 0
         self._left: dict[str, int] = {}
@@ -90,7 +86,7 @@ class RateLimit:
         now = self._clock()
         window = int(now // WINDOW_SECONDS)
         left = self._take(client, window)
-        if left is None and self._guard.allows():
+        if left is None:
             left = self._take_lease(client, window)
         if left is not None and left < 0:
             raise TooManyRequestsError(int((window + 1) * WINDOW_SECONDS - now) + 1)
@@ -109,20 +105,18 @@ class RateLimit:
             return left
 
     def _take_lease(self, client: str, window: int) -> int | None:
-        name = f"rate:{window}:{client}"
-        try:
-            pipeline = self._client.pipeline(transaction=False)
-            pipeline.incrby(name, self._lease)
-            pipeline.expire(name, 2 * WINDOW_SECONDS)
-            spent: int = pipeline.execute()[0]
-        except redis.RedisError as error:
-            if self._guard.failed():
-                logger.warning("requests are not limited: %s", type(error).__name__)
+        """Return what is left here after this request, -1 if nothing, None if nobody knows."""
+        spent = self._redis.attempt(lambda: self._count(f"rate:{window}:{client}"), None)
+        if spent is None:
             return None
-        if self._guard.succeeded():
-            logger.info("requests are limited again")
         granted = min(self._lease, self._budget - (spent - self._lease))
         with self._lock:
             left = granted - 1 if granted > 0 else -1
             self._left[client] = left if left < 0 else max(left, self._left.get(client, 0))
             return left
+
+    def _count(self, name: str) -> int | None:
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.incrby(name, self._lease)
+        pipeline.expire(name, 2 * WINDOW_SECONDS)
+        return int(pipeline.execute()[0])

@@ -5,76 +5,32 @@ The functions work inside the caller's transaction; `OrderStore` is what the API
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
-from psycopg.types.json import Json, Jsonb
+from psycopg.types.json import Jsonb
 
 from service import outbox, payments
-from service.errors import IdempotencyKeyReusedError, InvalidCursorError, OrderNotFoundError
+from service.errors import OrderNotFoundError
 from service.faults import mark
+from service.idempotency import claim_key
 from service.orders import Currency, Item, Order, OrderStatus
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
 
     from psycopg import Connection
 
+    from service.cursors import Cursor
     from service.database import Database
+    from service.idempotency import Answer, IdempotencyKey
 
-# How long a key answers with what it answered first.
-KEY_LIFETIME = timedelta(hours=24)
 # A task that nobody knows: what the fault poison_message sends.
 POISON = "poison"
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
-# Thirteen digits reach to the year 2112, so every text of this shape is a cursor.
-CURSOR = re.compile(r"[0-9a-f]{45}")
-
 COLUMNS = "id, customer_id, items, currency, total_cents, status, created_at, updated_at, version"
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """Hold a client's key, what it was sent with, and what it shall answer from now on."""
-
-    key: str
-    request_hash: bytes
-    status_code: int
-    response: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Hold what a key answered first."""
-
-    status_code: int
-    response: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Hold the last order of a page; the next page starts behind it."""
-
-    created_at: datetime
-    order_id: UUID
-
-    def encode(self) -> str:
-        """Return the cursor as text that clients only hand back: microseconds, then the id."""
-        return f"{(self.created_at - EPOCH) // MICROSECOND:013x}{self.order_id.hex}"
-
-    @classmethod
-    def decode(cls, text: str) -> Cursor:
-        """Return the cursor that was encoded, or raise InvalidCursorError."""
-        if not CURSOR.fullmatch(text):
-            raise InvalidCursorError
-        created_at = EPOCH + int(text[:13], 16) * MICROSECOND
-        return cls(created_at, UUID(text[13:]))
 
 
 def to_order(row: tuple[Any, ...]) -> Order:
@@ -139,48 +95,6 @@ def insert_order(conn: Connection[Any], order: Order) -> None:
             order.version,
         ),
     )
-
-
-def purge_expired_keys(conn: Connection[Any], limit: int = 1000) -> int:
-    """Delete keys that no longer answer; return how many went."""
-    return conn.execute(
-        "DELETE FROM idempotency_keys WHERE expires_at < now() AND key IN ("
-        " SELECT key FROM idempotency_keys WHERE expires_at < now()"
-        " ORDER BY expires_at LIMIT %s)",
-        (limit,),
-    ).rowcount
-
-
-# Waits while another transaction holds the same key, then sees what that one committed.
-_CLAIM_KEY = """
-INSERT INTO idempotency_keys AS held
-    (key, request_hash, order_id, status_code, response, created_at, expires_at)
-VALUES (%s, %s, %s, %s, %s, now(), now() + %s)
-ON CONFLICT (key) DO UPDATE SET
-    request_hash = excluded.request_hash, order_id = excluded.order_id,
-    status_code = excluded.status_code, response = excluded.response,
-    created_at = excluded.created_at, expires_at = excluded.expires_at
-WHERE held.expires_at < now()
-RETURNING 1
-"""
-
-
-def claim_key(conn: Connection[Any], key: IdempotencyKey, order_id: UUID) -> Answer | None:
-    """Take a key, or return what it answered before.
-
-    Raises:
-        IdempotencyKeyReusedError: The key belongs to another request.
-    """
-    values = (key.key, key.request_hash, order_id, key.status_code, Json(key.response))
-    if conn.execute(_CLAIM_KEY, (*values, KEY_LIFETIME)).fetchone():
-        return None
-    row = conn.execute(
-        "SELECT request_hash, status_code, response FROM idempotency_keys WHERE key = %s",
-        (key.key,),
-    ).fetchone()
-    if row is None or bytes(row[0]) != key.request_hash:
-        raise IdempotencyKeyReusedError
-    return Answer(row[1], row[2])
 
 
 class OrderStore:

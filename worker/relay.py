@@ -23,13 +23,13 @@ from observability.instrumentation.exposition import claim_directory, start_metr
 from observability.instrumentation.logs import configure_logging
 from observability.instrumentation.settings import SettingsError
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
-from service import outbox, store
+from service import outbox
 from service.database import connection_arguments
 from service.faults import Switchboard
+from service.idempotency import purge_expired_keys
 from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE
 from service.settings import Settings, exit_for
-from worker.app import configure
-from worker.broker import connect_broker
+from worker.broker import configure, connect_broker
 from worker.sending import BrokerAwayError, resend_lost, send_due
 from worker.watching import relay_collectors
 
@@ -117,7 +117,7 @@ class Relay:
             resend_lost(conn, self._broker, RESEND_AFTER)
         if now >= self._purge_at:
             self._purge_at = now + PURGE_EVERY_SECONDS
-            store.purge_expired_keys(conn)
+            purge_expired_keys(conn)
 
     def _wait(self, conn: psycopg.Connection[Any]) -> None:
         """Wait for a notification, at most until the next poll."""

@@ -101,7 +101,7 @@ def make_app(settings: Settings) -> Iterator[Callable[..., Flask]]:
 
     yield make
     for app in made:
-        app.extensions["orders"]["database"].pool.close()
+        app.extensions["orders"]["database"].close()
         app.extensions["orders"]["cache"].client.close()
 
 

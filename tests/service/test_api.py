@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from service import store
+from service.idempotency import purge_expired_keys
 from tests.service.orders import TEA, an_order, place, place_one
 
 
@@ -221,8 +221,8 @@ class TestIdempotencyKey:
             "UPDATE idempotency_keys SET expires_at = now() - interval '1 s' WHERE key < 'k-3'"
         )
 
-        assert store.purge_expired_keys(as_worker, limit=2) == 2
-        assert store.purge_expired_keys(as_worker) == 1
+        assert purge_expired_keys(as_worker, limit=2) == 2
+        assert purge_expired_keys(as_worker) == 1
         as_worker.commit()
         assert sql.execute("SELECT key FROM idempotency_keys ORDER BY 1").fetchall() == [
             ("k-3",),

@@ -79,9 +79,10 @@ def test_with_a_wrong_password_it_is_down_and_says_no_secret(make_app, settings)
 
 def test_a_pool_that_is_only_busy_is_degraded_and_not_down(make_app) -> None:
     app = make_app(threads=1)
-    client, pool = app.test_client(), app.extensions["orders"]["database"].pool
+    client, database = app.test_client(), app.extensions["orders"]["database"]
+    database.open()
 
-    with pool.connection(timeout=5):
+    with database.pool.connection(timeout=5):
         ready = client.get("/readyz")
 
     assert (ready.status_code, statuses(ready)["postgres"]) == (200, "degraded")

@@ -9,7 +9,10 @@ import psycopg
 import pytest
 
 from service import outbox, store
-from service.store import Cursor, OrderStore
+from service.cursors import Cursor
+from service.errors import OrderNotFoundError
+from service.idempotency import purge_expired_keys
+from service.store import OrderStore
 
 
 class Recorder:
@@ -82,7 +85,7 @@ def test_a_page_walks_its_index_and_sorts_nothing(filled) -> None:
 
 def test_an_order_is_found_by_its_primary_key(filled) -> None:
     def read(recorder: Recorder) -> None:
-        with pytest.raises(store.OrderNotFoundError):
+        with pytest.raises(OrderNotFoundError):
             store.read_order(recorder, UUID(int=1))
 
     assert "orders_pkey" in plan(filled, recorded(read))
@@ -103,6 +106,6 @@ def test_the_backlog_and_the_scheduled_rows_are_read_from_partial_indexes(filled
 
 
 def test_expired_keys_are_found_by_their_expiry(filled) -> None:
-    text = plan(filled, recorded(store.purge_expired_keys))
+    text = plan(filled, recorded(purge_expired_keys))
 
     assert "idempotency_keys_by_expiry" in text

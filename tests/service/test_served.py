@@ -234,3 +234,34 @@ class TestRefusesToStart:
 
         assert run.returncode == 2
         assert "ORDERS_DATABASE_PASSWORD_FILE='/nowhere/password'" in run.stderr
+
+
+class TestPreloaded:
+    """The app is made before the fork, so each worker must connect for itself."""
+
+    def test_each_worker_has_connections_of_its_own(self, tmp_path, postgres, cache_server) -> None:
+        changes = {"ORDERS_WORKERS": "4", "ORDERS_RATE_LIMIT": "0"}
+        with serving(tmp_path, postgres, cache_server, changes) as served:
+            url = f"{served.url}/v1/orders"
+            with ThreadPoolExecutor(16) as threads:
+                answers = list(threads.map(lambda _: place(served), range(200)))
+            ids = [answer.json()["id"] for answer in answers]
+
+            assert {answer.status_code for answer in answers} == {201}
+            assert [requests.get(f"{url}/{one}", timeout=5).json()["id"] for one in ids] == ids
+            assert served.metric("orders_placed_total") == 200
+
+    def test_a_pool_opened_before_the_fork_is_refused(self, app) -> None:
+        database = app.extensions["orders"]["database"]
+        database.open()
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                database.open()
+            except RuntimeError as error:
+                os.write(write, str(error).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+
+        assert os.read(read, 100) == b"the pool was opened before the fork"
