@@ -47,9 +47,11 @@ def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:
         "ORDERS_URL": f"http://{settings.address('ORDERS_PORT')}",
         "ORDERS_PAYMENT_PROVIDER_URL": f"http://{settings.address('ORDERS_PAYMENT_PROVIDER_PORT')}",
         "ORDERS_PAYMENT_PROVIDER_LEDGER": str(state.path / "payment-provider.sqlite"),
+        "ORDERS_WORKER_CONCURRENCY": settings.worker_concurrency,
         "SLO_PROFILE": settings.profile,
         "PROMETHEUS_MULTIPROC_DIR": str(state.path / "metrics" / name),
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "1",
         "NO_PROXY": _with_loopback(settings.environment.get("NO_PROXY", "")),
     }
     return told | _telemetry(name, settings) | _passwords(name, state)

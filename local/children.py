@@ -111,10 +111,9 @@ class PlanBuilder:
             needs=("migrate", "broker", "console"),
             port="ORDERS_RELAY_METRICS_PORT", path="/metrics",
         )  # fmt: skip
-        concurrency = self._settings.environment.get("ORDERS_WORKER_CONCURRENCY") or "4"
         yield self._python(
             "orders-worker", "-m", "celery", "-A", "worker.main:app", "worker",
-            "-Q", ",".join(QUEUES), "--pool", "prefork", "-c", concurrency,
+            "-Q", ",".join(QUEUES), "--pool", "prefork", "-c", self._settings.worker_concurrency,
             "--without-gossip", "--without-mingle", "--without-heartbeat",
             needs=("migrate", "broker", "console", "payment-provider"),
             port="ORDERS_WORKER_METRICS_PORT", path="/metrics",

@@ -61,6 +61,7 @@ class LocalSettings:
         program_paths: Programs that the user named, by name.
         profile: `demo` or `production`: which SLO windows the rules have.
         load_rate: Requests per second of the made-up customers; 0 is none.
+        worker_concurrency: Processes of the Celery worker; it judges the value itself.
         ports: Loopback ports by variable.
         environment: What the children inherit.
     """
@@ -70,6 +71,7 @@ class LocalSettings:
     program_paths: Mapping[str, Path]
     profile: str
     load_rate: float
+    worker_concurrency: str
     ports: Mapping[str, int]
     environment: Mapping[str, str]
 
@@ -93,6 +95,7 @@ class LocalSettings:
             program_paths={n: Path(merged[v]) for v, n in PROGRAMS.items() if merged.get(v)},
             profile=_profile(merged, problems),
             load_rate=_load_rate(merged, problems),
+            worker_concurrency=merged.get("ORDERS_WORKER_CONCURRENCY") or "2",
             ports=_ports(merged, problems),
             environment=merged,
         )
