@@ -16,6 +16,8 @@ bind = f"{settings.bind_host}:{settings.port}"
 workers = 1
 worker_class = "gthread"
 threads = settings.threads
+# What the parent imported is shared by its child; the ledger connects for each transaction.
+preload_app = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 keepalive = 75
 timeout = 120
