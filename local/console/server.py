@@ -68,8 +68,9 @@ class Console:
             )
         except OSError as error:
             raise PortTakenError(f"{variable}: 127.0.0.1:{port}: {error.strerror}") from error
-        threading.Thread(target=server.run, name=variable, daemon=True).start()
-        self._closers.append(lambda: _stop(server))
+        thread = threading.Thread(target=server.run, name=variable, daemon=True)
+        thread.start()
+        self._closers.append(lambda: _stop(server, thread))
         return int(server.effective_port)
 
     def _sink(self, port: int) -> int:
@@ -82,9 +83,17 @@ class Console:
         return sink.port
 
 
-def _stop(server: Any) -> None:
+def _stop(server: Any, thread: threading.Thread) -> None:
+    """Let running answers end, then close everything in the thread that owns the sockets."""
+
+    def end() -> None:
+        for channel in list(server.active_channels.values()):
+            channel.handle_close()
+        server.close()
+
     server.task_dispatcher.shutdown(timeout=1)
-    server.close()
+    server.trigger.pull_trigger(end)
+    thread.join(2)
 
 
 def _at_mail_page(app: Any) -> Any:

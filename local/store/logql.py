@@ -132,9 +132,9 @@ def _condition(tokens: Tokens) -> Callable[[Labels, str], bool]:
         tokens.expect(")")
         return inside
     name = tokens.take("name").text
-    operator = tokens.take("op").text
-    if operator not in (*MATCHERS, "=="):
-        raise tokens.outside(f"a label filter with {operator!r}")
+    operator = tokens.accept(*MATCHERS, "==")
+    if not operator:
+        raise tokens.outside(f"{name!r} is followed by {tokens.peek()!r}; no filter that is known")
     token = tokens.take("string", "number")
     wanted = unquote(token) if token.kind == "string" else token.text
     return _label_test(name, operator.replace("==", "="), wanted)

@@ -70,7 +70,7 @@ function options(view, { times, bounds, data, lowest }, exemplars) {
     visualMap: { show: false, min: 0, max: highest ** exponent, dimension: 3, inRange: { color: shade }, seriesIndex: 0 },
     tooltip: { trigger: "item", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
       formatter: ({ data: cell }) => (cell.labels ? h("div", {}, h("div", { class: "when" }, "Exemplar: click to open its trace"), h("div", {}, format(cell.seen)), h("div", { class: "mono" }, cell.labels.trace_id ?? "")) : h("div", {}, h("div", { class: "when" }, dateTime(times[cell[0]])), h("div", {}, range(cell[1])), h("b", {}, `${short(cell[2])} per second`))) },
-    series: [{ type: "heatmap", data: data.map((cell) => [...cell, cell[2] ** exponent]), itemStyle: { borderColor: token("--surface"), borderWidth: 0.5 }, progressive: 0, emphasis: { disabled: true } },
+    series: [{ type: "heatmap", data: data.map((cell) => [...cell, cell[2] ** exponent]), itemStyle: { borderColor: token("--surface"), borderWidth: 0.5 }, progressive: 0, progressiveThreshold: 1e9, emphasis: { disabled: true } },
       { type: "scatter", symbol: "diamond", symbolSize: 8, itemStyle: { color: token("--accent"), borderColor: token("--surface"), borderWidth: 1 }, z: 4, data: exemplars.map((one) => dot(one, times, bounds)).filter(Boolean) }],
   };
 }
