@@ -3,7 +3,8 @@
 An entry lives past the moment at which it counts as fresh: while the database is down, what was
 known last is better than nothing. Whoever finds no fresh entry takes a short lock and reads the
 database; the others wait a moment for that answer (one flight per key, over all processes).
-Whoever changes an order writes it here too; a script keeps an older version from replacing a newer.
+Whoever changes an order writes it here too, and a script keeps an older version from replacing a
+newer; a change that could not be written here shows once the entry's minute is over.
 When Redis is slow or gone, a read costs one database query, not a time-out: after the first failure
 nobody asks for a moment.
 """

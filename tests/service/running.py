@@ -23,6 +23,7 @@ class Served:
 
     url: str
     metrics_url: str
+    database: str
     process: subprocess.Popen[bytes]
     log: Path
 
@@ -84,6 +85,7 @@ def serving(
         return requests.get(f"{url}/readyz", timeout=2).ok
 
     with running(command(), log=log, ready=is_ready, env=environ, cwd=ROOT) as process:
-        served = Served(url, f"http://127.0.0.1:{environ['ORDERS_METRICS_PORT']}", process, log)
+        metrics_url = f"http://127.0.0.1:{environ['ORDERS_METRICS_PORT']}"
+        served = Served(url, metrics_url, name, process, log)
         wait_until(lambda: len(served.workers()) == int(environ.get("ORDERS_WORKERS", "2")))
         yield served

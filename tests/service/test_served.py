@@ -92,6 +92,9 @@ def test_a_killed_worker_loses_no_order_that_was_accepted(served: Served, postgr
         ids = list(threads.map(send, keys))
 
     assert len(set(ids)) == len(keys)
+    with postgres.connect(served.database) as conn:
+        written = conn.execute("SELECT count(*), count(DISTINCT order_id) FROM outbox").fetchone()
+    assert written == (len(keys), len(keys))
     for order_id in ids:
         assert requests.get(f"{served.url}/v1/orders/{order_id}", timeout=5).ok
     new = wait_until(lambda: len(served.workers()) == 2 and served.workers(), 10)
