@@ -106,8 +106,7 @@ def _open(browser: Browser, options: argparse.Namespace, url: str) -> None:
     if browser.wait_for(DRAWN, options.timeout) != "true":
         raise RenderError(browser.evaluate("document.querySelector('main').innerText"))
     _resize(browser, options.width, int(browser.evaluate("document.body.scrollHeight")))
-    # Charts draw anew after the size changed.
-    browser.evaluate("new Promise((done) => setTimeout(done, 400))")
+    browser.evaluate("globalThis.settle()")
 
 
 def _resize(browser: Browser, width: int, height: int) -> None:

@@ -15,6 +15,7 @@ from observability.instrumentation.semconv import (
     ATTR_DB_NAMESPACE,
     ATTR_DB_SYSTEM,
     ATTR_SERVER_ADDRESS,
+    ATTR_SERVER_PORT,
 )
 
 if TYPE_CHECKING:
@@ -144,6 +145,9 @@ class ServiceGraph:
 
     def _virtual(self, span: Span) -> None:
         server = str(span.attributes.get(ATTR_SERVER_ADDRESS, ""))
+        port = span.attributes.get(ATTR_SERVER_PORT)
+        if server in _LOOPBACK and port:
+            server = f"{server}:{port}"
         if span.kind == CLIENT and server:
             edge = (span.service, server, semconv.CONNECTION_VIRTUAL)
             self._edge(edge, failed=span.status == ERROR)

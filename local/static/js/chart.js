@@ -58,7 +58,7 @@ export class TimeChart {
     this.onZoom(part.startValue, part.endValue);
   }
 
-  options({ series, start, end, format = short, rightFormat = null, min, max, thresholds = [], exemplars = [], bands = [], log = false, stepped = false }) {
+  options({ series, start, end, format = short, rightFormat = null, min, max, thresholds = [], exemplars = [], bands = [], log = false, stepped = false, whole = false }) {
     const muted = token("--muted");
     const line = token("--line");
     return {
@@ -68,7 +68,7 @@ export class TimeChart {
       xAxis: { type: "time", min: start, max: end, splitNumber: 6, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
         axisLabel: { color: muted, fontSize: 11, hideOverlap: true, formatter: (value) => axisTime(value, end - start) }, splitLine: { show: false },
         axisPointer: { label: { show: false } } },
-      yAxis: [axis(format, { type: log ? "log" : "value", min: lower(min, series), max: upper(max, series), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
+      yAxis: [axis(format, { type: log ? "log" : "value", minInterval: whole ? 1 : 0, min: lower(min, series), max: upper(max, series), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
         ...(rightFormat ? [axis(rightFormat, { position: "right", splitLine: { show: false } })] : [])],
       toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
       tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, transitionDuration: 0,
@@ -100,6 +100,10 @@ export class TimeChart {
     const over = (this.content.bands ?? []).filter((band) => band.start <= list[0].value[0] && list[0].value[0] <= band.end).map((band) => band.name);
     const more = sorted.length > 14 ? h("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
     return h("div", {}, h("div", { class: "when" }, dateTime(list[0].value[0])), h("table", {}, h("tbody", {}, rows)), more, [...new Set(over)].slice(0, 5).map((name) => h("div", { class: "muted" }, name)));
+  }
+
+  resize() {
+    this.chart?.resize();
   }
 
   dispose() {

@@ -38,7 +38,18 @@ async function draw(model, all) {
     h("div", { class: "dashboard-bar" }, dashboard.variables.element, h("span", { class: "grow" }), links), dashboard.element);
   await dashboard.reload();
   put(links, dashboardLinks(model, all, dashboard.linkBuiltins()));
-  requestAnimationFrame(() => requestAnimationFrame(() => { document.body.dataset.ready = "true"; }));
+  globalThis.settle = () => settle(dashboard);
+  await settle(dashboard);
+  document.body.dataset.ready = "true";
+}
+
+/** Return when every chart has its final size; a picture is taken right after. */
+async function settle(dashboard) {
+  const frame = () => new Promise((done) => { requestAnimationFrame(done); });
+  await frame();
+  for (const view of dashboard.views) view.state?.chart?.resize();
+  await frame();
+  await frame();
 }
 
 load();

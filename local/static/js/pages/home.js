@@ -19,7 +19,7 @@ const TILES = [
   ["p99 latency, 5 min", P99, duration],
   ["messages waiting", WAITING, compact],
 ];
-const ORDER = `curl -s -X POST ${facts.service}/v1/orders -H 'Content-Type: application/json' -H "Idempotency-Key: $(uuidgen)" -d '{"customer_id": "customer-1", "currency": "EUR", "items": [{"sku": "tea", "quantity": 2, "unit_price_cents": 450}]}'`;
+const ORDER = `curl -s -X POST ${facts.service}/v1/orders -H 'Content-Type: application/json' -H "Idempotency-Key: try-$(date +%s)" -d '{"customer_id": "customer-1", "currency": "EUR", "items": [{"sku": "tea", "quantity": 2, "unit_price_cents": 450}]}'`;
 
 const tiles = h("div", { class: "tiles" });
 const running = h("div", { class: "scroll" });

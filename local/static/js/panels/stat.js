@@ -47,8 +47,8 @@ export function drawStat(view, result) {
 }
 
 function fontSize(text, { width, height }, named) {
-  const byWidth = (width - 24) / Math.max(1, String(text).length) / 0.58;
-  return Math.round(Math.min(64, Math.max(14, Math.min(byWidth, (height - (named ? 22 : 6)) * 0.72))));
+  const byWidth = (width - 24) / Math.max(1, String(text).length) / 0.66;
+  return Math.round(Math.min(64, Math.max(12, Math.min(byWidth, (height - (named ? 22 : 6)) * 0.72))));
 }
 
 function sparkline(points, color) {

@@ -67,7 +67,7 @@ function content(view, lines, exemplars) {
   const steps = style === "off" ? [] : thresholdSteps(options).filter((one) => Number.isFinite(one.value));
   const highest = Math.max(0, ...lines.flatMap((line) => line.points.map(([, value]) => value ?? 0)), ...steps.map((one) => one.value));
   return { series: lines.map((line) => ({ ...line, axis: line.right && right !== left ? 1 : 0 })), start: start * 1000, end: end * 1000, format: writer(options), rightFormat: right && right !== left ? writer(right.options) : null,
-    min: options.min ?? options.custom?.axisSoftMin, max: options.max, log: options.custom?.scaleDistribution?.type === "log",
+    whole: options.decimals === 0, min: options.min ?? options.custom?.axisSoftMin, max: options.max, log: options.custom?.scaleDistribution?.type === "log",
     thresholds: steps.map((one) => ({ value: one.value, color: cssColor(one.color) })), exemplars: exemplars.filter((one) => !highest || one.value <= highest * 3), bands: view.dashboard.bands,
     crosshair: Number(view.dashboard.model.graphTooltip ?? 0) };
 }
