@@ -13,7 +13,6 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from .logs import severity
 from .settings import LOGS_PATH, TRACES_PATH
 from .transport import Verdict
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.resources import Resource
 
+    from .logs import Line
     from .settings import TelemetrySettings
 
 
@@ -35,7 +35,7 @@ class ContribSender:
 
     def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:  # noqa: ARG002
         """Send a batch; the exporter has tried again on its own before it gives up."""
-        batch = items if signal == "traces" else [self._record(*item) for item in items]
+        batch = items if signal == "traces" else [self._record(line) for line in items]
         result = self._exporters[signal].export(batch)
         accepted = result is SpanExportResult.SUCCESS or result.name == "SUCCESS"
         return (Verdict.ACCEPTED if accepted else Verdict.REFUSED), 0
@@ -48,9 +48,9 @@ class ContribSender:
     def forget(self) -> None:
         """Let the parent keep its channels."""
 
-    def _record(self, record: Any, body: str, span: Any, attributes: Any) -> ReadableLogRecord:
-        number, text = severity(record)
-        time_ns = int(record.created * 1e9)
+    def _record(self, line: Line) -> ReadableLogRecord:
+        number, text = line.severity
+        time_ns, span = int(line.time * 1e9), line.span
         made = LogRecord(
             timestamp=time_ns,
             observed_timestamp=time_ns,
@@ -59,10 +59,10 @@ class ContribSender:
             trace_flags=span.trace_flags if span else None,
             severity_text=text,
             severity_number=SeverityNumber(number),
-            body=body,
-            attributes={key: _plain(value) for key, value in attributes.items()},
+            body=line.body,
+            attributes={key: _plain(value) for key, value in line.attributes.items()},
         )
-        scope = InstrumentationScope(record.name)
+        scope = InstrumentationScope(line.logger)
         return ReadableLogRecord(made, self._resource(), scope)
 
 

@@ -22,6 +22,7 @@ from opentelemetry.trace import (
 from . import semconv
 from .flask_routes import excluded_paths, known_label_sets
 from .http_attributes import server_attributes
+from .logs import write_line
 from .propagation import format_traceparent, remote_context
 from .traces import RecordedSpan
 
@@ -184,7 +185,10 @@ class Door:
             state.status = int(status[:3])
             state.learn_route()
             # Flask knows the length of everything that is not streamed.
-            state.streams = not any(name.lower() == "content-length" for name, _ in headers)
+            for name, _ in headers:
+                if name == "Content-Length" or name.lower() == "content-length":
+                    state.streams = False
+                    break
             context = state.current_span().get_span_context()
             if context.trace_id:
                 headers.append((semconv.HEADER_TRACERESPONSE, format_traceparent(context)))
@@ -227,16 +231,12 @@ class Door:
             span.set_status(StatusCode.ERROR, description)
 
     def _log(self, state: RequestState, route: str | None, seconds: float) -> None:
-        level = logging.INFO if state.status < 500 else logging.ERROR
-        if not _logger.isEnabledFor(level):
-            return
         environ = state.environ
         path = environ.get("PATH_INFO", "")[:256]
-        # Made by hand: Logger.info walks the stack for a file and a line that nobody needs here.
-        record = logging.LogRecord(
-            _logger.name, level, "", 0, f"{state.method} {path} {state.status}", None, None
-        )
-        record.__dict__.update(
+        write_line(
+            _logger,
+            logging.INFO if state.status < 500 else logging.ERROR,
+            f"{state.method} {path} {state.status}",
             {
                 semconv.ATTR_HTTP_REQUEST_METHOD: state.method,
                 semconv.ATTR_HTTP_ROUTE: route or semconv.OTHER,
@@ -244,9 +244,8 @@ class Door:
                 semconv.ATTR_HTTP_RESPONSE_STATUS_CODE: state.status,
                 semconv.ATTR_HTTP_DURATION: round(seconds, 6),
                 semconv.ATTR_CLIENT_ADDRESS: environ.get("REMOTE_ADDR", ""),
-            }
+            },
         )
-        _logger.handle(record)
 
     def _child(self, key: tuple[str, str, int]) -> Any:
         child = self._children.get(key)

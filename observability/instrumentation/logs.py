@@ -12,7 +12,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 from opentelemetry.trace import get_current_span
@@ -21,7 +21,7 @@ from pythonjsonlogger.orjson import OrjsonFormatter
 from . import semconv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.trace import SpanContext
 
@@ -105,35 +105,28 @@ class JsonFormatter(OrjsonFormatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line, for use with any handler."""
-        line = self.line(record, record.getMessage(), current_ids(), attributes_of(record))
-        return line.decode()[:-1]
+        return self.line(as_line(record)).decode()[:-1]
 
-    def line(
-        self,
-        record: logging.LogRecord,
-        body: str,
-        span: SpanContext | None,
-        attributes: Mapping[str, Any],
-    ) -> bytes:
-        """Return the line in UTF-8 with its line feed."""
+    def line(self, line: Line) -> bytes:
+        """Return a line in UTF-8 with its line feed."""
         fields: dict[str, Any] = {
-            semconv.LOG_TIMESTAMP: datetime.fromtimestamp(record.created, UTC),
-            semconv.LOG_SEVERITY: record.levelname,
-            semconv.LOG_BODY: body[:_MAX_BODY],
-            semconv.LOG_LOGGER: record.name,
+            semconv.LOG_TIMESTAMP: datetime.fromtimestamp(line.time, UTC),
+            semconv.LOG_SEVERITY: line.severity[1],
+            semconv.LOG_BODY: line.body,
+            semconv.LOG_LOGGER: line.logger,
         }
+        span = line.span
         if span is not None:
             fields[semconv.LOG_TRACE_ID] = f"{span.trace_id:032x}"
             fields[semconv.LOG_SPAN_ID] = f"{span.span_id:016x}"
             fields[semconv.LOG_TRACE_FLAGS] = span.trace_flags & 1
-        fields.update(attributes)
+        fields.update(line.attributes)
         try:
             return orjson.dumps(fields, self._plain, _JSON)
         except (TypeError, ValueError):
             # Lone surrogates, circles, integers beyond 64 bits: shown as Python shows them.
-            return orjson.dumps(
-                {key: _harmless(value) for key, value in fields.items()}, None, _JSON
-            )
+            harmless = {key: _harmless(value) for key, value in fields.items()}
+            return orjson.dumps(harmless, None, _JSON)
 
     def _plain(self, value: Any) -> Any:
         try:
@@ -151,20 +144,29 @@ def _harmless(value: Any) -> Any:
         return f"<{type(value).__name__}>"
 
 
+class Line(NamedTuple):
+    """One log line, free of the logging module."""
+
+    logger: str
+    time: float
+    severity: tuple[int, str]
+    body: str
+    span: SpanContext | None
+    attributes: dict[str, Any]
+
+
+def as_line(record: logging.LogRecord) -> Line:
+    """Return what a record says, with the ids of the current span."""
+    body = record.getMessage()[:_MAX_BODY]
+    attributes = attributes_of(record)
+    return Line(record.name, record.created, severity(record), body, current_ids(), attributes)
+
+
 class LineSink(Protocol):
     """Where written lines go besides standard output."""
 
-    def written(self, record: logging.LogRecord) -> None:
-        """Count a line."""
-
-    def export(
-        self,
-        record: logging.LogRecord,
-        body: str,
-        span: SpanContext | None,
-        attributes: Mapping[str, Any],
-    ) -> None:
-        """Queue a line for the OTLP receiver."""
+    def written(self, line: Line) -> None:
+        """Count a line, and queue it for the OTLP receiver."""
 
 
 class JsonHandler(logging.Handler):
@@ -191,15 +193,15 @@ class JsonHandler(logging.Handler):
         try:
             if record.name.startswith(_NOISY) and self._is_repeated(record):
                 return
-            body, span = record.getMessage(), current_ids()
-            attributes = attributes_of(record)
-            _write(self._fd(), self.formatter.line(record, body, span, attributes))
-            sink = JsonHandler.sink
-            if sink is not None:
-                sink.written(record)
-                sink.export(record, body, span, attributes)
+            self.write(as_line(record))
         except Exception:  # noqa: BLE001 - what logging.Handler prescribes
             self.handleError(record)
+
+    def write(self, line: Line) -> None:
+        """Write a line, and hand it on."""
+        _write(self._fd(), self.formatter.line(line))
+        if JsonHandler.sink is not None:
+            JsonHandler.sink.written(line)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
         """Accept only our formatter: dictConfig sets one where a formatter is named."""
@@ -221,8 +223,26 @@ class JsonHandler(logging.Handler):
 
 def say(message: str, *_: Any) -> None:
     """Write a line from a signal handler: straight to standard output, past all locks."""
-    record = logging.LogRecord("signal", logging.INFO, "", 0, message.strip(), None, None)
-    _write(1, JsonFormatter().line(record, record.getMessage(), None, {}))
+    line = Line("signal", time.time(), _SEVERITIES[logging.INFO], message.strip(), None, {})
+    _write(1, JsonFormatter().line(line))
+
+
+def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[str, Any]) -> None:
+    """Write a line of the kit's own that every request has, as cheaply as may be.
+
+    Where our handler is the only one, there is no need of a record: making it, and looking up file
+    and line, costs as much as all the rest of the line.
+    """
+    if not logger.isEnabledFor(level):
+        return
+    handlers = logging.root.handlers
+    if len(handlers) == 1 and type(handlers[0]) is JsonHandler and not logger.handlers:
+        line = Line(logger.name, time.time(), _SEVERITIES[level], body, current_ids(), attributes)
+        handlers[0].write(line)
+        return
+    record = logging.LogRecord(logger.name, level, "", 0, body, None, None)
+    record.__dict__.update(attributes)
+    logger.handle(record)
 
 
 def _write(descriptor: int, line: bytes) -> None:

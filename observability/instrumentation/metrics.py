@@ -19,6 +19,7 @@ from prometheus_client.utils import floatToGoString
 
 from . import semconv
 from .exemplars import ExemplarFile
+from .shared_values import use_shared_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -38,17 +39,9 @@ def bounded(value: str, known: Container[str]) -> str:
 class HistogramChild:
     """One label set of a histogram; observing attaches the current sampled span."""
 
-    __slots__ = ("_bounds", "_child", "_epoch", "_file", "_keys", "_slots")
-
-    def __init__(
-        self, child: Histogram, bounds: Sequence[float], keys: list[str], file: ExemplarFile | None
-    ) -> None:
+    def __init__(self, child: Histogram, bounds: Sequence[float]) -> None:
         self._child = child
         self._bounds = bounds
-        self._keys = keys
-        self._file = file
-        self._epoch = -1
-        self._slots: list[int] = []
 
     def observe(self, value: float, trace_id: int | None = None) -> None:
         """Count a value.
@@ -58,26 +51,46 @@ class HistogramChild:
             trace_id: Of a trace that will exist; without it the current span's, if sampled, and
                 0 for none at all.
         """
-        if trace_id is None:
-            context = get_current_span().get_span_context()
-            trace_id = context.trace_id if context.trace_flags & 1 else 0
-        if not trace_id:
-            self._child.observe(value)
-        elif self._file is None:
-            self._child.observe(value, {semconv.EXEMPLAR_TRACE_ID: f"{trace_id:032x}"})
-        else:
-            self._child.observe(value)
-            self._put(self._file, value, trace_id)
+        trace_id = _current_trace_id() if trace_id is None else trace_id
+        exemplar = {semconv.EXEMPLAR_TRACE_ID: f"{trace_id:032x}"} if trace_id else None
+        self._child.observe(value, exemplar)
 
-    def _put(self, file: ExemplarFile, value: float, trace_id: int) -> None:
+
+class SharedHistogramChild(HistogramChild):
+    """The same where values are shared through files; exemplars go to theirs."""
+
+    def __init__(
+        self, child: Histogram, bounds: Sequence[float], keys: list[str], file: ExemplarFile
+    ) -> None:
+        super().__init__(child, bounds)
+        self._keys = keys
+        self._file = file
+        self._epoch = -1
+        self._slots: list[int] = []
+        self._sum = child._sum.inc
+        self._buckets = [bucket.inc for bucket in child._buckets]
+
+    def observe(self, value: float, trace_id: int | None = None) -> None:
+        """Count a value; without `Histogram.observe`, which compares bound after bound."""
+        index = bisect_left(self._bounds, value)
+        self._sum(value)
+        self._buckets[index](1)
+        trace_id = _current_trace_id() if trace_id is None else trace_id
+        if not trace_id:
+            return
+        file = self._file
         if self._epoch != file.epoch:
             self._epoch = file.epoch
             self._slots = [-1] * len(self._keys)
-        index = bisect_left(self._bounds, value)
         place = self._slots[index]
         if place < 0:
             place = self._slots[index] = file.slot(self._keys[index])
         file.put(place, trace_id, value, time())
+
+
+def _current_trace_id() -> int:
+    context = get_current_span().get_span_context()
+    return context.trace_id if context.trace_flags & 1 else 0
 
 
 class Instrument:
@@ -109,8 +122,10 @@ class Instrument:
         child: Any = self._family.labels(*label_values) if self.metric.labels else self._family
         if self.metric.kind != "histogram":
             return child
+        if self._file is None:
+            return HistogramChild(child, self.metric.buckets)
         keys = _bucket_keys(self.metric, label_values)
-        return HistogramChild(child, self.metric.buckets, keys, self._file)
+        return SharedHistogramChild(child, self.metric.buckets, keys, self._file)
 
 
 def _make_family(metric: semconv.Metric, registry: CollectorRegistry) -> MetricWrapperBase:
@@ -142,8 +157,10 @@ class Metrics:
 
     def __init__(self, folder: Path | None) -> None:
         self.registry = CollectorRegistry()
-        shared = folder is not None and values.ValueClass is not values.MutexValue
-        self._file = ExemplarFile(folder) if shared and folder is not None else None
+        self._file: ExemplarFile | None = None
+        if folder is not None and values.ValueClass is not values.MutexValue:
+            use_shared_values(folder)
+            self._file = ExemplarFile(folder)
         self._instruments: dict[str, Instrument] = {}
 
     def counter(self, metric: semconv.Metric) -> Instrument:

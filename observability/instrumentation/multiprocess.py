@@ -151,7 +151,7 @@ class Totals:
             return
         values = _read(path)
         if kind == "gauge":
-            mode = rest.rpartition("_")[0]
+            mode = rest.rpartition("_")[0].removesuffix("_kit")
             for key, value, timestamp in values:
                 self.gauges.setdefault((mode, key), []).append((value, timestamp))
             return

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Link, SpanContext
 
+    from .logs import Line
+
 # Longest text of one attribute; Loki refuses records whose metadata exceeds 64 KB.
 MAX_TEXT = 8192
-_MAX_CACHED_TEXT = 64
+_MAX_CACHED = 128
 _MAX_CACHE = 4096
 
 _times = Struct("<BQBQ").pack
@@ -31,8 +33,6 @@ _SPAN_FLAGS_REMOTE = _flags(0x0185, 0x300)
 _LOG_FLAGS = tuple(Struct("<BI").pack(0x45, flags) for flags in range(256))
 
 _SMALL = tuple(bytes((number,)) for number in range(128))
-_text_cache: dict[tuple[str, str], bytes] = {}
-_int_cache: dict[tuple[str, int], bytes] = {}
 
 
 def varint(number: int) -> bytes:
@@ -85,27 +85,45 @@ def _collection(value: Any) -> bytes:
 
 
 def key_value(key: str, value: Any) -> bytes:
-    """Encode one attribute; short texts and numbers that recur are encoded once."""
-    if type(value) is str:
-        return _cached(_text_cache, key, value, cacheable=len(value) <= _MAX_CACHED_TEXT)
-    if type(value) is int:
-        return _cached(_int_cache, key, value, cacheable=True)
-    return _plain_key_value(key, value)
-
-
-def _cached(cache: dict[tuple[str, Any], bytes], key: str, value: Any, *, cacheable: bool) -> bytes:
-    encoded = cache.get((key, value))
-    if encoded is None:
-        encoded = _plain_key_value(key, value)
-        if cacheable:
-            if len(cache) >= _MAX_CACHE:
-                cache.clear()
-            cache[key, value] = encoded
-    return encoded
-
-
-def _plain_key_value(key: str, value: Any) -> bytes:
+    """Encode one attribute."""
     return _text(b"\x0a", key) + message(b"\x12", any_value(value))
+
+
+class Fields:
+    """Encode attributes as fields of one tag; what recurs is encoded once.
+
+    Args:
+        tag: Of the repeated field that they are.
+    """
+
+    def __init__(self, tag: bytes) -> None:
+        self._tag = tag
+        self._known: dict[tuple[str, Any], bytes] = {}
+
+    def encode(self, values: Mapping[str, Any]) -> list[bytes]:
+        """Return the fields of these attributes."""
+        known = self._known
+        parts = []
+        for item in values.items():
+            kind = type(item[1])
+            # Only these two: 1, True and 1.0 are one key to a dict.
+            if kind is str or kind is int:
+                parts.append(known.get(item) or self._learn(item))
+            else:
+                parts.append(message(self._tag, key_value(*item)))
+        return parts
+
+    def _learn(self, item: tuple[str, Any]) -> bytes:
+        encoded = message(self._tag, key_value(*item))
+        if len(encoded) <= _MAX_CACHED:
+            if len(self._known) >= _MAX_CACHE:
+                self._known.clear()
+            self._known[item] = encoded
+        return encoded
+
+
+_span_fields = Fields(b"\x4a")
+_log_fields = Fields(b"\x32")
 
 
 def attributes(tag: bytes, values: Mapping[str, Any] | None) -> bytes:
@@ -131,7 +149,8 @@ def encode_span(span: ReadableSpan) -> bytes:
         _SMALL[span._kind.value + 1],
         _times(0x39, span._start_time or 0, 0x41, span._end_time or 0),
     ]
-    parts += [message(b"\x4a", key_value(*item)) for item in (span._attributes or {}).items()]
+    if span._attributes:
+        parts += _span_fields.encode(span._attributes)
     if span._events:
         parts += [message(b"\x5a", _event(event)) for event in span._events]
     if span._links:
@@ -173,24 +192,20 @@ def _status(span: ReadableSpan) -> bytes:
     return message(b"\x7a", text + (b"\x18" + _SMALL[code] if code else b""))
 
 
-def encode_log(
-    *,
-    time_ns: int,
-    severity: tuple[int, str],
-    body: str,
-    values: Mapping[str, Any],
-    span: SpanContext | None,
-) -> bytes:
+def encode_log(line: Line) -> bytes:
     """Encode one line as a `LogRecord` message."""
-    number, name = severity
+    number, name = line.severity
+    time_ns = int(line.time * 1e9)
     parts = [
         _fixed64(0x09, time_ns),
         b"\x10",
         _SMALL[number],
         _text(b"\x1a", name),
-        message(b"\x2a", _text(b"\x0a", body)),
+        message(b"\x2a", _text(b"\x0a", line.body)),
     ]
-    parts += [message(b"\x32", key_value(*item)) for item in values.items()]
+    if line.attributes:
+        parts += _log_fields.encode(line.attributes)
+    span = line.span
     if span is not None:
         parts += [
             _LOG_FLAGS[span.trace_flags & 0xFF],

@@ -36,6 +36,7 @@ def instrument_redis(client: redis.Redis, telemetry: Telemetry) -> redis.Redis:
     if "execute_command" in vars(client):
         return client
     attributes = _address(client)
+    known: dict[str, dict[str, Any]] = {}
     execute: Callable[..., Any] = client.execute_command
     make_pipeline: Callable[..., Any] = client.pipeline
 
@@ -43,7 +44,10 @@ def instrument_redis(client: redis.Redis, telemetry: Telemetry) -> redis.Redis:
         if not get_current_span().is_recording():
             return execute(*args, **options)
         name = str(args[0])
-        with client_span(telemetry, name, {**attributes, semconv.ATTR_DB_OPERATION: name}):
+        described = known.get(name)
+        if described is None:
+            described = known[name] = {**attributes, semconv.ATTR_DB_OPERATION: name}
+        with client_span(telemetry, name, described):
             return execute(*args, **options)
 
     def pipeline(*args: Any, **options: Any) -> Any:

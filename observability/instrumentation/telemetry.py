@@ -12,7 +12,7 @@ from opentelemetry import trace as trace_api
 
 from . import otlp, semconv
 from .forking import GATE, call_in_children
-from .logs import JsonHandler, severity
+from .logs import JsonHandler
 from .metrics import Metrics
 from .multiprocess import mark_alive
 from .pipeline import Pipeline, Sender, Signal
@@ -24,8 +24,9 @@ from .transport import HttpTransport, Verdict
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from opentelemetry.trace import SpanContext, Tracer
+    from opentelemetry.trace import Tracer
 
+    from .logs import Line
     from .settings import TelemetrySettings
     from .traces import RecordedSpan
 
@@ -182,35 +183,19 @@ class Telemetry:
             with suppress(OSError):
                 mark_alive(self.settings.multiproc_dir)
 
-    def written(self, record: logging.LogRecord) -> None:  # noqa: ARG002
-        """Count a log line."""
+    def written(self, line: Line) -> None:
+        """Count a log line, and queue it unless the exporting thread wrote it."""
         with GATE:
             self._lines.inc()
-
-    def export(
-        self,
-        record: logging.LogRecord,
-        body: str,
-        span: SpanContext | None,
-        attributes: Mapping[str, Any],
-    ) -> None:
-        """Queue a log line, but none that the exporting thread wrote."""
-        if not self._exports_logs or record.thread == self.pipeline.thread_ident:
+        if not self._exports_logs or threading.get_ident() == self.pipeline.thread_ident:
             return
         if not self._encodes:
-            self.pipeline.put(self._logs, (record, body, span, attributes))
+            self.pipeline.put(self._logs, line)
             return
-        scope = self._scopes.get(record.name)
+        scope = self._scopes.get(line.logger)
         if scope is None:
-            scope = self._scopes[record.name] = otlp.scope(record.name)
-        line = otlp.encode_log(
-            time_ns=int(record.created * 1e9),
-            severity=severity(record),
-            body=body,
-            values=attributes,
-            span=span,
-        )
-        self.pipeline.put(self._logs, (scope, line))
+            scope = self._scopes[line.logger] = otlp.scope(line.logger)
+        self.pipeline.put(self._logs, (scope, otlp.encode_log(line)))
 
     def _export_span(self, span: RecordedSpan) -> None:
         if not self._encodes:

@@ -112,6 +112,9 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Set several attributes."""
+        if self._end_time is None and len(self._attributes) + len(attributes) <= MAX_ATTRIBUTES:
+            self._attributes.update(attributes)
+            return
         for key, value in attributes.items():
             self.set_attribute(key, value)
 

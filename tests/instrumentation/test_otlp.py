@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanContext as Context
 
 from observability.instrumentation import otlp
 from observability.instrumentation.contrib_exporter import ContribSender
-from observability.instrumentation.logs import severity
+from observability.instrumentation.logs import as_line
 from observability.instrumentation.propagation import remote_parent
 from observability.instrumentation.testing import RecordedTelemetry
 
@@ -78,9 +78,9 @@ def test_names_and_values_that_recur_keep_their_types(telemetry: RecordedTelemet
 
 def test_more_values_than_the_cache_holds_are_all_right(telemetry: RecordedTelemetry) -> None:
     for number in range(5000):
-        pair = otlp.key_value("key", f"value {number}")
-        assert f"value {number}".encode() in pair
-    assert len(otlp._text_cache) <= 4096
+        (field,) = otlp._span_fields.encode({"key": f"value {number}"})
+        assert f"value {number}".encode() in field
+    assert len(otlp._span_fields._known) <= 4096
 
 
 @pytest.mark.parametrize("attributes", [{}, {"order.id": "x", "n": 3, "ok": True}])
@@ -91,18 +91,13 @@ def test_a_log_line_encodes_as_the_package_encodes_it(
     context = Context(
         0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(1), trace_state=TraceState()
     )
-    line = otlp.encode_log(
-        time_ns=int(record.created * 1e9),
-        severity=severity(record),
-        body="placed",
-        values=attributes,
-        span=context,
-    )
+    line = as_line(record)._replace(span=context, attributes=attributes)
     resource = Resource({"service.name": "x"})
-    ours = otlp.request(resource.attributes, [(otlp.scope("orders"), line)])
+    encoded = [(otlp.scope("orders"), otlp.encode_log(line))]
+    ours = otlp.request(resource.attributes, encoded)
     sender = ContribSender.__new__(ContribSender)
     sender._resource = lambda: resource
-    theirs = encode_logs([sender._record(record, "placed", context, attributes)])
+    theirs = encode_logs([sender._record(line)])
     assert ExportLogsServiceRequest.FromString(ours) == theirs
 
 
