@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 import redis
+from kombu.entity import Queue
+
+from service.semconv import QUEUES, TASK_QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+
+    from celery import Celery
 
     from service.settings import Settings
 
@@ -17,6 +22,8 @@ if TYPE_CHECKING:
 PRIORITY_STEPS = (0, 3, 6, 9)
 SEPARATOR = "\x06\x16"
 UNACKED = "unacked"
+# Longer than a reserved message may wait for its child and then run: twice the hard time limit.
+VISIBILITY_SECONDS = 45
 SOCKET_SECONDS = 5.0
 CONNECT_SECONDS = 2.0
 
@@ -26,6 +33,34 @@ def broker_url(settings: Settings) -> str:
     broker = settings.broker
     password = f":{quote(broker.password, safe='')}@" if broker.password else ""
     return f"redis://{password}{broker.host}:{broker.port}/0"
+
+
+def configure(app: Celery, settings: Settings) -> None:
+    """Set what producer and worker agree on."""
+    app.conf.update(
+        broker_url=broker_url(settings),
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "visibility_timeout": VISIBILITY_SECONDS,
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            "priority_steps": list(PRIORITY_STEPS),
+            "queue_order_strategy": "round_robin",
+            "socket_timeout": SOCKET_SECONDS,
+            "socket_connect_timeout": 2,
+            "socket_keepalive": True,
+            "health_check_interval": 10,
+        },
+        task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
+        task_default_queue=QUEUES[0],
+        task_create_missing_queues=False,
+        task_routes={task: {"queue": queue} for task, queue in TASK_QUEUES.items()},
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        result_backend=None,
+    )
 
 
 def connect_broker(settings: Settings) -> redis.Redis:

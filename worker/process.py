@@ -24,9 +24,9 @@ from service.semconv import ORDERS_WORKER, POOL_ORDERS_WORKER, SERVICE_NAMESPACE
 from worker import mail, payment
 from worker.attempts import Attempts, Delivery
 from worker.breaker import Circuit, SharedStorage
+from worker.parent import worker_collectors
 from worker.progress import Progress
 from worker.runner import Runner
-from worker.watching import worker_collectors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

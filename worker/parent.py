@@ -1,0 +1,52 @@
+"""Read, at each scrape, what the worker's parent knows beside its children's metrics."""
+
+from __future__ import annotations
+
+import smtplib
+from typing import TYPE_CHECKING
+
+import requests
+
+from observability.instrumentation.dependencies import DependencyProbes
+from observability.instrumentation.metrics import ScrapeGauge
+from observability.instrumentation.semconv import BREAKER_STATES, CIRCUIT_BREAKER_STATE
+from service.semconv import ORDERS_WORKER
+from worker import mail, payment
+from worker.watching import OutboxCollector, ask_broker, ask_database, connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from observability.instrumentation.metrics import Collector
+    from service.settings import Settings
+    from worker.breaker import SharedStorage
+
+PROBE_SECONDS = 1.5
+
+
+def worker_collectors(
+    settings: Settings, circuits: Mapping[str, SharedStorage]
+) -> Iterable[Collector]:
+    """Return the outbox's backlog, the circuits' states and the dependencies' health."""
+    yield OutboxCollector(lambda: connect(settings, ORDERS_WORKER))
+    yield ScrapeGauge(
+        CIRCUIT_BREAKER_STATE,
+        lambda: {(name,): BREAKER_STATES[storage.true_state] for name, storage in circuits.items()},
+    )
+    yield DependencyProbes(
+        {
+            "postgres": lambda: ask_database(settings, ORDERS_WORKER),
+            "broker": lambda: ask_broker(settings),
+            payment.DEPENDENCY: lambda: _ask_payment(settings.payment_provider_url),
+            mail.DEPENDENCY: lambda: _ask_mail(settings.smtp_host, settings.smtp_port),
+        }
+    )
+
+
+def _ask_payment(url: str) -> bool:
+    return requests.get(f"{url}/livez", timeout=PROBE_SECONDS).ok
+
+
+def _ask_mail(host: str, port: int) -> bool:
+    with smtplib.SMTP(host, port, mail.DOMAIN, timeout=PROBE_SECONDS) as server:
+        return server.noop()[0] == 250
