@@ -44,11 +44,11 @@ logs: $(VENV)/installed-local ## Follow the logs. NAME=orders shows one process.
 load: $(VENV)/installed-local ## Change the customers' rate, in requests per second. RATE=10
 	@$(PY) -m local load --mode $(MODE) $(RATE)
 
-test: $(VENV)/installed-dev ## Run the tests: unit, integration, alert rules, contracts, one end-to-end run.
+test: $(VENV)/installed-dev $(PROMTOOLS) ## Run the tests: unit, integration, alert rules, contracts, one end-to-end run.
 	@$(PY) -m pytest -m "not browser and not slow"
 	@$(PY) -m alerts test
 
-check: $(VENV)/installed-dev ## Run what must hold before a commit: lint, types, freshness, mutation, browser.
+check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must hold before a commit: lint, types, freshness, mutation, browser.
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
@@ -59,10 +59,15 @@ check: $(VENV)/installed-dev ## Run what must hold before a commit: lint, types,
 	@$(PY) -m alerts test
 	@$(PY) -m alerts.mutate --rules alerts/rules --tests alerts/rules --sample 150 --seed 1 --json build/mutation.json
 
-test-alerts: $(VENV)/installed-dev ## Run the alert rules' tests on every promtool that can be had.
+# Both judges: the oldest that is supported and the newest that Debian has.
+PROMTOOLS := .state/programs/bin/promtool .state/programs/bin/promtool-2.42
+$(PROMTOOLS) &: $(VENV)/installed-dev
+	@$(PY) -c 'from tests.servers import PROGRAMS; [PROGRAMS.find(n) for n in ("promtool", "promtool-2.42")]'
+
+test-alerts: $(VENV)/installed-dev $(PROMTOOLS) ## Run the alert rules' tests on every promtool that can be had.
 	@$(PY) -m alerts test
 
-mutate: $(VENV)/installed-dev ## Damage alert rules and see whether their tests notice. RULES=… TESTS=…
+mutate: $(VENV)/installed-dev $(PROMTOOLS) ## Damage alert rules and see whether their tests notice. RULES=… TESTS=…
 	@$(PY) -m alerts.mutate --rules $(RULES) --tests $(TESTS) --json build/mutation.json
 
 bench: $(VENV)/installed-dev ## Measure what telemetry costs: CPU per request and p99, as ratios to the bare app.
