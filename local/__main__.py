@@ -9,6 +9,16 @@ import time
 from local import commands
 from local.settings import LocalSettings, SettingsError
 
+ABOUT = {
+    "up": "start everything; returns when all of it is ready",
+    "down": "stop everything, also what a killed supervisor left",
+    "status": "show every process; exit 0 only if all is well",
+    "logs": "show the log files",
+    "load": "change how much the made-up customers do",
+    "render": "draw a dashboard into a file; see render --help",
+}
+MODE_HELP = "auto is Docker if an engine answers (default: local)"
+
 
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
@@ -37,21 +47,10 @@ def _parser() -> argparse.ArgumentParser:
         description="Start, watch and stop the whole system: on Docker, or without it.",
     )
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    about = {
-        "up": "start everything; returns when all of it is ready",
-        "down": "stop everything, also what a killed supervisor left",
-        "status": "show every process; exit 0 only if all is well",
-        "logs": "show the log files",
-        "load": "change how much the made-up customers do",
-    }
-    parsers = {name: subparsers.add_parser(name, help=text) for name, text in about.items()}
-    for one in parsers.values():
-        one.add_argument(
-            "--mode",
-            choices=commands.MODES,
-            default="local",
-            help="auto is Docker if an engine answers (default: local)",
-        )
+    parsers = {name: subparsers.add_parser(name, help=text) for name, text in ABOUT.items()}
+    for name, one in parsers.items():
+        if name != "render":
+            one.add_argument("--mode", choices=commands.MODES, default="local", help=MODE_HELP)
     parsers["up"].add_argument(
         "--started-at",
         type=float,
@@ -64,7 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     parsers["logs"].add_argument("-f", "--follow", action="store_true", help="until Ctrl-C")
     parsers["logs"].add_argument("-n", "--lines", type=int, default=50, help="of each (50)")
     parsers["load"].add_argument("rate", type=float, help="requests per second; 0 is none")
-    subparsers.add_parser("render", help="draw a dashboard into a file; see render --help")
     return parser
 
 

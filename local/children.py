@@ -111,16 +111,19 @@ class PlanBuilder:
             needs=("migrate", "broker", "console"),
             port="ORDERS_RELAY_METRICS_PORT", path="/metrics",
         )  # fmt: skip
+        yield self._worker()
         yield self._python(
+            "customers", "-m", "outside.customers",
+            needs=("orders", "orders-relay", "orders-worker", "payment-provider"),
+        )  # fmt: skip
+
+    def _worker(self) -> Child:
+        return self._python(
             "orders-worker", "-m", "celery", "-A", "worker.main:app", "worker",
             "-Q", ",".join(QUEUES), "--pool", "prefork", "-c", self._settings.worker_concurrency,
             "--without-gossip", "--without-mingle", "--without-heartbeat",
             needs=("migrate", "broker", "console", "payment-provider"),
             port="ORDERS_WORKER_METRICS_PORT", path="/metrics",
-        )  # fmt: skip
-        yield self._python(
-            "customers", "-m", "outside.customers",
-            needs=("orders", "orders-relay", "orders-worker", "payment-provider"),
         )  # fmt: skip
 
     def _gunicorn(self, name: str, app: str, needs: tuple[str, ...], port: str, path: str) -> Child:

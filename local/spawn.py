@@ -9,6 +9,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -35,13 +36,6 @@ def spawn(
     Raises:
         OSError: The program cannot be started.
     """
-    parent = os.getpid()
-
-    def die_with_parent() -> None:
-        _prctl(_PR_SET_PDEATHSIG, stop_signal)
-        if os.getppid() != parent:
-            os._exit(1)
-
     output = _open_log(log) if log else os.open(os.devnull, os.O_WRONLY)
     try:
         return subprocess.Popen(
@@ -52,10 +46,16 @@ def spawn(
             env=environment,
             cwd=folder,
             start_new_session=True,
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - the supervisor has no threads
+            preexec_fn=partial(_die_with, os.getpid(), stop_signal),  # noqa: PLW1509 - no threads
         )
     finally:
         os.close(output)
+
+
+def _die_with(parent: int, stop_signal: int) -> None:
+    _prctl(_PR_SET_PDEATHSIG, stop_signal)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def _open_log(log: Path) -> int:
