@@ -10,6 +10,9 @@ is put off until the next probe may run, and the attempt does not count. Orders 
 
 from __future__ import annotations
 
+# `requests` loads it in its first call. A child that is forked while a thread of the parent does so
+# inherits the module's lock, and waits for it for ever.
+import netrc  # noqa: F401
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum

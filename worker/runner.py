@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from celery.exceptions import Reject
+from opentelemetry import trace
 
 from observability.instrumentation.celery import mark_retried
 from service.errors import OrderNotFoundError, StoreUnavailableError
@@ -68,6 +69,7 @@ class Runner:
             Reject: The broker must deliver the message again.
             Exception: The attempt failed for good and is a dead letter.
         """
+        trace.get_current_span().set_attribute(ATTR_ORDER_ID, str(delivery.order_id))
         try:
             self._try(delivery)
         except StoreUnavailableError as error:

@@ -154,6 +154,7 @@ class World:
             [sys.executable, *words],
             log=self.folder / f"{name}.log",
             ready=ready,
+            seconds=90,
             env=environ,
             cwd=ROOT,
         )
