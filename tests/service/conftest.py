@@ -1,4 +1,4 @@
-"""The API on a real PostgreSQL and a real Redis; each test has its own empty database."""
+"""The API on a real PostgreSQL and a real Redis; each test finds both empty."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ AWKWARD = "p@ss:w/o?r#d %20%s $$x ${y} \"q\" 'a' \\b `c` ;&|<>{}[]=,é"
 
 
 @pytest.fixture(scope="session")
-def template(postgres: Postgres) -> str:
-    """A migrated database that tests copy."""
+def migrated(postgres: Postgres) -> str:
+    """A migrated database."""
     name = postgres.create_database()
     migrate(migrate_settings(postgres, name))
     return name
@@ -45,16 +45,17 @@ def migrate_settings(postgres: Postgres, name: str) -> MigrateSettings:
 
 
 @pytest.fixture
-def database(postgres: Postgres, template: str) -> Iterator[DatabaseSettings]:
-    """An empty, migrated database of the test's own, as the service sees it."""
-    name = postgres.create_database()
-    with postgres.connect() as conn:
-        conn.execute(f'DROP DATABASE "{name}"')
-        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        conn.execute(f'GRANT CONNECT ON DATABASE "{name}" TO orders_service, orders_worker')
-    yield DatabaseSettings(port=postgres.port, name=name, user="orders_service", password=AWKWARD)
-    with postgres.connect() as conn:
-        conn.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+def database(postgres: Postgres, migrated: str) -> Iterator[DatabaseSettings]:
+    """The migrated database as the service sees it, emptied after each test."""
+    yield DatabaseSettings(
+        port=postgres.port, name=migrated, user="orders_service", password=AWKWARD
+    )
+    with postgres.connect(migrated) as conn:
+        conn.execute("SET lock_timeout = '5s'")
+        conn.execute(
+            "TRUNCATE orders, idempotency_keys, payments, outbox, emails, dead_letters"
+            " RESTART IDENTITY"
+        )
 
 
 @pytest.fixture(scope="session")

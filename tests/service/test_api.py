@@ -37,9 +37,11 @@ def test_order_and_message_are_written_together(client: FlaskClient, sql) -> Non
 
 def test_without_its_message_no_order_is_written(client: FlaskClient, sql) -> None:
     sql.execute("REVOKE INSERT ON outbox FROM orders_service")
-
-    assert place(client).status_code == 500
-    assert count(sql, "orders") == 0
+    try:
+        assert place(client).status_code == 500
+        assert count(sql, "orders") == 0
+    finally:
+        sql.execute("GRANT INSERT ON outbox TO orders_service")
 
 
 BAD_BODIES: dict[str, tuple[Any, int, str]] = {

@@ -147,9 +147,9 @@ ALLOWED = {
 
 @pytest.mark.parametrize("role", ["orders_service", "orders_worker", "orders_exporter"])
 def test_each_role_may_do_what_its_process_does_and_no_more(
-    postgres: Postgres, template, role
+    postgres: Postgres, migrated, role
 ) -> None:
-    with postgres.connect(template) as conn:
+    with postgres.connect(migrated) as conn:
         held = conn.execute(
             "SELECT tablename, privilege FROM pg_tables, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE',"
             " 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege WHERE schemaname ="
@@ -167,8 +167,8 @@ def test_each_role_may_do_what_its_process_does_and_no_more(
 
 
 @pytest.mark.parametrize("role", ["orders_service", "orders_worker"])
-def test_of_an_order_only_its_status_may_change(postgres: Postgres, template, role) -> None:
-    with postgres.connect(template) as conn:
+def test_of_an_order_only_its_status_may_change(postgres: Postgres, migrated, role) -> None:
+    with postgres.connect(migrated) as conn:
         columns = conn.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0"
             " AND has_column_privilege(%s, 'orders', attname, 'UPDATE') ORDER BY 1",
@@ -178,8 +178,8 @@ def test_of_an_order_only_its_status_may_change(postgres: Postgres, template, ro
     assert columns == [("status",), ("updated_at",), ("version",)]
 
 
-def test_no_role_may_create_anything(postgres: Postgres, template) -> None:
-    with postgres.connect(template) as conn:
+def test_no_role_may_create_anything(postgres: Postgres, migrated) -> None:
+    with postgres.connect(migrated) as conn:
         rights = conn.execute(
             "SELECT rolname, has_schema_privilege(rolname, 'public', 'CREATE'),"
             " has_database_privilege(rolname, current_database(), 'CREATE, TEMP'),"
