@@ -54,10 +54,24 @@ def init_postgres(bin_folder: Path, data: Path, password: str) -> None:
         return
     prefix = without_root(data)
     initdb = str(bin_folder / "initdb")
-    who = ["--username", SUPERUSER, "--pwfile=/dev/stdin", "--auth=scram-sha-256"]
+    secret = _password_file(data.with_name(f"{data.name}.password"), password)
+    who = ["--username", SUPERUSER, f"--pwfile={secret}", "--auth=scram-sha-256"]
     how = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
     command = [*prefix, initdb, "--pgdata", str(data), *who, *how]
-    subprocess.run(command, check=True, capture_output=True, text=True, input=password + "\n")
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    finally:
+        secret.unlink()
+
+
+def _password_file(path: Path, password: str) -> Path:
+    """Write a file that only the user who runs `initdb` may read."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(0o600)
+    path.write_text(password + "\n")
+    if os.geteuid() == 0 and not _user_namespaces_work():
+        shutil.chown(path, NOBODY, NOBODY)
+    return path
 
 
 def postgres_command(bin_folder: Path, data: Path, port: int, **settings: object) -> list[str]:
