@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import threading
 import time
 from email import message_from_bytes, policy
@@ -36,23 +37,24 @@ class SmtpSink:
 
     def __init__(self, store: Store, port: int) -> None:
         self._store = store
+        self._socket = socket.create_server(("127.0.0.1", port))
+        self.port: int = self._socket.getsockname()[1]
         self._loop = asyncio.new_event_loop()
-        factory = self._loop.create_server(self._protocol, "127.0.0.1", port)
-        try:
-            self._server = self._loop.run_until_complete(factory)
-        except OSError:
-            self._loop.close()
-            raise
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        self._thread = threading.Thread(target=self._loop.run_forever, name="smtp", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="smtp", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """Stop listening."""
-        self._loop.call_soon_threadsafe(self._server.close)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
-        self._loop.close()
+
+    def _run(self) -> None:
+        loop = self._loop
+        server = loop.run_until_complete(loop.create_server(self._protocol, sock=self._socket))
+        loop.run_forever()
+        server.close()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
     def _protocol(self) -> SMTP:
         return SMTP(

@@ -7,7 +7,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,17 +88,25 @@ class Running:
         return {name: float(value) for name, value in lines}
 
 
+@contextmanager
+def running_console(state: Path, variables: dict[str, str]) -> Iterator[Running]:
+    """Run a console with these variables on top of free ports."""
+    ports = ("GRAFANA_PORT", "OTLP_PORT", "MAIL_PORT", "ORDERS_SMTP_PORT")
+    environ = dict.fromkeys(ports, "0") | {"ORDERS_STATE_DIR": str(state)}
+    console = Console(ConsoleSettings.from_env(environ | variables))
+    try:
+        yield Running(console)
+    finally:
+        console.close()
+
+
 @pytest.fixture
 def start_console(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start a console with these variables on top of free ports."""
     with ExitStack() as stack:
 
         def start(**variables: str) -> Running:
-            ports = ("GRAFANA_PORT", "OTLP_PORT", "MAIL_PORT", "ORDERS_SMTP_PORT")
-            environ = dict.fromkeys(ports, "0") | {"ORDERS_STATE_DIR": str(tmp_path / "state")}
-            console = Console(ConsoleSettings.from_env(environ | variables))
-            stack.callback(console.close)
-            return Running(console)
+            return stack.enter_context(running_console(tmp_path / "state", variables))
 
         yield start
 
