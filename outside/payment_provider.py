@@ -40,7 +40,7 @@ from outside.ledger import (
 )
 from outside.settings import ProviderSettings
 from service.faults import Switchboard, mark
-from service.limits import LARGEST_BODY_BYTES, parse_json
+from service.limits import limit_bodies, parse_json, read_body
 from service.problems import from_validation, problem, register_problems
 from service.schemas import ID_PATTERN, KEY_PATTERN
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
@@ -98,7 +98,7 @@ class ProviderViews:
     def charge(self) -> Response:
         """Charge an order."""
         key = _check(KeyHeader, dict(request.headers)).key
-        body = _check(ChargeBody, parse_json(request.get_data(cache=False)))
+        body = _check(ChargeBody, parse_json(read_body(request)))
         trace.get_current_span().set_attributes(
             {ATTR_ORDER_ID: body.order_id, ATTR_CUSTOMER_ID: body.customer_id}
         )
@@ -109,7 +109,7 @@ class ProviderViews:
     def refund(self) -> Response:
         """Pay an order back."""
         key = _check(KeyHeader, dict(request.headers)).key
-        body = _check(RefundBody, parse_json(request.get_data(cache=False)))
+        body = _check(RefundBody, parse_json(read_body(request)))
         trace.get_current_span().set_attribute(ATTR_ORDER_ID, body.order_id)
         with self._misfortune():
             entry, replayed = self._ledger.refund(key, body.order_id)
@@ -205,7 +205,7 @@ def create_app(settings: ProviderSettings | None = None) -> Flask:
         is_dropping=lambda: switchboard.now().telemetry_dropped,
     )
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    limit_bodies(app)
     views = ProviderViews(Ledger(settings.ledger), switchboard)
     app.add_url_rule("/v1/charges", "charge", views.charge, methods=["POST"])
     app.add_url_rule("/v1/refunds", "refund", views.refund, methods=["POST"])

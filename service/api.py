@@ -19,7 +19,7 @@ from service import orders
 from service.cursors import Cursor
 from service.documents import to_document
 from service.idempotency import IdempotencyKey
-from service.limits import parse_json
+from service.limits import parse_json, read_body
 from service.problems import from_validation
 from service.schemas import OrderBody, OrderHeaders, PageQuery
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, ATTR_ORDER_STATUS
@@ -108,7 +108,7 @@ class OrderViews:
 def _json_body() -> Any:
     if request.mimetype != JSON or request.content_encoding not in {None, "identity"}:
         raise UnsupportedMediaType(f"expected {JSON} without compression")
-    return parse_json(request.get_data(cache=False))
+    return parse_json(read_body(request))
 
 
 def _check(model: type[M], value: Any) -> M:

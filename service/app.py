@@ -16,7 +16,7 @@ from service.database import Database, make_pool
 from service.faults import Switchboard
 from service.health import health_blueprint
 from service.injection import inject_faults
-from service.limits import LARGEST_BODY_BYTES, RateLimit, check_headers
+from service.limits import RateLimit, check_headers, limit_bodies
 from service.metrics import OrderMetrics
 from service.openapi import openapi_blueprint
 from service.problems import register_problems
@@ -59,7 +59,7 @@ def version() -> str:
 
 
 def _configure(app: Flask, settings: Settings) -> None:
-    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES
+    limit_bodies(app)
     if "*" not in settings.trusted_hosts:
         app.config["TRUSTED_HOSTS"] = list(settings.trusted_hosts)
     app.url_map.strict_slashes = True

@@ -7,7 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from werkzeug.exceptions import BadRequest, RequestHeaderFieldsTooLarge
+from werkzeug.exceptions import (
+    BadRequest,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+)
 
 from service.errors import TooManyRequestsError
 from service.guarded_redis import GuardedRedis
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import redis
-    from flask import Request
+    from flask import Flask, Request
 
 LARGEST_BODY_BYTES = 64 * 1024
 LARGEST_HEADERS_BYTES = 16 * 1024
@@ -34,6 +38,23 @@ def check_headers(request: Request) -> None:
     size = sum(len(name) + len(value) for name, value in pairs if name.startswith("HTTP_"))
     if size > LARGEST_HEADERS_BYTES:
         raise RequestHeaderFieldsTooLarge
+
+
+def limit_bodies(app: Flask) -> None:
+    """Let no request bring a body that is larger than the largest."""
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
+
+
+def read_body(request: Request) -> bytes:
+    """Return a request's body, or raise RequestEntityTooLarge.
+
+    Of a body without a length werkzeug reads as much as may be and drops the rest, so one byte
+    more than that may be is read, and refused.
+    """
+    body = request.get_data(cache=False)
+    if len(body) > LARGEST_BODY_BYTES:
+        raise RequestEntityTooLarge
+    return body
 
 
 def parse_json(text: bytes) -> Any:

@@ -196,6 +196,19 @@ def test_headers_beyond_the_limit_are_refused_at_the_door(served: Served) -> Non
     assert answer.status_code in {400, 431}
 
 
+def test_a_body_without_a_length_is_limited_too(served: Served) -> None:
+    def chunks():
+        yield json.dumps(an_order()).encode()
+        for _ in range(20):
+            yield b" " * 10_000
+
+    headers = {"Content-Type": "application/json"}
+    answer = requests.post(f"{served.url}/v1/orders", data=chunks(), headers=headers, timeout=5)
+
+    assert answer.status_code == 413
+    assert place(served).status_code == 201
+
+
 class TestRefusesToStart:
     def run(self, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
