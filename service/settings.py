@@ -171,9 +171,14 @@ class MigrateSettings:
 
 
 def faults_file_from_env(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the switchboard's file for the command that writes it."""
+    """Return the switchboard's file for the command that writes it.
+
+    Where no variable names one, it is the local mode's, if there is a local mode here.
+    """
     reader = EnvironmentReader(environ)
-    path = reader.text("ORDERS_FAULTS_FILE")
+    state = Path(reader.text("ORDERS_STATE_DIR", ".state"))
+    default = str(state / "faults.json") if state.is_dir() else None
+    path = reader.text("ORDERS_FAULTS_FILE", default)
     reader.finish()
     return Path(path)
 

@@ -13,8 +13,9 @@ from tests.servers import ROOT, wait_until
 from tests.service.orders import place, place_one
 
 
-def command(*words: str, path=None) -> subprocess.CompletedProcess[str]:
-    environ = {"ORDERS_FAULTS_FILE": str(path)} if path else {}
+def command(*words: str, path=None, **environ: str) -> subprocess.CompletedProcess[str]:
+    if path:
+        environ["ORDERS_FAULTS_FILE"] = str(path)
     return subprocess.run(
         [sys.executable, "-m", "service.faults", *words],
         cwd=ROOT,
@@ -114,8 +115,14 @@ def test_the_command_says_what_it_expected(faults_file, words, expected) -> None
     assert not faults_file.exists()
 
 
-def test_the_command_needs_a_file() -> None:
-    run = command("list")
+def test_the_command_writes_the_local_modes_file_where_there_is_one(tmp_path) -> None:
+    assert command("set", "relay_dead", "on", ORDERS_STATE_DIR=str(tmp_path)).returncode == 0
+
+    assert Switchboard(tmp_path / "faults.json").now().relay_dead
+
+
+def test_the_command_needs_a_file_where_there_is_no_local_mode(tmp_path) -> None:
+    run = command("list", ORDERS_STATE_DIR=str(tmp_path / "nowhere"))
 
     assert run.returncode == 2
     assert "ORDERS_FAULTS_FILE" in run.stderr
