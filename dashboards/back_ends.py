@@ -7,7 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -81,10 +81,9 @@ def prometheus_rows(end: BackEnd, expr: str, *, instant: bool) -> int:
     return 1 if data["resultType"] == "scalar" else len(data["result"])
 
 
-def prometheus_has(end: BackEnd, metric: str) -> bool:
-    """Return whether a metric has a series within the window."""
+def prometheus_has(end: BackEnd, selector: str) -> bool:
+    """Return whether a selector, such as a metric's name, has a series within the window."""
     start, stop = end.bounds()
-    selector = f'{{__name__="{metric}"}}'
     found = end.get("/api/v1/series", **{"match[]": selector}, start=start, end=stop, limit=1)
     return bool(found["data"])
 
@@ -96,6 +95,29 @@ def prometheus_label_values(end: BackEnd, metric: str, label: str) -> Sequence[s
     if metric:
         query["match[]"] = metric
     values: list[str] = end.get(f"/api/v1/label/{label}/values", **query)["data"]
+    return values
+
+
+def prometheus_texts(end: BackEnd, expr: str) -> list[str]:
+    """Return the rows of a query as Grafana's `query_result` writes them."""
+    data = end.get("/api/v1/query", query=expr)["data"]
+    if data["resultType"] != "vector":
+        return [str(data["result"][1])]
+    return [_text(row["metric"], *row["value"]) for row in data["result"]]
+
+
+def _text(labels: Mapping[str, str], at: float, value: str) -> str:
+    pairs = ",".join(f'{k}="{v}"' for k, v in labels.items() if k != "__name__")
+    return f"{labels.get('__name__', '')}{{{pairs}}} {value} {int(at * 1000)}"
+
+
+def loki_label_values(end: BackEnd, selector: str, label: str) -> Sequence[str]:
+    """Return the values of a label of log streams."""
+    start, stop = (int(second * 1e9) for second in end.bounds())
+    query: dict[str, Any] = {"start": start, "end": stop}
+    if selector:
+        query["query"] = selector
+    values: list[str] = end.get(f"/loki/api/v1/label/{label}/values", **query).get("data") or []
     return values
 
 

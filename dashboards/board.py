@@ -11,7 +11,10 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from dashboards.panels import LOKI, PROMETHEUS, WARN, Panel
+from dashboards.look import BAD, GREY
+from dashboards.panels import PROMETHEUS, Panel
+from dashboards.queries import alerts_marked, process_starts
+from dashboards.tables import LOKI
 
 TAG = "sightline"
 WRITTEN_BY = "Written by `python -m dashboards`; edit the Python, not this."
@@ -62,7 +65,9 @@ class Board:
         board.time("now-15m", "now").timezone("browser")
         board.tooltip(models.DashboardCursorSync.CROSSHAIR)
         board.variables([*(_datasource(kind) for kind in self.signals), *self.variables])
-        board.link(_all_dashboards()).annotation(_firing_alerts())
+        board.link(_all_dashboards()).annotation(_written(_firing_alerts()))
+        if "loki" in self.signals:
+            board.annotation(_written(_process_starts()))
         for row in self.rows:
             board.with_row(dashboard.Row(_heading(row)))
             for panel in row.panels:
@@ -70,26 +75,60 @@ class Board:
         return board.build()
 
 
-def choice(name: str, label: str, values: str, *, loki: bool = False) -> Any:
-    """Return a variable with All and any number of the values that a query yields.
+@dataclass(frozen=True)
+class _Written:
+    """An annotation as Grafana writes it; the SDK knows none of the keys that give it words."""
+
+    document: dict[str, Any]
+
+    def build(self) -> Any:
+        """Return the document."""
+        return self.document
+
+
+def _written(document: dict[str, Any]) -> Any:
+    return _Written(document)
+
+
+def choice(name: str, label: str, values: str) -> Any:
+    """Return a variable with All and any number of the values that Prometheus knows.
 
     Args:
         name: `$name` in queries; All is `.+`, which Loki takes too.
         label: What the reader sees.
         values: `label_values(metric, label)`.
-        loki: Whether Loki is asked, not Prometheus.
     """
+    return _choice(name, label, {"query": values, "refId": name}, PROMETHEUS)
+
+
+def choice_of_logs(name: str, label: str, values: str) -> Any:
+    """Return the same with the values of one of Loki's labels."""
+    query: dict[str, object] = {"type": 1, "label": values, "stream": "", "refId": name}
+    return _choice(name, label, query, LOKI)
+
+
+def one_of(name: str, label: str, values: Sequence[str]) -> Any:
+    """Return a variable with a few fixed values, the first of which is chosen."""
+    options = [
+        models.VariableOption(selected=place == 0, text=value, value=value)
+        for place, value in enumerate(values)
+    ]
+    variable = dashboard.CustomVariable(name).label(label).values(",".join(values))
+    return variable.current(options[0]).options(options)
+
+
+def free_text(name: str, label: str) -> Any:
+    """Return a variable that the reader types or pastes; empty at first."""
+    empty = models.VariableOption(selected=True, text="", value="")
+    return dashboard.TextBoxVariable(name).label(label).default_value("").current(empty)
+
+
+def _choice(name: str, label: str, query: dict[str, object], source: models.DataSourceRef) -> Any:
     everything = models.VariableOption(selected=True, text="All", value="$__all")
-    query: dict[str, object] = {"query": values, "refId": name}
-    variable = dashboard.QueryVariable(name).label(label).query(query)
-    variable.datasource(LOKI if loki else PROMETHEUS).multi(True).include_all(True)
-    variable.all_value(".+").current(everything).sort(models.VariableSort.ALPHABETICAL_ASC)
+    variable = dashboard.QueryVariable(name).label(label).query(query).datasource(source)
+    variable.multi(True).include_all(True).all_value(".+").current(everything)
+    variable.sort(models.VariableSort.ALPHABETICAL_ASC)
     return variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
-
-
-def free_text(name: str, label: str, default: str) -> Any:
-    """Return a variable that the reader types or pastes."""
-    return dashboard.TextBoxVariable(name).label(label).default_value(default)
 
 
 def _datasource(kind: str) -> Any:
@@ -107,8 +146,33 @@ def _all_dashboards() -> dashboard.DashboardLink:
     return link.tags([TAG]).as_dropdown(True).keep_time(True).include_vars(False)
 
 
-def _firing_alerts() -> dashboard.AnnotationQuery:
-    """Return marks where an alert of ours started to fire."""
-    query = dashboard.AnnotationQuery().name("Alerts").datasource(PROMETHEUS).icon_color(WARN)
-    expr = 'ALERTS{alertstate="firing",severity=~"page|ticket"}'
-    return query.enable(True).expr(expr)
+def _firing_alerts() -> dict[str, Any]:
+    """Return marks over the time in which an alert of ours fires."""
+    return {
+        "name": "Alerts",
+        "datasource": PROMETHEUS,
+        "enable": True,
+        "iconColor": BAD,
+        "expr": alerts_marked(),
+        "step": "15s",
+        "titleFormat": "{{alertname}}",
+        "tagKeys": "severity,service",
+    }
+
+
+def _process_starts() -> dict[str, Any]:
+    """Return a mark where a process of ours started: a deployment, or a restart."""
+    expr = process_starts()
+    return {
+        "name": "Process starts",
+        "datasource": LOKI,
+        "enable": True,
+        "iconColor": GREY,
+        "expr": expr,
+        # Grafana before 10 reads `expr`, later ones the target.
+        "target": {"expr": expr, "queryType": "range", "refId": "Anno"},
+        "maxLines": 100,
+        "titleFormat": "{{service_name}} {{service_version}} started",
+        "textFormat": "{{service_instance_id}}",
+        "tagKeys": "service_name,service_version",
+    }

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from alerts.symptoms_queue import AGE_SECONDS
 from dashboards import queries as q
+from dashboards.alerts_table import alerts_table
 from dashboards.board import Board, Row
-from dashboards.panels import (
+from dashboards.look import (
+    BAD,
+    GOOD,
+    PURPLE,
+    SKY,
     UP,
+    WARN,
     Link,
     Look,
     Query,
-    bars,
-    note,
-    number,
-    rows,
-    series,
+    half_way,
 )
+from dashboards.panels import bars, note, number, series
+from dashboards.slo import LEFT, SLO_COLOURS
 
-LEFT = Look("percentunit", (0.1, 0.5), rising=False, lowest=0, highest=1)
+PLACED = {"placed": SKY, "confirmed": GOOD, "cancelled": WARN, "payment_failed": BAD}
+QUEUES = {"orders": SKY, "emails": PURPLE}
 WORDS = (
     "**[Service](/d/service)** rate, errors, duration · **[Worker and queues](/d/worker)** · "
     "**[Cache and database](/d/cache-database)** · **[SLO and error budget](/d/slo)** · "
@@ -31,7 +37,7 @@ def board() -> Board:
         uid="home",
         title="Home",
         about="Is it well? What fires? Where to go?",
-        rows=(_well(), _orders(), _speaks()),
+        rows=(_well(), _speaks(), _orders()),
     )
 
 
@@ -39,43 +45,42 @@ def _well() -> Row:
     return Row(
         "Is it well?",
         (
-            note(WORDS),
+            note(WORDS, size=(24, 2)),
             number("Pages", "Alerts for which somebody is woken. Good is none.",
-                   Query(q.alerts_count("page")), Look(good_to_bad=(1, 1)), size=(3, 6),
+                   Query(q.alerts_count("page")), Look("none", (1, 1)), size=(3, 7),
                    links=(Link("Error budget", "slo"),)),
             number("Tickets", "Alerts that can wait for the morning. Good is none.",
-                   Query(q.alerts_count("ticket")), Look(good_to_bad=(1, 5)), size=(3, 6)),
-            bars("Error budget left", "Four promises. At zero one is broken.",
-                 Query(q.slo_budget_remaining(), "{{slo}}"), LEFT, size=(9, 6),
+                   Query(q.alerts_count("ticket")), Look("none", (1, 5)), size=(3, 7),
+                   links=(Link("Error budget", "slo"),)),
+            bars("Error budget left", "A bar for each promise. At zero it is broken.",
+                 Query(q.slo_budget_remaining(), "{{slo}}"), LEFT, size=(9, 7),
                  links=(Link("Error budget", "slo"),)),
             number("Dependencies", "As the processes themselves reach them.",
-                   Query(q.dependency_up(), "{{dependency}}"), UP, size=(9, 6), spark=False,
+                   Query(q.dependency_up(), "{{dependency}}"), UP, size=(9, 7), spark=False,
                    links=(Link("Cache and database", "cache-database"),)),
         ),
     )  # fmt: skip
 
 
+def _speaks() -> Row:
+    return Row("What fires?", (alerts_table((24, 6)),))
+
+
 def _orders() -> Row:
+    oldest = Query(q.queue_oldest_age('queue=~".+"'), "{{queue}}")
     return Row(
         "What happens to orders?",
         (
             series("Orders placed and finished", "What is placed is finished within seconds.",
                    (Query(q.orders_placed(), "placed"), Query(q.orders_finished(), "{{outcome}}")),
-                   Look("ops"), links=(Link("Worker and queues", "worker"),)),
-            series("Burn rate, last hour", "1 spends the budget exactly by the end of the period.",
-                   (Query(q.slo_burn("1h"), "{{slo}}"),), Look("none", (1, 6))),
-            series("Oldest message", "How late work is.",
-                   (Query(q.queue_oldest_age().replace("$queue", ".+"), "{{queue}}"),),
-                   Look("s", (60, 120)), links=(Link("Worker and queues", "worker"),)),
-        ),
-    )  # fmt: skip
-
-
-def _speaks() -> Row:
-    return Row(
-        "What fires?",
-        (
-            rows("Alerts", "Watchdog always fires: it proves that alerting works.",
-                 Query(q.alerts_firing()), hidden=("Value", "alertstate"), size=(24, 7)),
+                   Look("ops", colours=PLACED), links=(Link("Worker and queues", "worker"),)),
+            series("Burn rate, last hour", "1 spends the budget exactly by the end of the period. "
+                   "In the demo profile an hour lasts 5 minutes.",
+                   (Query(q.slo_burn("1h"), "{{slo}}"),),
+                   Look("none", (1, 6), roof=1.1, colours=SLO_COLOURS, decimals=2),
+                   links=(Link("Error budget", "slo"),)),
+            series("Oldest message", "How late work is; it pages at the upper line.",
+                   (oldest,), Look("s", half_way(AGE_SECONDS), colours=QUEUES),
+                   links=(Link("Worker and queues", "worker"),)),
         ),
     )  # fmt: skip

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from dashboards import queries as q
 from dashboards.board import Board, Row, free_text
-from dashboards.panels import log_lines, note, trace, trace_list
+from dashboards.panels import note
+from dashboards.tables import log_lines, trace, trace_list
+
+WORDS = (
+    "Paste an **order id** above: its requests, its attempts and its log lines are left; empty "
+    "stands for any order, the newest.\n\n"
+    "Click the **name** of a trace, or paste a **trace id** above: its spans are drawn below."
+)
 
 
 def board() -> Board:
@@ -14,10 +21,7 @@ def board() -> Board:
         title="One order",
         about="What happened to this order, from the request to the e-mail?",
         rows=(_find(), _spans(), _lines()),
-        variables=(
-            free_text("order", "Order id", ".+"),
-            free_text("trace", "Trace id", ".+"),
-        ),
+        variables=(free_text("order", "Order id"), free_text("trace", "Trace id")),
         signals=("prometheus", "loki", "tempo"),
     )
 
@@ -26,10 +30,12 @@ def _find() -> Row:
     return Row(
         "Which order?",
         (
-            note("Paste an **order id** or a **trace id** above. `.+` stands for any: the newest "
-                 "orders are listed. A row opens its trace.", size=(8, 8)),
-            trace_list("Traces of orders", "One request, and everything that followed from it.",
-                       q.order_traces(), size=(16, 8)),
+            note(WORDS, size=(24, 3)),
+            trace_list("Requests that name the order", "Each with everything that followed from "
+                       "it. A name draws its spans below.", q.order_traces(), size=(12, 8)),
+            trace_list("Attempts of its tasks", "More than one of a kind: it was tried again. "
+                       "Good: every order has one that charges and one that mails.",
+                       q.order_attempts(), size=(12, 8)),
         ),
     )  # fmt: skip
 
@@ -38,9 +44,9 @@ def _spans() -> Row:
     return Row(
         "What happened?",
         (
-            trace("Spans of the trace", "Paste a trace id above. Request, outbox, queue, task, "
-                  "payment, e-mail: one trace. An attempt of a task is a span of its own.",
-                  "$trace"),
+            trace("Spans of the trace", "Request, outbox, queue, task, payment, e-mail: one trace. "
+                  "An attempt of a task is a span of its own. Nothing is drawn before a trace is "
+                  "chosen.", "$trace"),
         ),
     )  # fmt: skip
 

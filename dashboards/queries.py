@@ -1,12 +1,15 @@
 """Every PromQL, LogQL and TraceQL of the dashboards, each under a name.
 
 A docstring says the labels and the unit of the result. `$service`, `$queue`, `$cache` are the
-dashboards' variables, regexes of which `.*` is All; `$__rate_interval` is Grafana's, at least four
-scrapes. Names of metrics and labels come from the semconv modules.
+dashboards' variables, regexes of which `.+` is All; `$order` and `$trace` are pasted ids, empty for
+any; `$__rate_interval` is Grafana's, at least four scrapes. Names come from the semconv modules.
 """
 
 from __future__ import annotations
 
+from alerts.symptoms_queue import DRAIN_CRITICAL_SECONDS
+from alerts.telemetry import LINES_ACCEPTED, SPANS_ACCEPTED
+from dashboards.promises import alerts_by_dashboard, bound_seconds
 from observability.instrumentation import semconv as kit
 from service import semconv as orders
 
@@ -17,6 +20,10 @@ REQUESTS = kit.HTTP_SERVER_REQUEST_DURATION.name
 OK = f'{kit.HTTP_RESPONSE_STATUS_CODE}!~"5.."'
 ERROR = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"5.."'
 HANDLED = f'{kit.STATE}=~"succeeded|failed"'
+# Servers and back ends are scraped every 15 s, not every 5 s as `$__rate_interval` supposes.
+RARELY = "1m"
+# Labels that tell one alert of a name from another.
+ALERT_OBJECTS = ("slo", "burn", kit.QUEUE, "job", kit.DEPENDENCY, kit.POOL, kit.CACHE, kit.REASON)
 
 
 def request_rate(by: str = kit.HTTP_ROUTE) -> str:
@@ -70,18 +77,20 @@ def queue_scheduled() -> str:
     return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_SCHEDULED_MESSAGES.name}{{{QUEUE}}})"
 
 
-def queue_oldest_age() -> str:
+def queue_oldest_age(selector: str = QUEUE) -> str:
     """Return the age of the oldest message, seconds; labels: queue."""
-    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_OLDEST_MESSAGE_AGE.name}{{{QUEUE}}})"
+    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_OLDEST_MESSAGE_AGE.name}{{{selector}}})"
 
 
 def queue_drain_time() -> str:
     """Return how long the backlog takes at the present pace, seconds; labels: queue.
 
-    +Inf where messages wait and none is handled; nothing where none waits and none is handled.
+    0 where nothing waits; the most that is shown, an hour, where messages wait and none is handled.
     """
-    handled = f"rate({kit.CELERY_TASKS.name}{{{QUEUE},{HANDLED}}}[$__rate_interval])"
-    return f"{queue_depth()} / sum by ({kit.QUEUE}) ({handled})"
+    depth = queue_depth()
+    rate = f"rate({kit.CELERY_TASKS.name}{{{QUEUE},{HANDLED}}}[$__rate_interval])"
+    handled = f"(sum by ({kit.QUEUE}) ({rate}) or {depth} * 0)"
+    return f"clamp_max(({depth} > 0) / {handled}, {2 * DRAIN_CRITICAL_SECONDS}) or {depth} * 0"
 
 
 def queue_wait_quantile(quantile: float) -> str:
@@ -214,27 +223,39 @@ def log_lines() -> str:
 
 
 def spans_accepted() -> str:
-    """Return spans that the trace store took, per second; no labels. Recorded by `alerts`."""
-    return "sum(backend:spans_accepted:rate5m)"
+    """Return spans that the trace store took, per second over 5 m; no labels."""
+    return f"sum({SPANS_ACCEPTED})"
+
+
+def spans_sent() -> str:
+    """Return sampled spans that ended, per second over 5 m; no labels."""
+    return f'sum(rate({kit.TELEMETRY_SPANS_ENDED.name}{{{kit.SAMPLED}="true"}}[5m]))'
+
+
+def lines_accepted() -> str:
+    """Return log lines that the log store took, per second over 5 m; no labels."""
+    return f"sum({LINES_ACCEPTED})"
+
+
+def lines_sent() -> str:
+    """Return log lines that the applications wrote, per second over 5 m; no labels."""
+    return f"sum(rate({kit.TELEMETRY_LOG_LINES.name}[5m]))"
 
 
 def trace_delivery_ratio() -> str:
     """Return accepted spans over sampled spans that ended, 0-1; no labels."""
-    ended = f'rate({kit.TELEMETRY_SPANS_ENDED.name}{{{kit.SAMPLED}="true"}}[5m])'
-    return f"clamp_max(sum(backend:spans_accepted:rate5m) / (sum({ended}) > 0), 1)"
+    return f"clamp_max({spans_accepted()} / ({spans_sent()} > 0), 1)"
 
 
 def log_delivery_ratio() -> str:
     """Return accepted log lines over written ones, 0-1; no labels."""
-    written = f"rate({kit.TELEMETRY_LOG_LINES.name}[5m])"
-    return f"clamp_max(sum(backend:log_lines_accepted:rate5m) / (sum({written}) > 0), 1)"
+    return f"clamp_max({lines_accepted()} / ({lines_sent()} > 0), 1)"
 
 
 def signal_cost() -> str:
-    """Return samples, spans and log lines per second; labels: signal."""
-    samples = "sum(scrape_samples_scraped / 5)"
-    spans = "sum(backend:spans_accepted:rate5m)"
-    lines = "sum(backend:log_lines_accepted:rate5m)"
+    """Return samples, spans and log lines that are stored per second; labels: signal."""
+    samples = "sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))"
+    spans, lines = spans_accepted(), lines_accepted()
     named = [("metrics", samples), ("traces", spans), ("logs", lines)]
     return " or ".join(f'label_replace({e}, "signal", "{n}", "", "")' for n, e in named)
 
@@ -250,14 +271,15 @@ def scrape_seconds() -> str:
 
 
 def series_by_job() -> str:
-    """Return the series of a target's last scrape; labels: job."""
+    """Return how many series the last scrape brought; labels: job."""
     return "sum by (job) (scrape_samples_post_metric_relabeling)"
 
 
 def series_by_metric() -> str:
     """Return the fifteen families with most series; labels: __name__ as metric."""
     counted = 'count by (__name__) ({job=~".+"})'
-    return f'topk(15, label_replace({counted}, "metric", "$1", "__name__", "(.+)"))'
+    named = f'label_replace({counted}, "metric", "$1", "__name__", "(.+)")'
+    return f"topk(15, max by (metric) ({named}))"
 
 
 def head_series() -> str:
@@ -291,8 +313,24 @@ def slo_good_ratio() -> str:
 
 
 def alerts_firing() -> str:
-    """Return 1 per alert that fires, Watchdog always among them; labels: the alert's own."""
-    return 'ALERTS{alertstate="firing"}'
+    """Return since when each alert fires, Unix milliseconds; Watchdog always among them.
+
+    Labels: severity, alertname, service, about (what the alert is about), dashboard (uid).
+    """
+    firing = 'ALERTS_FOR_STATE and ignoring (alertstate) ALERTS{alertstate="firing"}'
+    about = ", ".join(f'"{label}"' for label in ALERT_OBJECTS)
+    found = f'label_join({firing}, "about", " ", {about})'
+    found = f'label_replace({found}, "about", "$1", "about", " *(.*?) *")'
+    found = f'label_replace({found}, "about", "-", "about", "")'
+    for uid, names in alerts_by_dashboard().items():
+        found = f'label_replace({found}, "dashboard", "{uid}", "alertname", "{"|".join(names)}")'
+    return f"max by (severity, alertname, service, about, dashboard) ({found}) * 1000"
+
+
+def alerts_marked() -> str:
+    """Return 1 while an alert that somebody must act on fires; labels: alertname and who."""
+    firing = 'ALERTS{alertstate="firing",severity=~"page|ticket"}'
+    return f"max by (alertname, severity, service) ({firing})"
 
 
 def alerts_count(severity: str) -> str:
@@ -301,14 +339,21 @@ def alerts_count(severity: str) -> str:
 
 
 def service_graph() -> str:
-    """Return requests per second between services, from spans; labels: client, server, kind."""
+    """Return requests per second between services, from spans.
+
+    Labels: client, server, connection_type (`call` where the spans name no other kind).
+    """
     rate = "rate(traces_service_graph_request_total[$__rate_interval])"
-    return f"sum by (client, server, connection_type) ({rate})"
+    summed = f"sum by (client, server, connection_type) ({rate})"
+    return f'label_replace({summed}, "connection_type", "call", "connection_type", "")'
 
 
-def span_rate() -> str:
-    """Return spans per second by what they do; labels: service, span_name, span_kind."""
-    rate = 'rate(traces_spanmetrics_calls_total{service=~"$service"}[$__rate_interval])'
+def span_seconds() -> str:
+    """Return in which spans most time passes, seconds per second.
+
+    Labels: service, span_name, span_kind.
+    """
+    rate = 'rate(traces_spanmetrics_latency_sum{service=~"$service"}[$__rate_interval])'
     return f"topk(15, sum by (service, span_name, span_kind) ({rate}))"
 
 
@@ -323,20 +368,20 @@ def queue_wait_from_spans() -> str:
 
 def postgres_transactions() -> str:
     """Return transactions per second; labels: datname."""
-    committed = 'rate(pg_stat_database_xact_commit{datname="orders"}[$__rate_interval])'
+    committed = f'rate(pg_stat_database_xact_commit{{datname="orders"}}[{RARELY}])'
     return f"sum by (datname) ({committed})"
 
 
 def postgres_cache_ratio() -> str:
     """Return the share of block reads that PostgreSQL's own cache answered, 0-1."""
-    hit = 'sum(rate(pg_stat_database_blks_hit{datname="orders"}[$__rate_interval]))'
-    read = 'sum(rate(pg_stat_database_blks_read{datname="orders"}[$__rate_interval]))'
+    hit = f'sum(rate(pg_stat_database_blks_hit{{datname="orders"}}[{RARELY}]))'
+    read = f'sum(rate(pg_stat_database_blks_read{{datname="orders"}}[{RARELY}]))'
     return f"{hit} / ({hit} + {read} > 0)"
 
 
-def postgres_connections() -> str:
-    """Return open connections; labels: datname."""
-    return 'sum by (datname) (pg_stat_database_numbackends{datname="orders"})'
+def postgres_connection_ratio() -> str:
+    """Return the share of the server's connections that are open, 0-1; no labels."""
+    return "sum(pg_stat_database_numbackends) / max(pg_settings_max_connections)"
 
 
 def redis_memory() -> str:
@@ -346,12 +391,12 @@ def redis_memory() -> str:
 
 def redis_evictions() -> str:
     """Return keys per second that a Redis gave up for room; labels: job."""
-    return "sum by (job) (rate(redis_evicted_keys_total[$__rate_interval]))"
+    return f"sum by (job) (rate(redis_evicted_keys_total[{RARELY}]))"
 
 
 def redis_commands() -> str:
     """Return commands per second; labels: job."""
-    return "sum by (job) (rate(redis_commands_processed_total[$__rate_interval]))"
+    return f"sum by (job) (rate(redis_commands_processed_total[{RARELY}]))"
 
 
 def collector_queue_ratio() -> str:
@@ -361,12 +406,19 @@ def collector_queue_ratio() -> str:
 
 def loki_lines() -> str:
     """Return log lines that Loki took, per second; no labels."""
-    return "sum(rate(loki_distributor_lines_received_total[$__rate_interval]))"
+    return f"sum(rate(loki_distributor_lines_received_total[{RARELY}]))"
 
 
 def tempo_spans() -> str:
     """Return spans that Tempo took, per second; no labels."""
-    return "sum(rate(tempo_distributor_spans_received_total[$__rate_interval]))"
+    return f"sum(rate(tempo_distributor_spans_received_total[{RARELY}]))"
+
+
+def bytes_received() -> str:
+    """Return bytes per second that Loki and Tempo took; labels: job."""
+    loki = f"rate(loki_distributor_bytes_received_total[{RARELY}])"
+    tempo = f"rate(tempo_distributor_bytes_received_total[{RARELY}])"
+    return f"sum by (job) ({loki} or {tempo})"
 
 
 # LogQL and TraceQL.
@@ -377,36 +429,50 @@ def service_logs() -> str:
     return '{service_namespace=~"$namespace", service_name=~"$service"}'
 
 
-def warning_logs() -> str:
-    """Return the chosen services' log lines of WARN and above."""
-    return f'{service_logs()} | severity_text=~"WARN.*|ERROR|CRITICAL|FATAL"'
-
-
 def worker_logs() -> str:
     """Return the log lines of whatever handles tasks."""
-    return '{service_name=~"orders-worker|orders-relay"}'
+    return f'{{service_name=~"{orders.ORDERS_WORKER}|{orders.ORDERS_RELAY}"}}'
 
 
 def order_logs() -> str:
-    """Return the log lines that name the order, or belong to the trace."""
-    return '{service_name=~".+"} | order_id=~"$order" | trace_id=~"$trace"'
+    """Return the log lines that name the order, and of these those that belong to the trace."""
+    # Tempo's search leaves out an id's leading zeros.
+    return '{service_name=~".+"} | order_id=~"$order.*" | trace_id=~"0*$trace.*"'
+
+
+def process_starts() -> str:
+    """Return the line that every process of ours writes once, when its telemetry starts."""
+    return '{service_name=~".+"} |= "traces and logs go to"'
 
 
 def order_traces() -> str:
     """Return the traces in which a span names the order."""
-    return '{ span.order.id =~ "$order" }'
+    return f'{{ span.{orders.ATTR_ORDER_ID} =~ "$order.*" }}'
+
+
+def order_attempts() -> str:
+    """Return the traces in which a task handled the order, with the spans of its attempts."""
+    order = f'span.{orders.ATTR_ORDER_ID} =~ "$order.*"'
+    return f"{{ kind = consumer && {order} && span.{kit.ATTR_CELERY_TASK_ATTEMPT} >= 1 }}"
 
 
 def slow_traces() -> str:
-    """Return the requests to the chosen services that took longer than the latency objective."""
-    return '{ resource.service.name =~ "$service" && kind = server && duration > 500ms }'
+    """Return the requests to the chosen services that took longer than `$slower`."""
+    return '{ resource.service.name =~ "$service" && kind = server && duration > $slower }'
+
+
+def slow_bounds() -> list[str]:
+    """Return the values of `$slower`; the objective of latency is among them."""
+    objective = round(bound_seconds("orders-latency") * 1000)
+    return [f"{ms}ms" for ms in sorted({10, 50, 100, 250, objective, 2 * objective})]
 
 
 def failed_traces() -> str:
-    """Return the traces of the chosen services in which something failed."""
-    return '{ resource.service.name =~ "$service" && status = error }'
+    """Return the traces of the chosen services in which something failed or was refused."""
+    code = f"span.{kit.ATTR_HTTP_RESPONSE_STATUS_CODE}"
+    return f'{{ resource.service.name =~ "$service" && (status = error || {code} >= 400) }}'
 
 
 def task_traces() -> str:
     """Return the attempts of tasks of the chosen queues."""
-    return '{ kind = consumer && span.messaging.destination.name =~ "$queue" }'
+    return f'{{ kind = consumer && span.{kit.ATTR_MESSAGING_DESTINATION} =~ "$queue" }}'

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dashboards.sources import PROMETHEUS, Sources
+
 DOCKER = "(docker)"
 # Panels of words and lists; they ask nobody.
 SILENT = {"text", "row", "dashlist", "news", "welcome", "gettingstarted", "alertlist", "annolist"}
@@ -23,7 +25,7 @@ class Target:
 
     Args:
         kind: `prometheus`, `loki`, `tempo`, or another data source's type.
-        expr: The query, with variables still in it.
+        expr: The query, with variables still in it; empty where it was filled in as a form.
         instant: Whether only the newest value counts.
     """
 
@@ -41,12 +43,16 @@ class Panel:
         type: Grafana's name of the kind of panel.
         row: The heading above it.
         targets: Its queries that are not hidden.
+        repeat: The variables for each of whose values it, or its row, is drawn once.
+        library: Name of the library panel that it stands for, where that is not in the file.
     """
 
     title: str
     type: str
     row: str
     targets: Sequence[Target]
+    repeat: Sequence[str] = ()
+    library: str = ""
 
     @property
     def only_in_docker(self) -> bool:
@@ -96,6 +102,8 @@ def read_dashboard(path: Path) -> Dashboard:
     except (OSError, ValueError) as error:
         raise DashboardError(f"{path}: {error}") from error
     data = data.get("dashboard", data) if isinstance(data, dict) else None
+    if isinstance(data, dict) and "elements" in (data.get("spec") or data):
+        raise DashboardError(f"{path}: schema v2; export it in the classic form")
     if not isinstance(data, dict) or not ("panels" in data or "rows" in data):
         raise DashboardError(f"{path}: expected a Grafana dashboard with panels")
     return Dashboard(
@@ -108,42 +116,52 @@ def read_dashboard(path: Path) -> Dashboard:
 
 
 def _panels(data: Mapping[str, Any]) -> Iterator[Panel]:
-    row = ""
-    sources = {v["name"]: v.get("query") for v in _datasource_variables(data)}
+    reader = _Reader(Sources(data), data.get("__elements") or {})
+    row: Mapping[str, Any] = {}
     # Before 2017 panels lay in rows; since then a row is a panel, and a folded one holds the next.
     for panel in data.get("panels") or []:
         if panel.get("type") == "row":
-            row = str(panel.get("title") or "")
-            yield from (_panel(inner, row, sources) for inner in panel.get("panels") or [])
+            row = panel
+            yield from (reader.panel(inner, row) for inner in panel.get("panels") or [])
         else:
-            yield _panel(panel, row, sources)
+            yield reader.panel(panel, row)
     for old in data.get("rows") or []:
-        title = str(old.get("title") or "")
-        yield from (_panel(inner, title, sources) for inner in old.get("panels") or [])
+        yield from (reader.panel(inner, old) for inner in old.get("panels") or [])
 
 
-def _datasource_variables(data: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    listed = (data.get("templating") or {}).get("list") or []
-    return [variable for variable in listed if variable.get("type") == "datasource"]
+@dataclass(frozen=True)
+class _Reader:
+    """Reads the panels of one dashboard.
 
+    Args:
+        sources: Its data sources.
+        elements: The library panels that an export carries, by uid.
+    """
 
-def _panel(panel: Mapping[str, Any], row: str, sources: Mapping[str, Any]) -> Panel:
-    kind = _kind(panel.get("datasource"), sources)
-    targets = [
-        Target(_kind(target.get("datasource"), sources) or kind or "prometheus", expr, instant)
-        for target in panel.get("targets") or []
-        if not target.get("hide")
-        for expr in [str(target.get("expr") or target.get("query") or "")]
-        for instant in [bool(target.get("instant")) and not target.get("range")]
-        if expr
-    ]
-    return Panel(str(panel.get("title") or ""), str(panel.get("type") or ""), row, targets)
+    sources: Sources
+    elements: Mapping[str, Any]
 
+    def panel(self, panel: Mapping[str, Any], row: Mapping[str, Any]) -> Panel:
+        """Return a panel, with that of the library which it stands for put in."""
+        library = panel.get("libraryPanel") or {}
+        name = str(library.get("name") or library.get("uid") or "")
+        if library:
+            element = self.elements.get(str(library.get("uid")), {})
+            model = library.get("model") or element.get("model") or {}
+            panel, name = {**panel, **model}, "" if model else name
+        kind = self.sources.kind(panel.get("datasource"))
+        shown = [t for t in panel.get("targets") or [] if not t.get("hide")]
+        return Panel(
+            str(panel.get("title") or name),
+            str(panel.get("type") or ""),
+            str(row.get("title") or ""),
+            [self._target(target, kind) for target in shown],
+            [str(one["repeat"]) for one in (row, panel) if one.get("repeat")],
+            name,
+        )
 
-def _kind(datasource: object, sources: Mapping[str, Any]) -> str:
-    """Return the type of a data source; empty where only a name is given."""
-    if isinstance(datasource, dict):
-        return str(datasource.get("type") or "")
-    if isinstance(datasource, str) and datasource.startswith("$"):
-        return str(sources.get(datasource.strip("${}")) or "")
-    return ""
+    def _target(self, target: Mapping[str, Any], kind: str) -> Target:
+        own = self.sources.kind(target.get("datasource")) or kind or PROMETHEUS
+        expr = str(target.get("expr") or target.get("query") or "")
+        instant = bool(target.get("instant")) and not target.get("range")
+        return Target(own, expr, instant)

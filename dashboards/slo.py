@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from dashboards import queries as q
+from dashboards.alerts_table import alerts_table
 from dashboards.board import Board, Row
-from dashboards.panels import Look, Query, bars, note, number, rows, series
+from dashboards.look import GOOD, PLAIN, PURPLE, SKY, WARN, Column, Look, Query
+from dashboards.panels import Panel, bars, note, number, series
+from dashboards.promises import Speed, good_ratios, speeds
+from dashboards.tables import rows
 
-LEFT = Look("percentunit", (0.1, 0.5), rising=False, lowest=0, highest=1)
-BURN = Look("none", (1, 6), decimals=2)
-# Windows of the four tiers: long, short.
-TIERS = (("fast", "1h", "5m"), ("high", "6h", "30m"), ("slow", "1d", "2h"), ("creep", "3d", "6h"))
+LEFT = Look("percentunit", (0.1, 0.5), rising=False, highest=1, decimals=1)
+SLO_COLOURS = {
+    f"/^{slo}/": colour
+    for slo, colour in zip(good_ratios(), (SKY, PURPLE, WARN, GOOD, PLAIN), strict=False)
+}
+WORDS = "\n".join(
+    [
+        "An alert speaks when the budget burns this fast over both of its windows:",
+        "",
+        *(
+            f"- **{one.name}**: {one.factor:g} times too fast, over {one.long_window} and "
+            f"{one.short_window}: a {one.severity}"
+            for one in speeds()
+        ),
+        "",
+        "In the demo profile every window lasts a twelfth of its name.",
+        "How soon that is, in theory and measured: `docs/detection.md`.",
+        "What to do: `alerts/runbooks/`.",
+    ]
+)
 
 
 def board() -> Board:
@@ -26,48 +46,53 @@ def _promise() -> Row:
     return Row(
         "What is left?",
         (
-            number("Good now", "Share of good events in the shortest window.",
-                   Query(q.slo_good_ratio(), "{{slo}}"), Look("percentunit", highest=1, decimals=3),
-                   size=(24, 4)),
+            number("Good now", "Share of good events in the shortest window; amber below the "
+                   "promise. A moment below it breaks nothing: see the budget.",
+                   Query(q.slo_good_ratio(), "{{slo}}"),
+                   Look("percentunit", highest=1, decimals=2, floors=good_ratios()), size=(24, 4)),
             bars("Error budget left", "Of the whole period, as far as Prometheus has seen it. At "
                  "zero the promise is broken.", Query(q.slo_budget_remaining(), "{{slo}}"), LEFT),
             bars("How much of the period is known", "Prometheus has seen this share of it; what it "
                  "has not seen counts as not burned.", Query(q.slo_coverage(), "{{slo}}"),
-                 Look("percentunit", highest=1)),
+                 Look("percentunit", highest=1, decimals=1)),
             series("Error budget left over time", "A cliff is an incident; a slope is a habit.",
-                   (Query(q.slo_budget_remaining(), "{{slo}}"),), LEFT),
+                   (Query(q.slo_budget_remaining(), "{{slo}}"),),
+                   Look("percentunit", (0.1, 0.5), rising=False, highest=1, colours=SLO_COLOURS)),
         ),
     )  # fmt: skip
 
 
 def _burn() -> Row:
-    panels = tuple(
-        series(
-            f"Burn rate, {name} tier",
-            f"1 spends the budget exactly by the end of the period. The alert needs both windows, "
-            f"{long_window} and {short_window}, above its factor. In the demo profile a window is "
-            "a twelfth of its name.",
-            (
-                Query(q.slo_burn(long_window), f"{{{{slo}}}} {long_window}"),
-                Query(q.slo_burn(short_window), f"{{{{slo}}}} {short_window}"),
-            ),
-            BURN,
-            size=(12, 7),
-        )
-        for name, long_window, short_window in TIERS
+    return Row("How fast does it burn?", tuple(_tier(speed) for speed in speeds()))
+
+
+def _tier(speed: Speed) -> Panel:
+    """Return how fast the budgets burn over the two windows of a tier."""
+    long_window, short_window = speed.long_window, speed.short_window
+    queries = (
+        Query(q.slo_burn(long_window), f"{{{{slo}}}} {long_window}"),
+        Query(q.slo_burn(short_window), f"{{{{slo}}}} {short_window}"),
     )
-    return Row("How fast does it burn?", panels)
+    bounds = (min(1.0, speed.factor / 2), speed.factor)
+    return series(
+        f"Burn rate, {speed.name} tier",
+        f"1 spends the budget exactly by the end of the period. A {speed.severity} needs both "
+        f"windows, {long_window} and (dashed) {short_window}, above {speed.factor:g}.",
+        queries,
+        Look("none", bounds, decimals=2, colours=SLO_COLOURS, dashed=f"/ {short_window}$/"),
+        size=(12, 8),
+        many=True,
+    )
 
 
 def _speaks() -> Row:
+    promised = (Column("slo", "Promise"), Column("Value", "Good events", 110, unit="percentunit"))
     return Row(
         "What fires?",
         (
-            rows("Alerts", "Watchdog always fires: it proves that alerting works.",
-                 Query(q.alerts_firing()), hidden=("Value", "alertstate"), size=(16, 7)),
+            alerts_table((16, 8)),
             rows("Promises", "What share of events must be good.", Query(q.slo_objective()),
-                 Look("percentunit", decimals=3), size=(8, 7)),
-            note("How fast each tier speaks at a given error ratio, in theory and measured: "
-                 "`docs/detection.md`. What to do when it speaks: `alerts/runbooks/`."),
+                 promised, Look("percentunit", decimals=1), size=(8, 8)),
+            note(WORDS, size=(24, 6)),
         ),
     )  # fmt: skip

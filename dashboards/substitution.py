@@ -3,16 +3,58 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)|\[\[(\w+)(?::\w+)?\]\]")
-LABEL_VALUES = re.compile(r"^\s*label_values\(\s*(?:(?P<metric>.+)\s*,\s*)?(?P<label>\w+)\s*\)\s*$")
-LabelValues = Callable[[str, str], Sequence[str]]
+VARIABLE = re.compile(r"\$\{(\w+)(?:\.\w+)?(?::([^}]+))?\}|\$(\w+)|\[\[(\w+)(?::(\w+))?\]\]")
+EVERYTHING = ".*"
+JOINED: Mapping[str, Callable[[Sequence[str]], str]] = {
+    "csv": ",".join,
+    "raw": ",".join,
+    "text": " + ".join,
+    "pipe": "|".join,
+    "doublequote": lambda values: ",".join(f'"{value}"' for value in values),
+    "singlequote": lambda values: ",".join(f"'{value}'" for value in values),
+}
 
 
-def built_in(window: timedelta, step: timedelta, scrape: timedelta) -> dict[str, str]:
+@dataclass(frozen=True)
+class Value:
+    """What a variable stands for.
+
+    Args:
+        values: One or more values.
+        everything: A pattern that stands for all of them, where All is chosen; else empty.
+        alone: Whether it stands as it is in a query, not as a pattern.
+    """
+
+    values: Sequence[str]
+    everything: str = ""
+    alone: bool = True
+
+    def written(self, form: str = "") -> str:
+        """Return how it stands in a query: `${name:form}`."""
+        if self.everything and form in ("", "regex", "pipe"):
+            return self.everything
+        if form in JOINED:
+            return JOINED[form](self.values)
+        if self.alone:
+            return self.values[0] if self.values else ""
+        if len(self.values) == 1:
+            return re.escape(self.values[0])
+        return f"({'|'.join(map(re.escape, self.values))})" if self.values else EVERYTHING
+
+    def first(self) -> Value:
+        """Return the value that the first copy of a repeated panel has."""
+        return Value(self.values[:1]) if self.values else self
+
+
+Values = Mapping[str, Value]
+
+
+def built_in(window: timedelta, step: timedelta, scrape: timedelta) -> dict[str, Value]:
     """Return Grafana's own variables.
 
     Args:
@@ -25,79 +67,32 @@ def built_in(window: timedelta, step: timedelta, scrape: timedelta) -> dict[str,
     """
     seconds = int(window.total_seconds())
     interval = int(step.total_seconds())
-    rate = max(interval + int(scrape.total_seconds()), 4 * int(scrape.total_seconds()))
-    return {
+    scraped = int(scrape.total_seconds())
+    now = int(time.time())
+    texts = {
         "__interval": f"{interval}s",
         "__interval_ms": str(interval * 1000),
-        "__rate_interval": f"{rate}s",
+        "__rate_interval": f"{max(interval + scraped, 4 * scraped)}s",
         "__range": f"{seconds}s",
         "__range_s": str(seconds),
         "__range_ms": str(seconds * 1000),
+        "__from": str((now - seconds) * 1000),
+        "__to": str(now * 1000),
+        "__auto": f"{interval}s",
     }
+    return {name: Value([text]) for name, text in texts.items()}
 
 
-def values_of(
-    variables: Sequence[Mapping[str, Any]],
-    chosen: Mapping[str, str],
-    label_values: LabelValues,
-    known: Mapping[str, str],
-) -> dict[str, str]:
-    """Return a value for each variable.
-
-    Args:
-        variables: As they stand in the dashboard.
-        chosen: Values that the caller names.
-        label_values: Asks the data source: metric selector (may be empty) and label.
-        known: Grafana's own variables.
-    """
-    values = dict(known)
-    for variable in variables:
-        name = str(variable.get("name"))
-        if name in chosen:
-            values[name] = chosen[name]
-        elif variable.get("type") == "query":
-            values[name] = _query_value(variable, label_values, values)
-        else:
-            values[name] = _fixed_value(variable)
-    return values
+def names_in(expr: str) -> list[str]:
+    """Return the variables of a query."""
+    return [found[1] or found[3] or found[4] for found in VARIABLE.finditer(expr)]
 
 
-def substitute(expr: str, values: Mapping[str, str]) -> str:
+def substitute(expr: str, values: Values) -> str:
     """Return the query with every variable that has a value put in."""
 
     def put(found: re.Match[str]) -> str:
-        name = found[1] or found[3] or found[4]
-        return values.get(name, found[0])
+        name, form = found[1] or found[3] or found[4], found[2] or found[5] or ""
+        return values[name].written(form) if name in values else found[0]
 
     return VARIABLE.sub(put, expr)
-
-
-def _query_value(
-    variable: Mapping[str, Any], label_values: LabelValues, values: Mapping[str, str]
-) -> str:
-    if variable.get("includeAll"):
-        return str(variable.get("allValue") or ".*")
-    query = variable.get("query")
-    text = query.get("query") if isinstance(query, dict) else query
-    found = LABEL_VALUES.match(substitute(str(text or ""), values))
-    have = label_values(found["metric"] or "", found["label"]) if found else []
-    have = [value for value in have if _wanted(value, str(variable.get("regex") or ""))]
-    if variable.get("multi"):
-        return "|".join(map(re.escape, have)) or ".*"
-    return have[0] if have else ".*"
-
-
-def _wanted(value: str, regex: str) -> bool:
-    return not regex or re.search(regex.strip("/"), value) is not None
-
-
-def _fixed_value(variable: Mapping[str, Any]) -> str:
-    """Return the current value of a variable that asks nobody."""
-    current = (variable.get("current") or {}).get("value")
-    if isinstance(current, list):
-        current = current[0] if current else ""
-    if current in (None, "", "$__all"):
-        if variable.get("includeAll"):
-            return str(variable.get("allValue") or ".*")
-        current = str(variable.get("query") or "").split(",")[0].strip()
-    return str(current)

@@ -8,47 +8,33 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import promql_parser
 
 from dashboards import back_ends
 from dashboards.back_ends import BackEnd, BackEndError, UnreachableError
 from dashboards.reading import SILENT, Dashboard, DashboardError, Panel, Target, read_dashboards
-from dashboards.substitution import built_in, substitute, values_of
+from dashboards.report import EMPTY, FAILED, HAS_ROWS, SKIPPED, Finding, as_json, as_junit, as_text
+from dashboards.substitution import Values, built_in, names_in, substitute
+from dashboards.variables import values_of
 
 OURS = Path(__file__).parent / "json"
-HAS_ROWS, EMPTY, SKIPPED, FAILED = "rows", "empty", "skipped", "error"
-
-
-@dataclass
-class Finding:
-    """What was found of one panel.
-
-    Args:
-        dashboard: The dashboard's uid.
-        panel: The panel's title.
-        state: `rows`, `empty`, `skipped` (asks nobody, or a back end that was not named), `error`.
-        rows: Series, streams or traces that its queries yield together.
-        missing: Metrics that its queries name and that have no series.
-        reason: What the back end refused, or why it was skipped.
-        only_in_docker: Whether it needs the exporters of the Docker mode.
-    """
-
-    dashboard: str
-    panel: str
-    state: str
-    rows: int = 0
-    missing: list[str] = field(default_factory=list)
-    reason: str = ""
-    only_in_docker: bool = False
+KINDS = ("prometheus", "loki", "tempo")
+# Pairs, since the parser's constants cannot be keys.
+SIGNS = (
+    (promql_parser.MatchOp.Equal, "="),
+    (promql_parser.MatchOp.NotEqual, "!="),
+    (promql_parser.MatchOp.Re, "=~"),
+    (promql_parser.MatchOp.NotRe, "!~"),
+)
+TRACE_ID = re.compile(r"^[0-9a-fA-F]{1,32}$")
 
 
 class Verifier:
@@ -64,47 +50,75 @@ class Verifier:
         self, ends: Mapping[str, BackEnd], chosen: Mapping[str, str], scrape: timedelta
     ) -> None:
         self._ends, self._chosen, self._scrape = ends, chosen, scrape
-        self._has = lru_cache(maxsize=None)(self._ask_has)
+        self._has = cache(self._ask_has)
 
-    def panels(self, dashboard: Dashboard) -> list[tuple[Panel, Finding]]:
+    def panels(self, dashboard: Dashboard) -> list[Finding]:
         """Return what each panel has."""
-        values = self._values(dashboard)
-        return [(panel, self._panel(dashboard, panel, values)) for panel in dashboard.panels]
-
-    def _values(self, dashboard: Dashboard) -> dict[str, str]:
         end = self._ends["prometheus"]
         known = built_in(end.window, end.step, self._scrape)
+        values = values_of(dashboard.variables, self._chosen, self, known)
+        return [self._panel(dashboard, panel, values) for panel in dashboard.panels]
 
-        def label_values(metric: str, label: str) -> Sequence[str]:
-            return back_ends.prometheus_label_values(end, metric, label)
+    def label_values(self, kind: str, selector: str, label: str) -> Sequence[str]:
+        """Return the values of a label; none where nobody was named who knows them."""
+        if kind not in self._ends:
+            return []
+        ask = {"loki": back_ends.loki_label_values}.get(kind, back_ends.prometheus_label_values)
+        return ask(self._ends[kind], selector, label)
 
-        return values_of(dashboard.variables, self._chosen, label_values, known)
+    def query_result(self, expr: str) -> Sequence[str]:
+        """Return the rows of a PromQL query, one text each."""
+        return back_ends.prometheus_texts(self._ends["prometheus"], expr)
 
-    def _panel(self, dashboard: Dashboard, panel: Panel, values: Mapping[str, str]) -> Finding:
+    def _panel(self, dashboard: Dashboard, panel: Panel, values: Values) -> Finding:
         finding = Finding(dashboard.uid, panel.title, SKIPPED, only_in_docker=panel.only_in_docker)
-        asked = [target for target in panel.targets if target.kind in self._ends]
-        if panel.type in SILENT or not panel.targets:
-            finding.reason = "asks nobody"
-        elif not asked:
-            finding.reason = f"no address was given for {panel.targets[0].kind}"
-        else:
-            self._ask(asked, values, finding)
+        finding.reason = self._not_asked(panel)
+        if finding.reason:
+            return finding
+        # Each copy of a repeated panel has one of the values.
+        own = {name: value.first() for name, value in values.items() if name in panel.repeat}
+        asked = [t for t in panel.targets if t.kind in self._ends and t.expr]
+        self._ask(asked, {**values, **own}, finding)
         return finding
 
-    def _ask(self, targets: Sequence[Target], values: Mapping[str, str], finding: Finding) -> None:
+    def _not_asked(self, panel: Panel) -> str:
+        """Return why a panel is not asked; empty if it is."""
+        kinds = sorted({target.kind for target in panel.targets})
+        if panel.library:
+            return "library panels whose queries are not in the file"
+        if panel.type in SILENT or not panel.targets:
+            return "ask nobody"
+        if not set(kinds) & set(self._ends):
+            return f"no address was given for {', '.join(kinds)}"
+        asked = any(target.expr for target in panel.targets if target.kind in self._ends)
+        return "" if asked else "the query is a form, not a text"
+
+    def _ask(self, targets: Sequence[Target], values: Values, finding: Finding) -> None:
         try:
             for target in targets:
                 expr = substitute(target.expr, values)
+                if target.kind == "tempo" and not expr.startswith("{") and not TRACE_ID.match(expr):
+                    wanted = " ".join(f"--var {name}=…" for name in names_in(target.expr))
+                    finding.reason = f"wants a trace id: {wanted}"
+                    return
                 finding.rows += self._rows(target, expr)
                 if target.kind == "prometheus":
-                    names = metrics_of(expr)
-                    finding.missing += sorted(n for n in names if not self._has(n))
+                    self._explain(expr, finding)
         except UnreachableError:
             raise
         except BackEndError as error:
             finding.state, finding.reason = FAILED, str(error)
             return
         finding.state = HAS_ROWS if finding.rows else EMPTY
+        finding.reason = "" if finding.rows else finding.reason
+
+    def _explain(self, expr: str, finding: Finding) -> None:
+        """Note which metrics are not there, and which selectors of those that are match none."""
+        for name, selectors in sorted(selectors_of(expr).items()):
+            if not self._has(name):
+                finding.missing = sorted({*finding.missing, name})
+            elif none := sorted(one for one in selectors if not self._has(one)):
+                finding.reason = f"nothing matches {' '.join(none)}"
 
     def _rows(self, target: Target, expr: str) -> int:
         end = self._ends[target.kind]
@@ -113,31 +127,43 @@ class Verifier:
         ask = {"loki": back_ends.loki_rows, "tempo": back_ends.tempo_rows}[target.kind]
         return ask(end, expr)
 
-    def _ask_has(self, metric: str) -> bool:
-        return back_ends.prometheus_has(self._ends["prometheus"], metric)
+    def _ask_has(self, selector: str) -> bool:
+        return back_ends.prometheus_has(self._ends["prometheus"], selector)
 
 
-def metrics_of(expr: str) -> set[str]:
-    """Return the names of the metrics that a PromQL query reads; empty if it cannot be parsed."""
+def selectors_of(expr: str) -> dict[str, set[str]]:
+    """Return by metric the selectors of a PromQL query; none if it cannot be parsed."""
+    found: dict[str, set[str]] = {}
     try:
-        return set(_walk(promql_parser.parse(expr)))
+        for name, selector in _walk(promql_parser.parse(expr)):
+            found.setdefault(name, set()).add(selector)
     except ValueError:
-        return set()
+        return {}
+    return found
 
 
-def _walk(node: Any) -> list[str]:
-    """Return metric names below a node of promql-parser's tree."""
+def _walk(node: Any) -> list[tuple[str, str]]:
+    """Return metrics and selectors below a node of promql-parser's tree."""
     if node is None:
         return []
     if isinstance(node, promql_parser.VectorSelector):
-        return [node.name] if node.name else []
+        return [(node.name, _selector(node))] if node.name else []
     if isinstance(node, promql_parser.MatrixSelector):
         return _walk(node.vector_selector)
     parts = [getattr(node, name, None) for name in ("expr", "lhs", "rhs", "param")]
-    found = [name for part in parts for name in _walk(part)]
-    return found + [
-        name for argument in getattr(node, "args", None) or [] for name in _walk(argument)
+    parts += getattr(node, "args", None) or []
+    return [one for part in parts for one in _walk(part)]
+
+
+def _selector(node: Any) -> str:
+    """Return a selector without offset and range."""
+    pairs = [
+        f"{m.name}{sign}{json.dumps(m.value)}"
+        for m in node.matchers.matchers
+        for op, sign in SIGNS
+        if op == m.op
     ]
+    return f"{node.name}{{{','.join(pairs)}}}" if pairs else str(node.name)
 
 
 def verify(dashboards: Sequence[Dashboard], verifier: Verifier) -> list[Finding]:
@@ -147,40 +173,10 @@ def verify(dashboards: Sequence[Dashboard], verifier: Verifier) -> list[Finding]
         if sys.stderr.isatty():
             bar = "#" * (20 * number // len(dashboards))
             sys.stderr.write(f"\r[{bar:<20}] {number}/{len(dashboards)} {dashboard.uid:<30.30}")
-        findings += [finding for _, finding in verifier.panels(dashboard)]
+        findings += verifier.panels(dashboard)
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     return findings
-
-
-def as_text(findings: Sequence[Finding]) -> str:
-    """Return a line per panel that has no rows, and the sums."""
-    lines = []
-    for one in findings:
-        if one.state in (EMPTY, FAILED):
-            why = f"missing {', '.join(one.missing)}" if one.missing else one.reason or "no rows"
-            where = " [only in docker]" if one.only_in_docker else ""
-            lines.append(f"{one.state.upper():6} {one.dashboard} / {one.panel}: {why}{where}")
-    counts = {s: sum(f.state == s for f in findings) for s in (HAS_ROWS, EMPTY, FAILED, SKIPPED)}
-    docker = sum(f.only_in_docker for f in findings if f.state in (EMPTY, FAILED))
-    sums = f"{counts[HAS_ROWS]} panels with rows, {counts[EMPTY]} empty, {counts[FAILED]} refused"
-    return "\n".join(
-        [*lines, f"{sums} ({docker} of these only in docker), {counts[SKIPPED]} skipped"]
-    )
-
-
-def as_junit(findings: Sequence[Finding]) -> str:
-    """Return JUnit XML: a test case per panel."""
-    suite = ET.Element("testsuite", name="dashboards", tests=str(len(findings)))
-    for one in findings:
-        case = ET.SubElement(suite, "testcase", classname=one.dashboard, name=one.panel or "-")
-        if one.state == SKIPPED or (one.only_in_docker and one.state == EMPTY):
-            ET.SubElement(case, "skipped", message=one.reason or "only in docker")
-        elif one.state != HAS_ROWS:
-            ET.SubElement(
-                case, "failure", message=one.reason or ", ".join(one.missing) or "no rows"
-            )
-    return ET.tostring(suite, encoding="unicode")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -191,18 +187,19 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError:
         sys.stderr.write("--var wants NAME=VALUE\n")
         return 2
-    kinds = ("prometheus", "loki", "tempo")
     try:
-        ends = {kind: BackEnd(url) for kind in kinds if (url := getattr(options, kind))}
+        ends = {kind: BackEnd(url) for kind in KINDS if (url := getattr(options, kind))}
         verifier = Verifier(ends, chosen, timedelta(seconds=options.scrape_interval))
         findings = verify(read_dashboards(options.paths or [OURS]), verifier)
     except (DashboardError, BackEndError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    _write(options, findings)
+    if options.json:
+        _write(options.json, json.dumps(as_json(findings), indent=1))
+    if options.junit:
+        _write(options.junit, as_junit(findings))
     sys.stdout.write(as_text(findings) + "\n")
-    bad = [f for f in findings if f.state in (EMPTY, FAILED)]
-    return 1 if [f for f in bad if options.docker or not f.only_in_docker] else 0
+    return 1 if [f for f in findings if f.bad and (options.docker or not f.only_in_docker)] else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -219,13 +216,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _write(options: argparse.Namespace, findings: Sequence[Finding]) -> None:
-    if options.json:
-        by_dashboard: dict[str, list[dict[str, Any]]] = {}
-        for one in findings:
-            by_dashboard.setdefault(one.dashboard, []).append(asdict(one))
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(by_dashboard, indent=1))
-    if options.junit:
-        options.junit.parent.mkdir(parents=True, exist_ok=True)
-        options.junit.write_text(as_junit(findings))
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from alerts.symptoms_dependencies import OUTBOX_SECONDS
+from alerts.symptoms_queue import AGE_SECONDS, DRAIN_SECONDS
 from dashboards import queries as q
 from dashboards.board import Board, Row, choice
-from dashboards.panels import Look, Query, log_lines, number, rows, series, trace_list
+from dashboards.look import (
+    BAD,
+    BREAKER,
+    COUNT,
+    GOOD,
+    NONE_IS_GOOD,
+    PURPLE,
+    WARN,
+    Column,
+    Link,
+    Look,
+    Query,
+    half_way,
+)
+from dashboards.panels import number, series
+from dashboards.promises import bound_seconds
+from dashboards.tables import log_lines, rows, trace_list
 from observability.instrumentation import semconv as kit
 
-# Bounds of the alerts QueueOldestMessageTooOld and QueueDrainTimeHigh, and of the queue-wait SLO.
-OLDEST = (60, 120)
-DRAIN = (150, 300)
-WAIT = (15, 30)
+STATES = {"succeeded": GOOD, "retried": WARN, "failed": BAD, "rejected": PURPLE}
+AGE = Look("s", half_way(AGE_SECONDS))
+# A wait of milliseconds and one of the objective's seconds are both to be read.
+WAIT = Look("s", half_way(bound_seconds("orders-queue-wait")), lowest=0.01, logarithmic=True)
+LETTERS = (Column("task", "Task"), Column("Value", "Dead letters", 120))
 
 
 def board() -> Board:
@@ -32,15 +51,17 @@ def _now() -> Row:
         "Now",
         (
             number("Oldest message", "How long the message that waits longest has waited. Good: "
-                   "a few seconds.", Query(q.queue_oldest_age(), "{{queue}}"), Look("s", OLDEST),
-                   size=(6, 4)),
+                   "a few seconds.", Query(q.queue_oldest_age(), "{{queue}}"), AGE, size=(5, 5)),
             number("Waiting", "Messages ready in the broker. Alone it says little: see the drain "
-                   "time.", Query(q.queue_depth(), "{{queue}}"), size=(6, 4)),
+                   "time.", Query(q.queue_depth(), "{{queue}}"), Look("none"), size=(5, 5)),
             number("Dead letters", "Tasks that failed for good. Good is none; "
                    "`python -m worker.dead_letters list` shows them.",
-                   Query(f"sum({q.dead_letters()})"), Look(good_to_bad=(1, 10)), size=(6, 4)),
+                   Query(f"sum({q.dead_letters()})"), Look("none", (1, 10)), size=(4, 5)),
             number("Children", "Processes of the pool; fewer than configured for long is trouble.",
-                   Query(q.worker_children(), "{{state}}"), size=(6, 4)),
+                   Query(q.worker_children(), "{{state}}"), Look("none"), size=(4, 5)),
+            number("Circuit breaker", "Open: calls are refused without trying, for a while.",
+                   Query(q.breaker_state(), "{{dependency}}"), BREAKER, size=(6, 5), spark=False,
+                   links=(Link("Cache and database", "cache-database"),)),
         ),
     )  # fmt: skip
 
@@ -50,22 +71,22 @@ def _queues() -> Row:
         "Is work late?",
         (
             series("Wait before a task starts", "p95 from publishing to start, back-off left out. "
-                   "Good: under the dashed objective.",
-                   (Query(q.queue_wait_quantile(0.95), "{{queue}}", exemplars=True),),
-                   Look("s", WAIT)),
-            series("Time to drain the backlog", "Depth over pace. No line: nothing waits.",
-                   (Query(f"{q.queue_drain_time()} < Inf or {q.queue_depth()} * 0", "{{queue}}"),),
-                   Look("s", DRAIN)),
+                   "Good: under the upper line, the objective. The scale is logarithmic.",
+                   (Query(q.queue_wait_quantile(0.95), "{{queue}}", exemplars=True),), WAIT,
+                   links=(Link("Error budget", "slo"),)),
+            series("Time to drain the backlog", "Depth over pace. 0: nothing waits. An hour: "
+                   "nothing is handled at all.", (Query(q.queue_drain_time(), "{{queue}}"),),
+                   Look("s", half_way(DRAIN_SECONDS))),
             series("Messages", "Ready, delivered and not acknowledged, and due later (retries).",
                    (Query(q.queue_depth(), "{{queue}} ready"),
                     Query(q.queue_unacked(), "{{queue}} unacknowledged"),
-                    Query(q.queue_scheduled(), "{{queue}} due later"))),
+                    Query(q.queue_scheduled(), "{{queue}} due later")), COUNT),
             series("Age of the oldest message", "It sees the stall that the wait cannot: a task "
-                   "that never starts has no wait.", (Query(q.queue_oldest_age(), "{{queue}}"),),
-                   Look("s", OLDEST), size=(12, 7)),
+                   "that never starts has no wait. It pages at the upper line.",
+                   (Query(q.queue_oldest_age(), "{{queue}}"),), AGE, size=(12, 7)),
             series("Wait as the spans measured it", "p95 between sending and processing, from the "
                    "service graph; it should agree with the first panel.",
-                   (Query(q.queue_wait_from_spans(), "p95"),), Look("s", WAIT), size=(12, 7)),
+                   (Query(q.queue_wait_from_spans(), "p95"),), WAIT, size=(12, 7)),
         ),
     )  # fmt: skip
 
@@ -75,12 +96,14 @@ def _tasks() -> Row:
         "Is it done?",
         (
             series("Attempts by outcome", "Retries are normal in small numbers.",
-                   (Query(q.task_rate(), "{{state}}"),), Look("ops"), stacked=True),
-            series("Run time of an attempt", "p95 by task.",
+                   (Query(q.task_rate(), "{{state}}"),), Look("ops", colours=STATES),
+                   stacked=True),
+            series("Run time of an attempt", "p95 by task. Good: far below the time limit, 15 s.",
                    (Query(q.task_duration_quantile(0.95), "{{task}}", exemplars=True),),
                    Look("s")),
             series("Failures by class", "The class that was raised; good is none.",
-                   (Query(q.task_errors(), "{{error_type}}"),), Look("ops"), stacked=True),
+                   (Query(q.task_errors(), "{{error_type}}"),), NONE_IS_GOOD, stacked=True,
+                   many=True),
         ),
     )  # fmt: skip
 
@@ -90,11 +113,12 @@ def _outbox() -> Row:
         "Does the relay keep up?",
         (
             series("Outbox rows due and unsent", "Good: near zero.",
-                   (Query(q.outbox_backlog(), "rows"),)),
-            series("Age of the oldest unsent row", "Over a minute the relay is behind; see "
-                   "OutboxLagHigh.", (Query(q.outbox_age(), "age"),), Look("s", (30, 60))),
+                   (Query(q.outbox_backlog(), "rows"),), COUNT),
+            series("Age of the oldest unsent row", "Over the upper line the relay is behind: "
+                   "OutboxLagHigh.", (Query(q.outbox_age(), "age"),),
+                   Look("s", half_way(OUTBOX_SECONDS))),
             series("Poison rows", "Rows that cannot be sent and were set aside. Good is none.",
-                   (Query(q.outbox_poison(), "rows"),)),
+                   (Query(q.outbox_poison(), "rows"),), COUNT),
         ),
     )  # fmt: skip
 
@@ -103,9 +127,10 @@ def _evidence() -> Row:
     return Row(
         "Evidence",
         (
-            trace_list("Attempts of tasks", "The newest; a row opens its trace, from the request "
-                       "on.", q.task_traces()),
-            rows("Dead letters by task", "What waits for a person.", Query(q.dead_letters())),
+            trace_list("Attempts of tasks", "The newest. The id opens the trace, from the request "
+                       "on; the name opens the whole story.", q.task_traces(), size=(16, 9)),
+            rows("Dead letters by task", "What waits for a person.", Query(q.dead_letters()),
+                 LETTERS, Look("none"), size=(8, 9)),
             log_lines("Log lines of worker and relay", "A line leads to its trace.",
                       q.worker_logs()),
         ),

@@ -1,0 +1,82 @@
+"""What `verify` found: as lines, as JSON, as JUnit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from xml.etree import ElementTree as ET
+
+HAS_ROWS, EMPTY, SKIPPED, FAILED = "rows", "empty", "skipped", "error"
+
+
+@dataclass
+class Finding:
+    """What was found of one panel.
+
+    Args:
+        dashboard: The dashboard's uid.
+        panel: The panel's title.
+        state: `rows`, `empty`, `skipped` (asks nobody, or a back end that was not named), `error`.
+        rows: Series, streams or traces that its queries yield together.
+        missing: Metrics that its queries name and that have no series.
+        reason: What the back end refused, or why it was skipped.
+        only_in_docker: Whether it needs the exporters of the Docker mode.
+    """
+
+    dashboard: str
+    panel: str
+    state: str
+    rows: int = 0
+    missing: list[str] = field(default_factory=list)
+    reason: str = ""
+    only_in_docker: bool = False
+
+    @property
+    def bad(self) -> bool:
+        """Return whether it has no rows though it asked for some."""
+        return self.state in (EMPTY, FAILED)
+
+
+def as_text(findings: Sequence[Finding]) -> str:
+    """Return a line per panel that has no rows, and the sums."""
+    lines = []
+    for one in findings:
+        if one.bad:
+            why = f"missing {', '.join(one.missing)}" if one.missing else one.reason or "no rows"
+            where = " [only in docker]" if one.only_in_docker else ""
+            lines.append(f"{one.state.upper():6} {one.dashboard} / {one.panel}: {why}{where}")
+    counts = {s: sum(f.state == s for f in findings) for s in (HAS_ROWS, EMPTY, FAILED, SKIPPED)}
+    docker = sum(f.only_in_docker for f in findings if f.bad)
+    sums = (
+        f"{counts[HAS_ROWS]} panels with rows, {counts[EMPTY]} empty, {counts[FAILED]} refused"
+        f" ({docker} of these only in docker), {counts[SKIPPED]} skipped"
+    )
+    return "\n".join([*lines, sums, *_reasons(findings)])
+
+
+def _reasons(findings: Sequence[Finding]) -> list[str]:
+    """Return why panels were skipped, each reason once."""
+    reasons = [f.reason for f in findings if f.state == SKIPPED]
+    return [f"  skipped {reasons.count(one)}: {one}" for one in dict.fromkeys(reasons)]
+
+
+def as_json(findings: Sequence[Finding]) -> dict[str, list[dict[str, Any]]]:
+    """Return the findings by dashboard."""
+    by_dashboard: dict[str, list[dict[str, Any]]] = {}
+    for one in findings:
+        by_dashboard.setdefault(one.dashboard, []).append(asdict(one))
+    return by_dashboard
+
+
+def as_junit(findings: Sequence[Finding]) -> str:
+    """Return JUnit XML: a test case per panel."""
+    suite = ET.Element("testsuite", name="dashboards", tests=str(len(findings)))
+    for one in findings:
+        case = ET.SubElement(suite, "testcase", classname=one.dashboard, name=one.panel or "-")
+        if one.state == SKIPPED or (one.only_in_docker and one.state == EMPTY):
+            ET.SubElement(case, "skipped", message=one.reason or "only in docker")
+        elif one.bad:
+            why = one.reason or ", ".join(one.missing) or "no rows"
+            ET.SubElement(case, "failure", message=why)
+    return ET.tostring(suite, encoding="unicode")
