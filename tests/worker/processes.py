@@ -119,14 +119,9 @@ class World:
             lambda: is_listening(int(port)),
         )
 
-    def start_relay(self, name: str = "orders-relay") -> Popen[bytes]:
-        port = free_port()
-        return self._start(
-            name,
-            ["-m", "worker.relay"],
-            lambda: scrape(port),
-            ORDERS_RELAY_METRICS_PORT=str(port),
-        )
+    def start_relay(self) -> Popen[bytes]:
+        port = self.environ["ORDERS_RELAY_METRICS_PORT"]
+        return self._start("orders-relay", ["-m", "worker.relay"], lambda: scrape(int(port)))
 
     def start_worker(self, children: int = 2) -> Popen[bytes]:
         port = self.environ["ORDERS_WORKER_METRICS_PORT"]
@@ -139,9 +134,12 @@ class World:
         return path.read_text() if path.exists() else ""
 
     def worker_metric(self, name: str, **labels: str) -> float | None:
-        return scrape(int(self.environ["ORDERS_WORKER_METRICS_PORT"])).get(
-            (name, frozenset(labels.items()))
-        )
+        samples = scrape(int(self.environ["ORDERS_WORKER_METRICS_PORT"]))
+        return samples.get((name, frozenset(labels.items())))
+
+    def relay_metric(self, name: str, **labels: str) -> float | None:
+        samples = scrape(int(self.environ["ORDERS_RELAY_METRICS_PORT"]))
+        return samples.get((name, frozenset(labels.items())))
 
     def _start(self, name: str, words: list[str], ready: Any, **more: str) -> Popen[bytes]:
         environ = {
@@ -189,6 +187,7 @@ def running_world(
         "ORDERS_BROKER_PASSWORD": broker.password or "",
         "ORDERS_CACHE_PORT": str(cache.port),
         "ORDERS_WORKER_METRICS_PORT": str(free_port()),
+        "ORDERS_RELAY_METRICS_PORT": str(free_port()),
         "ORDERS_PAYMENT_PROVIDER_METRICS_PORT": str(free_port()),
         "ORDERS_PAYMENT_PROVIDER_PORT": str(provider),
         "ORDERS_PAYMENT_PROVIDER_URL": f"http://127.0.0.1:{provider}",

@@ -48,3 +48,16 @@ def rows(sql: psycopg.Connection, columns: str = "id, task, attempt") -> list[tu
 
 def letters(sql: psycopg.Connection) -> list[tuple[Any, ...]]:
     return sql.execute("SELECT task, attempt, error_type FROM dead_letters ORDER BY id").fetchall()
+
+
+def add_letter(sql: psycopg.Connection, order_id: UUID) -> int:
+    """Write a dead letter about an e-mail and return its id."""
+    row = sql.execute(
+        "INSERT INTO dead_letters"
+        " (task, queue, order_id, payload, attempt, error_type, error, traceparent)"
+        " VALUES ('send_order_email', 'emails', %s, '{\"kind\": \"confirmed\"}', 10,"
+        " 'MailUnavailableError', 'MailUnavailableError: refused', %s) RETURNING id",
+        (order_id, TRACEPARENT),
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

@@ -10,7 +10,7 @@ import pytest
 
 from service.database import connection_arguments
 from service.semconv import TASK_SEND_ORDER_EMAIL
-from tests.worker.rows import TRACEPARENT, add_order, rows
+from tests.worker.rows import TRACEPARENT, add_letter, add_order, rows
 from worker import dead_letters
 
 
@@ -26,14 +26,7 @@ def conn(database):
 def letter(sql):
     """A dead letter: its id, and its order's."""
     order_id = add_order(sql)
-    row = sql.execute(
-        "INSERT INTO dead_letters"
-        " (task, queue, order_id, payload, attempt, error_type, error, traceparent)"
-        " VALUES (%s, 'emails', %s, '{\"kind\": \"confirmed\"}', 10, 'MailUnavailableError',"
-        " 'MailUnavailableError: refused', %s) RETURNING id",
-        (TASK_SEND_ORDER_EMAIL, order_id, TRACEPARENT),
-    ).fetchone()
-    return row[0], order_id
+    return add_letter(sql, order_id), order_id
 
 
 @pytest.fixture

@@ -5,16 +5,27 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 
 import psutil
 import pytest
 import redis
 
+from service import outbox
 from service.faults import set_fault
 from service.semconv import QUEUES, TASK_SEND_ORDER_EMAIL
 from tests.servers import ROOT, wait_until
 from tests.worker.processes import running_world
-from tests.worker.rows import TRACE_ID, add_order, add_row, letters, place_order, rows, status
+from tests.worker.rows import (
+    TRACE_ID,
+    add_letter,
+    add_order,
+    add_row,
+    letters,
+    place_order,
+    rows,
+    status,
+)
 from worker.broker import queue_lengths
 
 pytestmark = pytest.mark.slow
@@ -183,6 +194,47 @@ def test_the_worker_and_the_relay_find_a_broker_that_was_killed(world, sql, brok
         broker.process = world.stack.enter_context(again)
         orders += place_orders(sql, 2)
     wait_until(lambda: all_confirmed(sql, orders) and nothing_left(sql), 90)
+
+
+def test_while_the_provider_fails_the_circuit_opens_and_orders_wait(world, sql):
+    set_world_fault(world, "payment_failing", "1")
+    world.start_provider()
+    world.start_worker(children=2)
+    world.start_relay()
+    orders = place_orders(sql, 8)
+    dependency = {"dependency": "payment-provider"}
+    wait_until(lambda: world.worker_metric("circuit_breaker_state", **dependency) == 2, 90)
+    assert world.worker_metric("circuit_breaker_transitions_total", to="open", **dependency) >= 1
+    assert world.worker_metric("circuit_breaker_state", dependency="smtp") == 0
+    assert {status(sql, order) for order in orders} == {"pending"}
+    set_world_fault(world, "payment_failing", "off")
+    wait_until(lambda: all_confirmed(sql, orders) and nothing_left(sql), 90)
+    assert world.worker_metric("circuit_breaker_state", **dependency) == 0
+    assert letters(sql) == []
+
+
+def test_the_worker_shows_the_outbox_while_there_is_no_relay(world, sql):
+    world.start_worker()
+    assert world.worker_metric("outbox_unpublished_rows") == 0
+    assert world.worker_metric("outbox_oldest_unpublished_age_seconds") == 0
+    place_order(sql)
+    wait_until(lambda: world.worker_metric("outbox_oldest_unpublished_age_seconds") > 1, 90)
+    assert world.worker_metric("outbox_unpublished_rows") == 1
+
+
+def test_the_relay_shows_queues_and_dead_letters_while_there_is_no_worker(world, sql):
+    world.start_relay()
+    for task in ("fulfil_order", "refund_order", "send_order_email"):
+        assert world.relay_metric("orders_dead_letter_tasks", task=task) == 0
+    place_order(sql)
+    order_id, row = place_order(sql)
+    outbox.retry(sql, row, timedelta(minutes=5), "503")
+    add_letter(sql, order_id)
+    wait_until(lambda: world.relay_metric("celery_queue_messages", queue="orders") >= 1, 90)
+    assert world.relay_metric("celery_queue_messages", queue="emails") == 0
+    assert world.relay_metric("celery_queue_scheduled_messages", queue="orders") == 1
+    assert world.relay_metric("orders_dead_letter_tasks", task="send_order_email") == 1
+    assert world.relay_metric("dependency_up", dependency="broker") == 1
 
 
 def test_e_mails_wait_while_the_mail_server_is_down(world, sql):

@@ -10,7 +10,7 @@ import pytest
 from celery.exceptions import Reject
 from psycopg_pool import ConnectionPool
 
-from service import payments, store
+from service import outbox, payments, store
 from service.database import Database, connection_arguments
 from service.faults import Switchboard
 from service.orders import OrderStatus
@@ -180,6 +180,14 @@ def test_a_copy_of_an_earlier_attempt_does_nothing(runner, payment, sql):
     assert rows(sql) == [(row, TASK_FULFIL_ORDER, 2)]
 
 
+def test_a_copy_whose_row_moved_on_meanwhile_records_nothing(runner, payment, sql, outcomes):
+    order_id, row = place_order(sql)
+    payment.meanwhile = lambda: outbox.retry(sql, row, timedelta(0), "another copy had no luck")
+    runner.run(delivery(row, order_id))
+    assert rows(sql) == [(row, TASK_FULFIL_ORDER, 2)]
+    assert (status(sql, order_id), outcomes) == ("pending", [])
+
+
 def test_an_order_cancelled_before_its_charge_is_never_charged(runner, payment, sql):
     order_id, row = place_order(sql)
     cancel(sql, order_id)
@@ -205,8 +213,8 @@ def test_a_refund_is_asked_for_once(runner, payment, sql):
     runner.run(delivery(row, order_id))
     cancel(sql, order_id)
     number = next(number for number, task, _ in rows(sql) if task == TASK_REFUND_ORDER)
-    runner.run(delivery(number, order_id, TASK_REFUND_ORDER))
-    runner.run(delivery(number, order_id, TASK_REFUND_ORDER))
+    for refund in (number, number, add_row(sql, order_id, TASK_REFUND_ORDER)):
+        runner.run(delivery(refund, order_id, TASK_REFUND_ORDER))
     assert payment.calls == [("charge", order_id), ("refund", order_id)]
     assert payment_state(sql, order_id, PaymentKind.REFUND) is PaymentState.SUCCEEDED
 
