@@ -7,7 +7,7 @@ the view and answers that are streamed.
 from __future__ import annotations
 
 import logging
-from time import perf_counter, time_ns
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from flask import got_request_exception
@@ -174,9 +174,7 @@ class Door:
     def _start_span(self, state: RequestState) -> None:
         environ = state.environ
         parent = remote_context(environ.get("HTTP_TRACEPARENT"), environ.get("HTTP_TRACESTATE"))
-        span = self._tracer.start_span(
-            state.method, context=parent, kind=SpanKind.SERVER, start_time=time_ns()
-        )
+        span = self._tracer.start_span(state.method, context=parent, kind=SpanKind.SERVER)
         state.span = span
         state.token = context_api.attach(set_span_in_context(span, parent))
 
@@ -217,9 +215,8 @@ class Door:
         method = "HTTP" if state.method == semconv.OTHER else state.method
         span.update_name(f"{method} {route}" if route else method)
         failed = state.status >= 500
-        context = span.get_span_context()
         # A watched span that will not be kept needs no attributes.
-        if not (context.trace_flags & 1 or failed or seconds >= self._slow_seconds):
+        if not (span.get_span_context()[3] & 1 or failed or seconds >= self._slow_seconds):
             return
         span.set_attributes(server_attributes(state.environ, state.method, route, state.status))
         if failed:
@@ -258,8 +255,8 @@ class Door:
 def _exemplar_trace_id(span: Span) -> int:
     """Return the id of a trace that will exist, else 0."""
     context = span.get_span_context()
-    kept = span.exported if isinstance(span, RecordedSpan) else context.trace_flags & 1
-    return context.trace_id if kept else 0
+    kept = span.exported if type(span) is RecordedSpan else context[3] & 1
+    return context[0] if kept else 0
 
 
 class _Stream:

@@ -20,37 +20,21 @@ def server_attributes(
         semconv.ATTR_URL_SCHEME: get("wsgi.url_scheme"),
         semconv.ATTR_HTTP_RESPONSE_STATUS_CODE: status,
         semconv.ATTR_URL_PATH: get("PATH_INFO", ""),
+        semconv.ATTR_URL_QUERY: get("QUERY_STRING") or None,
+        semconv.ATTR_HTTP_ROUTE: route,
+        semconv.ATTR_SERVER_ADDRESS: get("HTTP_HOST"),
+        semconv.ATTR_SERVER_PORT: _number(get("SERVER_PORT")),
+        semconv.ATTR_CLIENT_ADDRESS: get("REMOTE_ADDR"),
+        semconv.ATTR_CLIENT_PORT: _number(get("REMOTE_PORT")),
+        semconv.ATTR_USER_AGENT: get("HTTP_USER_AGENT"),
+        semconv.ATTR_NETWORK_PROTOCOL_VERSION: get("SERVER_PROTOCOL", "HTTP/1.1")[5:],
     }
     if method == semconv.OTHER:
         found[semconv.ATTR_HTTP_REQUEST_METHOD_ORIGINAL] = get("REQUEST_METHOD", "")[:64]
-    if route:
-        found[semconv.ATTR_HTTP_ROUTE] = route
     if status >= 500:
         found[semconv.ATTR_ERROR_TYPE] = str(status)
-    for name, key in _TEXTS:
-        value = get(key)
-        if value:
-            found[name] = value
-    _add_ports(found, environ)
-    version = get("SERVER_PROTOCOL", "")
-    if version:
-        found[semconv.ATTR_NETWORK_PROTOCOL_VERSION] = version.removeprefix("HTTP/")
-    return found
+    return {key: value for key, value in found.items() if value is not None}
 
 
-_TEXTS = (
-    (semconv.ATTR_URL_QUERY, "QUERY_STRING"),
-    (semconv.ATTR_SERVER_ADDRESS, "HTTP_HOST"),
-    (semconv.ATTR_CLIENT_ADDRESS, "REMOTE_ADDR"),
-    (semconv.ATTR_USER_AGENT, "HTTP_USER_AGENT"),
-)
-
-
-def _add_ports(found: dict[str, Any], environ: dict[str, Any]) -> None:
-    for name, key in (
-        (semconv.ATTR_SERVER_PORT, "SERVER_PORT"),
-        (semconv.ATTR_CLIENT_PORT, "REMOTE_PORT"),
-    ):
-        value = environ.get(key)
-        if value:
-            found[name] = int(value)
+def _number(text: str | None) -> int | None:
+    return int(text) if text else None

@@ -15,10 +15,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
-from opentelemetry.trace import get_current_span
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 from . import semconv
+from .traces import current_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,8 +74,8 @@ def severity(record: logging.LogRecord) -> tuple[int, str]:
 
 def current_ids() -> SpanContext | None:
     """Return the ids of the current span, if there is one."""
-    context = get_current_span().get_span_context()
-    return context if context.trace_id else None
+    context = current_span().get_span_context()
+    return context if context[0] else None
 
 
 def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -117,9 +117,10 @@ class JsonFormatter(OrjsonFormatter):
         }
         span = line.span
         if span is not None:
-            fields[semconv.LOG_TRACE_ID] = f"{span.trace_id:032x}"
-            fields[semconv.LOG_SPAN_ID] = f"{span.span_id:016x}"
-            fields[semconv.LOG_TRACE_FLAGS] = span.trace_flags & 1
+            trace_id, span_id, _, flags, _, _ = span
+            fields[semconv.LOG_TRACE_ID] = f"{trace_id:032x}"
+            fields[semconv.LOG_SPAN_ID] = f"{span_id:016x}"
+            fields[semconv.LOG_TRACE_FLAGS] = flags & 1
         fields.update(line.attributes)
         try:
             return orjson.dumps(fields, self._plain, _JSON)

@@ -11,7 +11,6 @@ from bisect import bisect_left
 from time import time
 from typing import TYPE_CHECKING, Any, Protocol
 
-from opentelemetry.trace import get_current_span
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.mmap_dict import mmap_key
@@ -20,6 +19,7 @@ from prometheus_client.utils import floatToGoString
 from . import semconv
 from .exemplars import ExemplarFile
 from .shared_values import use_shared_values
+from .traces import current_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -34,6 +34,18 @@ _logger = logging.getLogger(__name__)
 def bounded(value: str, known: Container[str]) -> str:
     """Return the value if it is known, else the one word for all others."""
     return value if value in known else semconv.OTHER
+
+
+class SharedChild:
+    """One label set of a counter or gauge in shared files, without the checks in between."""
+
+    def __init__(self, child: Any) -> None:
+        self.inc: Callable[..., None] = child._value.inc
+        self.set: Callable[[float], None] = child._value.set
+
+    def dec(self, amount: float = 1.0) -> None:
+        """Take from the value."""
+        self.inc(-amount)
 
 
 class HistogramChild:
@@ -89,8 +101,8 @@ class SharedHistogramChild(HistogramChild):
 
 
 def _current_trace_id() -> int:
-    context = get_current_span().get_span_context()
-    return context.trace_id if context.trace_flags & 1 else 0
+    trace_id, _, _, flags, _, _ = current_span().get_span_context()
+    return trace_id if flags & 1 else 0
 
 
 class Instrument:
@@ -121,7 +133,7 @@ class Instrument:
     def _make_child(self, label_values: tuple[str, ...]) -> Any:
         child: Any = self._family.labels(*label_values) if self.metric.labels else self._family
         if self.metric.kind != "histogram":
-            return child
+            return child if self._file is None else SharedChild(child)
         if self._file is None:
             return HistogramChild(child, self.metric.buckets)
         keys = _bucket_keys(self.metric, label_values)

@@ -11,17 +11,19 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.trace import SpanKind, Status, StatusCode, TraceState
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import Link, SpanContext
+    from opentelemetry.trace import Link
 
     from .logs import Line
 
 # Longest text of one attribute; Loki refuses records whose metadata exceeds 64 KB.
 MAX_TEXT = 8192
-_MAX_CACHED = 128
+_MAX_CACHED = 64
 _MAX_CACHE = 4096
 
 _times = Struct("<BQBQ").pack
@@ -33,6 +35,12 @@ _SPAN_FLAGS_REMOTE = _flags(0x0185, 0x300)
 _LOG_FLAGS = tuple(Struct("<BI").pack(0x45, flags) for flags in range(256))
 
 _SMALL = tuple(bytes((number,)) for number in range(128))
+_KINDS = {kind: b"\x30" + _SMALL[kind.value + 1] for kind in SpanKind}
+_NO_STATE = TraceState.get_default()
+# The status of nearly all spans; those of traces.py share this one.
+UNSET = Status(StatusCode.UNSET)
+_names: dict[str, bytes] = {}
+_severities: dict[tuple[int, str], bytes] = {}
 
 
 def varint(number: int) -> bytes:
@@ -98,27 +106,31 @@ class Fields:
 
     def __init__(self, tag: bytes) -> None:
         self._tag = tag
-        self._known: dict[tuple[str, Any], bytes] = {}
+        # Apart, since 1, True and 1.0 are one key to a dict.
+        self._texts: dict[tuple[str, Any], bytes] = {}
+        self._numbers: dict[tuple[str, int], bytes] = {}
 
     def encode(self, values: Mapping[str, Any]) -> list[bytes]:
         """Return the fields of these attributes."""
-        known = self._known
-        parts = []
-        for item in values.items():
-            kind = type(item[1])
-            # Only these two: 1, True and 1.0 are one key to a dict.
-            if kind is str or kind is int:
-                parts.append(known.get(item) or self._learn(item))
-            else:
-                parts.append(message(self._tag, key_value(*item)))
-        return parts
+        known, learn = self._texts.get, self._learn
+        try:
+            return [known(item) or learn(item) for item in values.items()]
+        except TypeError:
+            # A list or a dict among them cannot be looked up.
+            return [message(self._tag, key_value(*item)) for item in values.items()]
 
     def _learn(self, item: tuple[str, Any]) -> bytes:
-        encoded = message(self._tag, key_value(*item))
-        if len(encoded) <= _MAX_CACHED:
-            if len(self._known) >= _MAX_CACHE:
-                self._known.clear()
-            self._known[item] = encoded
+        kind = type(item[1])
+        if kind is int:
+            return self._numbers.get(item) or self._keep(self._numbers, item)
+        if kind is str and len(item[1]) <= _MAX_CACHED:
+            return self._keep(self._texts, item)
+        return message(self._tag, key_value(*item))
+
+    def _keep(self, cache: dict[tuple[str, Any], bytes], item: tuple[str, Any]) -> bytes:
+        if len(cache) >= _MAX_CACHE:
+            cache.clear()
+        encoded = cache[item] = message(self._tag, key_value(*item))
         return encoded
 
 
@@ -135,34 +147,38 @@ def attributes(tag: bytes, values: Mapping[str, Any] | None) -> bytes:
 
 def encode_span(span: ReadableSpan) -> bytes:
     """Encode one ended span as a `Span` message."""
-    context: SpanContext = span._context  # type: ignore[assignment]
+    # A SpanContext is this tuple; its properties are function calls.
+    trace_id, span_id, _, _, state, _ = span._context  # type: ignore[misc]
     parent = span._parent
+    name = span._name
     parts = [
         b"\x0a\x10",
-        context.trace_id.to_bytes(16, "big"),
+        trace_id.to_bytes(16, "big"),
         b"\x12\x08",
-        context.span_id.to_bytes(8, "big"),
-        _trace_state(context),
-        b"" if parent is None else b"\x22\x08" + parent.span_id.to_bytes(8, "big"),
-        _text(b"\x2a", span._name),
-        b"\x30",
-        _SMALL[span._kind.value + 1],
+        span_id.to_bytes(8, "big"),
+        b"" if parent is None else b"\x22\x08" + parent[1].to_bytes(8, "big"),
+        _names.get(name) or _learn_name(name),
+        _KINDS[span._kind],
         _times(0x39, span._start_time or 0, 0x41, span._end_time or 0),
     ]
+    if state is not _NO_STATE and state:
+        parts.append(_text(b"\x1a", state.to_header()))
     if span._attributes:
         parts += _span_fields.encode(span._attributes)
     if span._events:
         parts += [message(b"\x5a", _event(event)) for event in span._events]
     if span._links:
         parts += [message(b"\x6a", _link(link)) for link in span._links]
-    parts.append(_status(span))
-    remote = parent is not None and parent.is_remote
-    parts.append(_SPAN_FLAGS_REMOTE if remote else _SPAN_FLAGS_LOCAL)
+    parts.append(b"\x7a\x00" if span._status is UNSET else _status(span._status))
+    parts.append(_SPAN_FLAGS_REMOTE if parent and parent[2] else _SPAN_FLAGS_LOCAL)
     return b"".join(parts)
 
 
-def _trace_state(context: SpanContext) -> bytes:
-    return _text(b"\x1a", context.trace_state.to_header()) if context.trace_state else b""
+def _learn_name(name: str) -> bytes:
+    if len(_names) >= _MAX_CACHE:
+        _names.clear()
+    encoded = _names[name] = _text(b"\x2a", name)
+    return encoded
 
 
 def _event(event: Any) -> bytes:
@@ -183,39 +199,39 @@ def _link(link: Link) -> bytes:
     )
 
 
-def _status(span: ReadableSpan) -> bytes:
-    status = span._status
+def _status(status: Status) -> bytes:
     code = status.status_code.value
-    if not code and not status.description:
-        return b"\x7a\x00"
     text = _text(b"\x12", status.description) if status.description else b""
     return message(b"\x7a", text + (b"\x18" + _SMALL[code] if code else b""))
 
 
 def encode_log(line: Line) -> bytes:
     """Encode one line as a `LogRecord` message."""
-    number, name = line.severity
     time_ns = int(line.time * 1e9)
     parts = [
         _fixed64(0x09, time_ns),
-        b"\x10",
-        _SMALL[number],
-        _text(b"\x1a", name),
+        _severities.get(line.severity) or _learn_severity(line.severity),
         message(b"\x2a", _text(b"\x0a", line.body)),
     ]
     if line.attributes:
         parts += _log_fields.encode(line.attributes)
-    span = line.span
-    if span is not None:
+    if line.span is not None:
+        trace_id, span_id, _, flags, _, _ = line.span
         parts += [
-            _LOG_FLAGS[span.trace_flags & 0xFF],
+            _LOG_FLAGS[flags & 0xFF],
             b"\x4a\x10",
-            span.trace_id.to_bytes(16, "big"),
+            trace_id.to_bytes(16, "big"),
             b"\x52\x08",
-            span.span_id.to_bytes(8, "big"),
+            span_id.to_bytes(8, "big"),
         ]
     parts.append(_fixed64(0x59, time_ns))
     return b"".join(parts)
+
+
+def _learn_severity(severity: tuple[int, str]) -> bytes:
+    number, name = severity
+    encoded = _severities[severity] = b"\x10" + _SMALL[number] + _text(b"\x1a", name)
+    return encoded
 
 
 def scope(name: str, version: str = "") -> bytes:

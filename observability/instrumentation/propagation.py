@@ -50,7 +50,8 @@ def parse_traceparent(traceparent: str | None, tracestate: str | None = None) ->
 
 def format_traceparent(context: SpanContext) -> str:
     """Return the header of these ids."""
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & 1:02x}"
+    trace_id, span_id, _, flags, _, _ = context
+    return f"00-{trace_id:032x}-{span_id:016x}-{flags & 1:02x}"
 
 
 def current_traceparent() -> tuple[str | None, str | None]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.trace import get_current_span
-
 from . import semconv
 from .spans import client_span
 
@@ -41,8 +39,6 @@ def instrument_redis(client: redis.Redis, telemetry: Telemetry) -> redis.Redis:
     make_pipeline: Callable[..., Any] = client.pipeline
 
     def execute_command(*args: Any, **options: Any) -> Any:
-        if not get_current_span().is_recording():
-            return execute(*args, **options)
         name = str(args[0])
         described = known.get(name)
         if described is None:

@@ -87,7 +87,7 @@ class SharedValue:
         self.place = 0
         self.store.add(self)
 
-    def inc(self, amount: float) -> None:
+    def inc(self, amount: float = 1.0) -> None:
         """Add to the value."""
         store = self.store
         with store.lock:

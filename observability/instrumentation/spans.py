@@ -9,11 +9,11 @@ from opentelemetry.trace import (
     INVALID_SPAN,
     SpanKind,
     StatusCode,
-    get_current_span,
     set_span_in_context,
 )
 
 from . import semconv
+from .traces import RecordedSpan, RecordingTracer, current_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,11 +54,14 @@ class client_span:  # noqa: N801 - read as a function, made as a class because i
         self._token: Any = None
 
     def __enter__(self) -> Span:
-        if get_current_span().is_recording():
-            self._span = self._telemetry.tracer.start_span(
-                self._name, kind=self._kind, attributes=self._attributes
-            )
-            self._token = context_api.attach(set_span_in_context(self._span))
+        above, tracer = current_span(), self._telemetry.tracer
+        if type(above) is RecordedSpan and type(tracer) is RecordingTracer:
+            self._span = tracer.child_of(above, self._name, self._kind, self._attributes)
+        elif above.is_recording():
+            self._span = tracer.start_span(self._name, kind=self._kind, attributes=self._attributes)
+        else:
+            return self._span
+        self._token = context_api.attach(set_span_in_context(self._span))
         return self._span
 
     def __exit__(

@@ -119,7 +119,8 @@ class Telemetry:
             make_resource(settings, identity),
             Sampler(settings),
             sink=self._export_span if settings.traces_export else self._discard,
-            count=self._count_span,
+            count_exported=self._ended,
+            count_unsampled=self._ended_unsampled,
             slow_seconds=settings.slow_seconds,
         )
         self.tracer: Tracer = self._own_tracer()
@@ -209,9 +210,6 @@ class Telemetry:
 
     def _discard(self, span: RecordedSpan) -> None:
         """Export nothing: OTEL_TRACES_EXPORTER is `none`."""
-
-    def _count_span(self, exported: bool) -> None:
-        (self._ended if exported else self._ended_unsampled)()
 
     def _make_sender(self) -> Sender:
         if self._encodes:

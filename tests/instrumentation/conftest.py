@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import sys
@@ -77,9 +78,9 @@ class Site:
         return self.answer(path, headers, method)[0]
 
     def get_persistently(self, path: str) -> int:
-        """Ask again when gunicorn recycled the worker that had only accepted the connection."""
+        """Ask again when gunicorn recycled the worker amid the answer."""
         while True:
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, http.client.HTTPException):
                 return self.get(path)
 
     def answer(

@@ -49,8 +49,11 @@ def test_fifty_requests_make_fifty_server_spans_however_gunicorn_forks(
         codes = list(pool.map(lambda n: site.get_persistently(f"/orders/{n}"), range(50)))
     assert codes == [200] * 50
     assert site.stop() == 0
-    assert Counter(server_spans(sink)) == {"GET /orders/<order_id>": 50}
-    assert sink.span_names()["look up"] == 50
+    # As in the test of recycling below, what was served counts; only there it may exceed 50.
+    served = sum('"access"' in line for line in site.lines())
+    assert served == 50 or "--max-requests" in arguments
+    assert Counter(server_spans(sink)) == {"GET /orders/<order_id>": served}
+    assert sink.span_names()["look up"] == served
     instances = {resource["service.instance.id"] for resource in sink.span_resources}
     assert len(instances) >= processes
 

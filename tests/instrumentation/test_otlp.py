@@ -80,7 +80,7 @@ def test_more_values_than_the_cache_holds_are_all_right(telemetry: RecordedTelem
     for number in range(5000):
         (field,) = otlp._span_fields.encode({"key": f"value {number}"})
         assert f"value {number}".encode() in field
-    assert len(otlp._span_fields._known) <= 4096
+    assert len(otlp._span_fields._texts) <= 4096
 
 
 @pytest.mark.parametrize("attributes", [{}, {"order.id": "x", "n": 3, "ok": True}])
