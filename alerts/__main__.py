@@ -1,4 +1,4 @@
-"""Write the alert rules: `python -m alerts [--check | test | verify --prometheus URL]`."""
+"""Write the alert rules, or with a command test, measure or verify them: `python -m alerts`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from alerts.detection_page import detection_page
 from alerts.errors import AlertsError
 from alerts.layout import AUTHOR, ROOT, all_files, rendered
-from alerts.promtool import run_tests
+from alerts.promtool import find_all, run_tests
 from alerts.refusals import refuse
 from alerts.spec import load_objectives
 from alerts.verify import verify
@@ -23,6 +24,8 @@ def main(arguments: list[str]) -> int:
             return run_tests(options.promtool, print)
         if options.command == "verify":
             return verify(options.prometheus, options.rules, print)
+        if options.command == "detection":
+            return _detection()
         return _check() if options.check else _write()
     except AlertsError as error:
         print(error, file=sys.stderr)
@@ -35,10 +38,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     test = commands.add_parser("test", help="promtool check and test, on every version found")
     test.add_argument("--promtool", action="append", type=Path, default=[], help="a promtool")
+    commands.add_parser("detection", help="measure detection times and write docs/detection.md")
     verify = commands.add_parser("verify", help="which series of which rule a Prometheus lacks")
     verify.add_argument("--prometheus", required=True, help="its address")
     verify.add_argument("--rules", nargs="*", type=Path, default=[], help="rule files or folders")
     return parser
+
+
+def _detection() -> int:
+    path = ROOT / "docs" / "detection.md"
+    path.write_text(detection_page(find_all()[-1]), encoding="utf-8")
+    print(f"{path.relative_to(ROOT)} written")
+    return 0
 
 
 def _fresh() -> dict[Path, str]:

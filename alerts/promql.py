@@ -15,6 +15,11 @@ def equal(label: str, value: str) -> str:
     return f'{label}="{value}"'
 
 
+def unequal(label: str, value: str) -> str:
+    """Return the matcher `label!="value"`."""
+    return f'{label}!="{value}"'
+
+
 def match(label: str, *values: str) -> str:
     """Return a matcher for any of the values, each a regular expression."""
     return f'{label}=~"{"|".join(values)}"'

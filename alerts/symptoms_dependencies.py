@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alerts.alert import PAGE, TICKET, minutes, threshold
 from alerts.model import Alert, Group
-from alerts.promql import differ, equal, series
+from alerts.promql import equal, series, unequal
 from observability.instrumentation.semconv import (
     BREAKER_STATES,
     CACHE,
@@ -102,7 +102,7 @@ def _down(name: str, dependency: str, words: str) -> Alert:
 
 def _cache_errors() -> Alert:
     errors = series(CACHE_REQUESTS, equal(RESULT, "error"))
-    asked = series(CACHE_REQUESTS, differ(RESULT, "bypass"))
+    asked = series(CACHE_REQUESTS, unequal(RESULT, "bypass"))
     return threshold(
         "CacheErrorsHigh",
         f"sum by ({CACHE}) (rate({errors}[5m]))\n"

@@ -1,0 +1,46 @@
+"""Both judges accept every rule file; `python -m alerts test` runs the suite on both."""
+
+from __future__ import annotations
+
+import pytest
+
+from alerts import promtool as module
+from alerts.errors import AlertsError
+from alerts.promtool import find_rules, find_tests, identify, run_tests
+
+
+def test_both_majors_are_here(promtools):
+    assert promtools[0].version.startswith("2.42.")
+    assert int(promtools[-1].version.split(".")[0]) >= 3
+
+
+def test_every_rule_file_passes_every_lint_on_both(promtools, rule_paths):
+    for tool in promtools:
+        done = tool.run("check", "rules", "--lint=all", "--lint-fatal", *rule_paths)
+        assert done.returncode == 0, done.stdout
+
+
+def test_tests_are_told_from_rules_by_their_names(rule_paths, test_paths):
+    assert len(rule_paths) == 20
+    assert not set(rule_paths) & set(test_paths)
+    assert all(path.parent.name == "tests" for path in test_paths)
+
+
+def test_a_failing_test_fails_the_run(promtool_bins, tmp_path, monkeypatch):
+    (tmp_path / "r.yml").write_text(
+        "groups: [{name: g, rules: [{record: 'a:b:c', expr: vector(1)}]}]"
+    )
+    wrong = "exp_samples: [{labels: 'a:b:c', value: 2}]"
+    case = f"{{promql_expr_test: [{{expr: 'a:b:c', eval_time: 1m, {wrong}}}]}}"
+    (tmp_path / "r.test.yml").write_text(f"rule_files: [r.yml]\ntests: [{case}]")
+    monkeypatch.setattr(module, "find_rules", lambda: find_rules([tmp_path]))
+    monkeypatch.setattr(module, "find_tests", lambda: find_tests([tmp_path]))
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    said = []
+    assert run_tests(promtool_bins, said.append) == 1
+    assert "1 failed" in said[-1]
+
+
+def test_what_is_no_promtool_is_refused():
+    with pytest.raises(AlertsError, match="is no promtool"):
+        identify("/bin/true")
