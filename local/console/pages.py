@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
 from flask import Blueprint, jsonify, redirect, render_template, request
 
+from local.console.modules import imported
 from local.store import logs
 from local.store.store import row_counts
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from local.console.settings import ConsoleSettings
     from local.store.store import Store
 
+SCRIPTS = Path(__file__).resolve().parents[1] / "static" / "js"
 # Address: script and title.
 _PAGES = {
     "/": ("home", "Home"),
@@ -69,7 +72,9 @@ def pages_blueprint(settings: ConsoleSettings, store: Store, *, version: str) ->
 
 
 def _page(script: str, title: str) -> Callable[..., str]:
+    modules = imported(SCRIPTS, f"pages/{script}.js")
+
     def page(**_: str) -> str:
-        return render_template("page.html", script=script, title=title)
+        return render_template("page.html", script=script, title=title, modules=modules)
 
     return page

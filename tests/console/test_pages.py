@@ -113,3 +113,10 @@ def test_a_prometheus_that_is_down_is_named_with_its_address(
     answer = start_console(PROMETHEUS_PORT="1").get("/api/prometheus/api/v1/query", query="up")
     assert answer.status == 502
     assert "Prometheus at 127.0.0.1:1" in answer.json["error"]
+
+
+def test_a_page_names_every_script_that_it_will_need(console: Running) -> None:
+    page = console.get("/d/any").body.decode()
+    for script in ("frame.js", "dash/query.js", "panels/heatmap.js", "tree.js"):
+        assert f'<link rel="modulepreload" href="/static/js/{script}">' in page
+    assert "complete.js" not in page

@@ -2,7 +2,7 @@
 
 import { colorAt, token } from "./colors.js";
 import { h } from "./dom.js";
-import { clock, dateTime, labelText, short } from "./format.js";
+import { clock, dateTime, short } from "./format.js";
 
 let loading = null;
 
@@ -74,7 +74,7 @@ export class TimeChart {
       tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, transitionDuration: 0,
         axisPointer: { type: "line", lineStyle: { color: muted, type: "dashed" }, animation: false }, extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
         formatter: (items) => this.tip(items, format, rightFormat) },
-      series: [...series.map((one, index) => this.line(one, index, stepped)), ...marks(thresholds, bands), dots(exemplars)],
+      series: [...series.map((one, index) => this.line(one, index, stepped)), ...marks(thresholds, bands, (end - start) / 100), dots(exemplars)],
     };
   }
 
@@ -141,12 +141,12 @@ function axisTime(value, span) {
   return span < 10 * 60e3 ? clock(value, false) : clock(value, false).slice(0, 5);
 }
 
-function marks(thresholds, bands) {
+function marks(thresholds, bands, narrow) {
   if (!thresholds.length && !bands.length) return [];
   return [{ type: "line", id: "marks", data: [], silent: true,
     markLine: { symbol: "none", silent: true, animation: false, label: { show: false },
       data: thresholds.map(({ value, color }) => ({ yAxis: value, lineStyle: { color, type: "dashed", width: 1.2 } })) },
-    markArea: { silent: true, data: united(bands).map(({ start, end, color }) => [{ xAxis: start, itemStyle: { color, opacity: 0.09 } }, { xAxis: end }]) } }];
+    markArea: { silent: true, data: united(bands).map(({ start, end, color }) => [{ xAxis: start, itemStyle: { color, opacity: end - start < narrow ? 0.5 : 0.09 } }, { xAxis: end }]) } }];
 }
 
 /** Bands of one colour that overlap are drawn as one, or many would hide the lines. */
@@ -177,5 +177,3 @@ export function openTrace(labels) {
   const id = labels.trace_id ?? labels.traceID ?? labels.traceId;
   if (id) location.assign(`/trace/${encodeURIComponent(id)}`);
 }
-
-export { labelText };

@@ -1,8 +1,8 @@
 // A dashboard: variables, time, sections of panels, annotations, keyboard.
 
-import { prometheus } from "../api.js";
+import { getJson, prometheus } from "../api.js";
 import { h, put, safeLink } from "../dom.js";
-import { dateTime, labelText } from "../format.js";
+import { labelText } from "../format.js";
 import { params, setParams } from "../state.js";
 import { cssColor } from "./field.js";
 import { sections } from "./layout.js";
@@ -43,7 +43,7 @@ export class Dashboard {
   /** Ask every panel that can be seen. */
   async refresh() {
     this.turn = (this.turn ?? 0) + 1;
-    await this.annotate();
+    this.annotations = this.annotate();
     const asked = this.views.filter((view) => this.eager || view.visible);
     asked.forEach((view) => { view.stale = this.turn; });
     await Promise.all(asked.map((view) => view.refresh()));
@@ -124,17 +124,18 @@ export class Dashboard {
     const wanted = (this.model.annotations?.list ?? []).filter((one) => one.enable !== false && one.expr && params().get("annotations") !== "off");
     const bounds = this.range.bounds();
     const step = intervalFor(bounds, 400);
-    const found = await Promise.all(wanted.map((one) => bands(one, this.variables.scope, bounds, step).catch(() => [])));
+    const found = await Promise.all(wanted.map((one) => (one.datasource?.type === "loki" ? moments : bands)(one, this.variables.scope, bounds, step).catch(() => [])));
     this.bands = found.flat();
   }
 }
 
 /** Return the stretches in which an annotation's series have samples. */
 async function bands(annotation, scope, { start, end }, step) {
+  if ((annotation.datasource?.type ?? "prometheus") !== "prometheus") return [];
   const data = await prometheus("query_range", { query: fill(annotation.expr, scope, "query"), start, end, step });
   const color = cssColor(annotation.iconColor);
   return data.result.slice(0, 60).flatMap(({ metric, values = [] }) => {
-    const name = annotation.titleFormat ? annotation.titleFormat.replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_, label) => metric[label] ?? "") : `${annotation.name}: ${metric.alertname ?? labelText(metric)}`;
+    const name = annotation.titleFormat ? titled(annotation.titleFormat, metric) : `${annotation.name}: ${metric.alertname ?? labelText(metric)}`;
     const out = [];
     for (const [at] of values) {
       const last = out.at(-1);
@@ -145,6 +146,18 @@ async function bands(annotation, scope, { start, end }, step) {
   });
 }
 
+/** Return the lines that an annotation finds, each as a narrow stretch. */
+async function moments(annotation, scope, { start, end }, step) {
+  const query = fill(annotation.target?.expr ?? annotation.expr, scope, "query");
+  const { data } = await getJson("/loki/api/v1/query_range", { query, start, end, limit: annotation.maxLines || 100 });
+  return data.result.flatMap(({ stream, values }) => values.map(([ns, line]) => {
+    const at = Number(ns) / 1e6;
+    return { start: at - step * 250, end: at + step * 250, color: cssColor(annotation.iconColor), name: annotation.titleFormat ? titled(annotation.titleFormat, stream) : `${annotation.name}: ${line}` };
+  }));
+}
+
+const titled = (format, labels) => format.replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_, label) => labels[label] ?? "").replace(/\s+/g, " ").trim();
+
 /** Return the links to other dashboards that a dashboard asks for. */
 export function dashboardLinks(model, all, builtins) {
   const time = (one) => [one.keepTime ? builtins.__url_time_range : "", one.includeVars ? builtins.__all_variables : ""].filter(Boolean).join("&");
@@ -154,5 +167,3 @@ export function dashboardLinks(model, all, builtins) {
     return others.map((other) => h("a", { href: `/d/${encodeURIComponent(other.uid)}?${time(one)}`, class: "panel-link", title: other.description }, other.title));
   });
 }
-
-export { dateTime };

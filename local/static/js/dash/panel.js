@@ -71,6 +71,7 @@ export class PanelView {
     const draw = DRAW[this.panel.type];
     if (!draw) { drawUnknown(this); return; }
     const result = await runTargets(this.panel, this.scope.withBuiltins(this.dashboard.linkBuiltins()), this.bounds, this.body.clientWidth || 600, signal);
+    await this.dashboard.annotations;
     if (signal.aborted) return;
     this.warning.hidden = !result.errors.length;
     this.warning.textContent = "query failed";

@@ -5,7 +5,7 @@ import { matrixTable } from "../dash/query.js";
 import { fill } from "../dash/scope.js";
 import { sortRows, transform } from "../dash/transform.js";
 import { empty, h, put, safeLink } from "../dom.js";
-import { dateTime, duration } from "../format.js";
+import { clock, dateTime, duration } from "../format.js";
 
 const MOST_ROWS = 500;
 const SORTED = new WeakMap();
@@ -35,13 +35,14 @@ function head(view, column, wanted, redraw) {
   return h("th", { class: numeric(column) ? "right" : "", "aria-sort": mine ? (wanted.descending ? "descending" : "ascending") : "none" }, h("button", { class: "link", type: "button", onclick: sort }, column.options.displayName || column.name, mine ? (wanted.descending ? " ↓" : " ↑") : ""));
 }
 
+const today = (ms) => new Date(ms).toDateString() === new Date().toDateString();
 const numeric = (column) => column.type === "number" || column.type === "duration";
 
 function cell(view, column, row, table) {
   const value = row[column.index];
   if (column.type === "trace") return h("td", {}, h("a", { class: "mono", href: `/trace/${value}` }, String(value).slice(0, 12)));
   if (column.type === "duration") return h("td", { class: "right nowrap" }, duration(value));
-  if (column.type === "time") return h("td", { class: "nowrap" }, dateTime(value));
+  if (column.type === "time") return h("td", { class: "nowrap", title: dateTime(value, true) }, today(value) ? clock(value, false) : dateTime(value));
   const shown = display(value, column.options);
   const style = column.options.custom?.cellOptions?.type ?? "auto";
   const text = linked(view, column, row, table, shown.text);
@@ -59,5 +60,5 @@ function linked(view, column, row, table, text) {
     const url = first.url.replace(/\$\{__data\.fields\[["']?([^\]"']+)["']?\](?::\w+)?\}/g, (_, name) => encodeURIComponent(paths[`__data.fields.${name}`] ?? ""));
     return safeLink(fill(url, view.scope.withBuiltins({ __paths: paths })), text, { title: fill(first.title ?? "", view.scope) });
   }
-  return column.name === "alertname" ? h("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text) : text;
+  return (column.source ?? column.name) === "alertname" ? h("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text) : text;
 }

@@ -1,7 +1,7 @@
 // Time series: lines, bars, points; stacked or not; thresholds, exemplars, legend as list or table.
 
 import { TimeChart } from "../chart.js";
-import { colorAt, token } from "../colors.js";
+import { colorAt } from "../colors.js";
 import { calcName, reduce } from "../dash/reduce.js";
 import { cssColor, fieldOptions, thresholdSteps, valueColor, writer } from "../dash/field.js";
 import { h, put } from "../dom.js";
@@ -27,7 +27,7 @@ function prepare(view) {
   const right = view.panel.options?.legend?.placement === "right";
   const box = h("div", { class: "plot" });
   const list = h("div", { class: "plot-legend" });
-  put(view.body, h("div", { class: right ? "plot-box right" : "plot-box" }, box, list));
+  put(view.body, h("div", { class: right ? "plot-box beside" : "plot-box" }, box, list));
   const chart = new TimeChart(box, { group: view.dashboard.group, onZoom: (from, to) => view.dashboard.range.zoom(from, to) });
   view.state = { kind: "timeseries", chart, legend: list, dispose: () => chart.dispose() };
   return view.state;
@@ -88,5 +88,3 @@ function legend(element, view, lines, hidden, redraw) {
     put(element, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "Name"), calcs.map((calc) => h("th", { class: "right" }, calcName(calc))))), h("tbody", {}, lines.map((line) => h("tr", {}, h("td", {}, name(line)), calcs.map((calc) => h("td", { class: "right" }, value(line, calc))))))));
   } else put(element, h("div", { class: "legend" }, lines.map((line) => h("span", {}, name(line), calcs.map((calc) => h("span", { class: "muted" }, ` ${calcName(calc)} ${value(line, calc)}`))))));
 }
-
-export { token };
