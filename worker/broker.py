@@ -10,6 +10,7 @@ import redis
 from kombu.entity import Queue
 
 from service.semconv import QUEUES, TASK_QUEUES
+from worker.transport import use_transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,6 +38,7 @@ def broker_url(settings: Settings) -> str:
 
 def configure(app: Celery, settings: Settings) -> None:
     """Set what producer and worker agree on."""
+    use_transport()
     app.conf.update(
         broker_url=broker_url(settings),
         broker_connection_retry_on_startup=True,

@@ -94,7 +94,7 @@ class PaymentClient:
         return self._ask("/v1/refunds", f"{order_id}:refund", {"order_id": str(order_id)})
 
     def _ask(self, path: str, key: str, body: dict[str, Any]) -> PaymentAnswer:
-        return _read(self._circuit.call(lambda: self._post(path, key, body)))
+        return self._circuit.call(lambda: _read(self._post(path, key, body)))
 
     def _post(self, path: str, key: str, body: dict[str, Any]) -> requests.Response:
         try:

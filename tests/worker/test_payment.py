@@ -143,6 +143,28 @@ def test_nobody_listening_is_unavailable(storage):
             PaymentClient(url, Circuit(storage, is_outage=is_outage), session).charge(ORDER)
 
 
+def test_a_server_that_does_not_even_accept_is_asked_once(storage, monkeypatch):
+    monkeypatch.setattr(payment, "CONNECT_SECONDS", 0.3)
+    with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(busy.getsockname())
+        url = f"http://127.0.0.1:{busy.getsockname()[1]}"
+        began = time.monotonic()
+        with requests.Session() as session, pytest.raises(PaymentUnavailableError):
+            PaymentClient(url, Circuit(storage, is_outage=is_outage), session).charge(ORDER)
+        assert time.monotonic() - began < 0.55
+
+
+def test_a_redirect_is_no_answer_and_is_not_followed(client, provider):
+    provider.answers = [(307, {}, {"Location": f"{provider.url}/elsewhere"})]
+    with pytest.raises(PaymentRefusedError, match="307"):
+        client.charge(ORDER)
+    assert len(provider.requests) == 1
+
+
 def test_503_is_unavailable_and_says_when_to_come_back(client, provider):
     provider.answers = [(503, {}, {"Retry-After": "7"})]
     with pytest.raises(PaymentUnavailableError) as caught:

@@ -237,6 +237,28 @@ def test_the_relay_shows_queues_and_dead_letters_while_there_is_no_worker(world,
     assert world.relay_metric("dependency_up", dependency="broker") == 1
 
 
+def test_a_worker_that_could_not_acknowledge_takes_messages_again(world, sql, broker):
+    from local import servers
+    from tests.servers import PROGRAMS, is_listening, running
+
+    world.start_provider()
+    set_world_fault(world, "payment_slow", "1")
+    world.start_worker(children=1)
+    world.start_relay()
+    orders = place_orders(sql, 3)
+    wait_until(lambda: any(n for (n,) in rows(sql, "starts")), 90)
+    broker.process.send_signal(signal.SIGKILL)
+    wait_until(lambda: "Couldn't ack" in world.log("orders-worker"), 30)
+    command = servers.redis_command(
+        PROGRAMS.find("redis-server"), broker.folder, broker.port, durable=True
+    )
+    again = running(
+        command, log=broker.folder / "again.log", ready=lambda: is_listening(broker.port)
+    )
+    world.stack.enter_context(again)
+    wait_until(lambda: all_confirmed(sql, orders) and nothing_left(sql), 90)
+
+
 def test_e_mails_wait_while_the_mail_server_is_down(world, sql):
     world.start_provider()
     world.start_worker()

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from kombu.exceptions import OperationalError
 
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.testing import recorded_telemetry
@@ -207,15 +208,34 @@ def test_a_poison_row_is_set_aside_and_does_not_block_its_order(sql, connect, ap
     ]
 
 
-def test_what_was_sent_before_the_broker_went_away_is_marked(sql, connect, app, broker, settings):
+class GoneAfterOne:
+    """An application whose broker goes away after one message."""
+
+    def __init__(self, app):
+        self._app, self._sent = app, 0
+
+    def send_task(self, *args, **options):
+        if self._sent:
+            raise OperationalError("gone")
+        self._sent += 1
+        self._app.send_task(*args, **options)
+
+
+def test_what_was_sent_before_the_broker_went_away_is_marked(sql, connect, app, broker):
     place_order(sql)
-    with connect() as conn, conn.transaction():
-        send_due(conn, app)
+    place_order(sql)
+    with connect() as conn, conn.transaction(), pytest.raises(BrokerAwayError):
+        send_due(conn, GoneAfterOne(app))
+    assert rows(sql, "published_at IS NOT NULL") == [(True,), (False,)]
+    assert queue_lengths(broker, QUEUES)["orders"] == 1
+
+
+def test_a_broker_that_takes_nothing_is_away(sql, connect, app, broker):
     place_order(sql)
     broker.execute_command("CONFIG", "SET", "maxmemory", "1")
     with connect() as conn, conn.transaction(), pytest.raises(BrokerAwayError):
         send_due(conn, app)
-    assert rows(sql, "published_at IS NOT NULL") == [(True,), (False,)]
+    assert rows(sql, "published_at IS NOT NULL") == [(False,)]
 
 
 def test_a_broker_that_does_not_listen_is_away_within_seconds(sql, connect, settings, telemetry):
