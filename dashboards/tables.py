@@ -16,7 +16,10 @@ from dashboards.panels import Panel, dress, mappings, prometheus_target
 LOKI = models.DataSourceRef(type_val="loki", uid="${loki}")
 TEMPO = models.DataSourceRef(type_val="tempo", uid="${tempo}")
 # Of a row of a list of traces: the whole story of its order, in the same dashboard set.
-STORY = ("Its spans and log lines", "/d/order?var-trace=${__data.fields.traceID}")
+STORY = (
+    "Its spans and log lines",
+    "/d/order?var-trace=${__data.fields.traceID}&${__url_time_range}",
+)
 TRACE_COLUMNS = (
     Column("traceID", "Trace", 110),
     Column("startTime", "Start", 170),

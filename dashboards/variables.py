@@ -59,7 +59,7 @@ def _queried(variable: Mapping[str, Any], asker: Asker, values: Values) -> Value
         return Value(found, alone=False)
     current = _current(variable)
     # What its author last looked at, where that exists here too; else the first, as Grafana does.
-    return Value([current] if current in found else found[:1] or [EVERYTHING])
+    return Value([current] if current in found else found[:1])
 
 
 def _found(variable: Mapping[str, Any], asker: Asker, values: Values) -> Sequence[str]:

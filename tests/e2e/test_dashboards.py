@@ -1,0 +1,60 @@
+"""Every panel has data after two minutes of load in the local mode."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from contextlib import suppress
+
+import pytest
+
+from dashboards.generate import FOLDER
+from dashboards.verify import main as verify
+from tests.servers import wait_until
+
+pytestmark = pytest.mark.e2e
+REQUESTS_PER_SECOND = 10
+# Two minutes: the windows of the panels, and the first point of each recorded series.
+PATIENCE_SECONDS = 120
+
+
+@pytest.fixture
+def load(system):
+    """Customers who shop while the test lasts."""
+    assert system.run("load", str(REQUESTS_PER_SECOND)).returncode == 0
+    yield
+    assert system.run("load", "0").returncode == 0
+
+
+def empty_panels(system, report, **chosen) -> list[str]:
+    """Return the panels that `verify` finds without rows, and why."""
+    ports = {name: system.url(name, "") for name in ("PROMETHEUS_PORT", "GRAFANA_PORT")}
+    words = ["--prometheus", ports["PROMETHEUS_PORT"], "--loki", ports["GRAFANA_PORT"]]
+    words += ["--tempo", f"{ports['GRAFANA_PORT']}/tempo", "--json", str(report)]
+    words += [f"--var={name}={value}" for name, value in chosen.items()]
+    code = verify([*words, str(FOLDER)])
+    found = [one for panels in json.loads(report.read_text()).values() for one in panels]
+    bad = [
+        f"{one['dashboard']}/{one['panel']}: {one['missing'] or one['reason']}"
+        for one in found
+        if one["state"] in ("empty", "error") and not one["only_in_docker"]
+    ]
+    assert (code == 0) == (not bad)
+    assert {one["dashboard"] for one in found} == {path.stem for path in FOLDER.glob("*.json")}
+    assert not [one for one in found if "wants" in one["reason"] or "no address" in one["reason"]]
+    return bad
+
+
+def test_every_panel_of_every_dashboard_has_rows_after_two_minutes_of_load(system, load, tmp_path):
+    trace_id = uuid.uuid4().hex
+    order = system.place_order(trace_id)
+    seen: list[list[str]] = []
+
+    def all_have_rows() -> bool:
+        found = empty_panels(system, tmp_path / "verify.json", order=order["id"], trace=trace_id)
+        seen.append(found)
+        return not found
+
+    with suppress(AssertionError):
+        wait_until(all_have_rows, PATIENCE_SECONDS, interval=5)
+    assert seen[-1] == []
