@@ -13,11 +13,13 @@ import time
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from weakref import WeakSet
 
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
 from . import semconv
+from .line_writer import LineWriter
 from .traces import current_span
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from .settings import TelemetrySettings
 
+_writers: WeakSet[LineWriter] = WeakSet()
 _MAX_STACK = 6000
 _MAX_BODY = 8192
 # Libraries that complain about exports, once a minute and message at most.
@@ -184,7 +187,8 @@ class JsonHandler(logging.Handler):
         self, descriptor: int | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         super().__init__()
-        self._descriptor = descriptor
+        self._writer = LineWriter(sys.stdout.fileno() if descriptor is None else descriptor)
+        _writers.add(self._writer)
         self._clock = clock
         self._quiet_until: dict[tuple[str, str], float] = {}
         self.formatter: JsonFormatter = JsonFormatter()
@@ -199,18 +203,24 @@ class JsonHandler(logging.Handler):
             self.handleError(record)
 
     def write(self, line: Line) -> None:
-        """Write a line, and hand it on."""
-        _write(self._fd(), self.formatter.line(line))
+        """Write a line at once, and hand it on."""
+        self._writer.now(self.formatter.line(line))
         if JsonHandler.sink is not None:
             JsonHandler.sink.written(line)
+
+    def write_soon(self, line: Line) -> None:
+        """Write a line with others, if there is somebody to flush them, and hand it on."""
+        sink = JsonHandler.sink
+        if sink is None:
+            self._writer.now(self.formatter.line(line))
+        else:
+            self._writer.soon(self.formatter.line(line))
+            sink.written(line)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
         """Accept only our formatter: dictConfig sets one where a formatter is named."""
         if isinstance(fmt, JsonFormatter):
             self.formatter = fmt
-
-    def _fd(self) -> int:
-        return sys.stdout.fileno() if self._descriptor is None else self._descriptor
 
     def _is_repeated(self, record: logging.LogRecord) -> bool:
         key, now = (record.name, str(record.msg)[:200]), self._clock()
@@ -225,7 +235,7 @@ class JsonHandler(logging.Handler):
 def say(message: str, *_: Any) -> None:
     """Write a line from a signal handler: straight to standard output, past all locks."""
     line = Line("signal", time.time(), _SEVERITIES[logging.INFO], message.strip(), None, {})
-    _write(1, JsonFormatter().line(line))
+    os.write(1, JsonFormatter().line(line))
 
 
 def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[str, Any]) -> None:
@@ -239,17 +249,17 @@ def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[s
     handlers = logging.root.handlers
     if len(handlers) == 1 and type(handlers[0]) is JsonHandler and not logger.handlers:
         line = Line(logger.name, time.time(), _SEVERITIES[level], body, current_ids(), attributes)
-        handlers[0].write(line)
+        handlers[0].write_soon(line)
         return
     record = logging.LogRecord(logger.name, level, "", 0, body, None, None)
     record.__dict__.update(attributes)
     logger.handle(record)
 
 
-def _write(descriptor: int, line: bytes) -> None:
-    written = os.write(descriptor, line)
-    while written < len(line):
-        written += os.write(descriptor, line[written:])
+def flush_lines() -> None:
+    """Write the lines that wait."""
+    for writer in list(_writers):
+        writer.flush()
 
 
 def logging_config(settings: TelemetrySettings) -> dict[str, Any]:

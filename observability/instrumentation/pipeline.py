@@ -27,6 +27,8 @@ _logger = logging.getLogger(__name__)
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0)
 # One line a minute and process while the receiver is away.
 COMPLAIN_EVERY_SECONDS = 60.0
+# How long counts and lines that wait for others may wait.
+TICK_SECONDS = 0.2
 
 
 class Sender(Protocol):
@@ -94,8 +96,10 @@ class Pipeline:
         *,
         signals: Iterable[Signal],
         is_dropping: Callable[[], bool],
+        on_tick: Callable[[], None],
     ) -> None:
         self._settings = settings
+        self._on_tick = on_tick
         self._make_sender = make_sender
         self._is_dropping = is_dropping
         self.signals = tuple(signals)
@@ -124,6 +128,11 @@ class Pipeline:
         self.thread_ident = None
         self._begin()
 
+    @property
+    def has_thread(self) -> bool:
+        """Return whether somebody exports, and settles counts, in this process."""
+        return self._thread is not None
+
     def put(self, signal: Signal, item: Any) -> None:
         """Queue an item, or drop and count it when the queue is full."""
         queue = signal.queue
@@ -132,7 +141,7 @@ class Pipeline:
             return
         queue.append(item)
         if self._thread is None:
-            self._start()
+            self.start()
         elif len(queue) == self._settings.batch_size:
             self._wake.set()
 
@@ -151,6 +160,7 @@ class Pipeline:
     def shutdown(self, timeout_seconds: float) -> None:
         """Export what waits, within the time given; count the rest as dropped."""
         self._deadline = time.monotonic() + timeout_seconds
+        self._on_tick()
         thread = self._thread
         if thread is not None:
             self._wake.set()
@@ -160,13 +170,15 @@ class Pipeline:
                 self._sender.close()
                 thread.join(timeout_seconds / 2)
         self._closed = True
+        self._on_tick()
         for signal in self.signals:
             left = len(signal.queue) + signal.settle()
             signal.queue.clear()
             if left:
                 signal.dropped("shutdown", left)
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, if this process has none."""
         with self._start_lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="telemetry-export", daemon=True)
@@ -175,10 +187,15 @@ class Pipeline:
 
     def _run(self) -> None:
         self.thread_ident = threading.get_ident()
+        due = time.monotonic() + self._settings.delay_seconds
         while True:
-            self._wake.wait(self._settings.delay_seconds)
+            woken = self._wake.wait(min(TICK_SECONDS, self._settings.delay_seconds))
             self._wake.clear()
             stopping = self._deadline is not None
+            self._on_tick()
+            if not (woken or stopping or time.monotonic() >= due):
+                continue
+            due = time.monotonic() + self._settings.delay_seconds
             for signal in self.signals:
                 self._drain(signal)
             with self._idle:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace as trace_api
 
 from . import otlp, semconv
-from .forking import GATE, call_in_children
-from .logs import JsonHandler
+from .forking import call_in_children
+from .logs import JsonHandler, flush_lines
 from .metrics import Metrics
 from .multiprocess import mark_alive
+from .pending import PendingCount
 from .pipeline import Pipeline, Sender, Signal
 from .resource import make_resource
 from .sampling import Sampler
@@ -111,6 +112,7 @@ class Telemetry:
             self._make_sender,
             signals=(self._spans, self._logs),
             is_dropping=is_dropping or (lambda: False),
+            on_tick=self.settle,
         )
         self._scopes: dict[str, bytes] = {}
         self._encodes = settings.exporter == "lean" and settings.protocol != "grpc"
@@ -119,8 +121,7 @@ class Telemetry:
             make_resource(settings, identity),
             Sampler(settings),
             sink=self._export_span if settings.traces_export else self._discard,
-            count_exported=self._ended,
-            count_unsampled=self._ended_unsampled,
+            count_unsampled=self._count_unsampled,
             slow_seconds=settings.slow_seconds,
         )
         self.tracer: Tracer = self._own_tracer()
@@ -129,11 +130,11 @@ class Telemetry:
     def _make_counters(self) -> None:
         counter = self.metrics.counter
         ended = counter(semconv.TELEMETRY_SPANS_ENDED)
-        self._ended = ended.labels("true").inc
-        self._ended_unsampled = ended.labels("false").inc
+        self._ended = PendingCount(ended.labels("true").inc)
+        self._unsampled = PendingCount(ended.labels("false").inc)
         self._dropped = counter(semconv.TELEMETRY_SPANS_DROPPED)
         self._dropped.zero([(reason,) for reason in semconv.DROP_REASONS])
-        self._lines = counter(semconv.TELEMETRY_LOG_LINES).labels()
+        self._lines = PendingCount(counter(semconv.TELEMETRY_LOG_LINES).labels().inc)
         self._spans = Signal(
             "traces",
             self.settings.queue_size,
@@ -186,8 +187,9 @@ class Telemetry:
 
     def written(self, line: Line) -> None:
         """Count a log line, and queue it unless the exporting thread wrote it."""
-        with GATE:
-            self._lines.inc()
+        self._lines.raise_by_one()
+        if not self.pipeline.has_thread:
+            self.pipeline.start()
         if not self._exports_logs or threading.get_ident() == self.pipeline.thread_ident:
             return
         if not self._encodes:
@@ -198,7 +200,19 @@ class Telemetry:
             scope = self._scopes[line.logger] = otlp.scope(line.logger)
         self.pipeline.put(self._logs, (scope, otlp.encode_log(line)))
 
+    def settle(self) -> None:
+        """Write the lines and hand on the counts that wait."""
+        flush_lines()
+        for pending in (self._ended, self._unsampled, self._lines):
+            pending.settle()
+
+    def _count_unsampled(self) -> None:
+        self._unsampled.raise_by_one()
+        if not self.pipeline.has_thread:
+            self.pipeline.start()
+
     def _export_span(self, span: RecordedSpan) -> None:
+        self._ended.raise_by_one()
         if not self._encodes:
             self.pipeline.put(self._spans, span)
             return
@@ -208,8 +222,9 @@ class Telemetry:
             scope = span.tracer.encoded_scope = otlp.scope(name, version or "")
         self.pipeline.put(self._spans, (scope, otlp.encode_span(span)))
 
-    def _discard(self, span: RecordedSpan) -> None:
-        """Export nothing: OTEL_TRACES_EXPORTER is `none`."""
+    def _discard(self, span: RecordedSpan) -> None:  # noqa: ARG002
+        """Export nothing: OTEL_TRACES_EXPORTER is not `otlp`."""
+        self._count_unsampled()
 
     def _make_sender(self) -> Sender:
         if self._encodes:

@@ -51,6 +51,7 @@ class RecordedTelemetry(Telemetry):
         super().__init__(settings, {"service.name": "test"})
 
     def _export_span(self, span: RecordedSpan) -> None:
+        self._ended.raise_by_one()
         self.spans.append(span)
 
     @property
@@ -87,6 +88,7 @@ class RecordedTelemetry(Telemetry):
         Raises:
             AssertionError: when there is no such series; it lists the family's.
         """
+        self.settle()
         name = f"{metric.name}_count" if metric.kind == "histogram" else metric.name
         seen: list[dict[str, str]] = []
         for family in self.metrics.registry.collect():

@@ -336,7 +336,6 @@ class RecordingTracerProvider(trace_api.TracerProvider):
         resource: Who speaks; read anew by each export, since a fork changes it.
         sampler: Decides about each trace that begins, or enters, here.
         sink: Takes a span that is to be exported.
-        count_exported: Called for every span that ended and is exported.
         count_unsampled: Called for every span that ended and is not.
         slow_seconds: From when on a watched trace counts as slow.
     """
@@ -347,14 +346,12 @@ class RecordingTracerProvider(trace_api.TracerProvider):
         sampler: Sampler,
         *,
         sink: Callable[[RecordedSpan], None],
-        count_exported: Callable[[], None],
         count_unsampled: Callable[[], None],
         slow_seconds: float,
     ) -> None:
         self.resource = resource
         self.sampler = sampler
         self._sink = sink
-        self._count_exported = count_exported
         self._count_unsampled = count_unsampled
         self._slow_ns = int(slow_seconds * 1e9)
         self.tracers: dict[tuple[str, str], RecordingTracer] = {}
@@ -378,7 +375,6 @@ class RecordingTracerProvider(trace_api.TracerProvider):
         """Export a span, or decide whether the trace that it watched is kept."""
         if span._context[3] & 1:  # type: ignore[index]
             span.exported = True
-            self._count_exported()
             self._sink(span)
             return
         root = span.local_root
@@ -398,7 +394,6 @@ class RecordingTracerProvider(trace_api.TracerProvider):
                 continue
             span.exported = True
             span._attributes[semconv.ATTR_KEPT_BECAUSE] = reason
-            self._count_exported()
             self._sink(span)
 
     def _reason_to_keep(self, root: RecordedSpan) -> str | None:
