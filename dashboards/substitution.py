@@ -10,6 +10,8 @@ from datetime import timedelta
 
 VARIABLE = re.compile(r"\$\{(\w+)(?:\.\w+)?(?::([^}]+))?\}|\$(\w+)|\[\[(\w+)(?::(\w+))?\]\]")
 EVERYTHING = ".*"
+# Not what `re.escape` takes besides: PromQL refuses the backslash before a `-`.
+SPECIAL = re.compile(r"[\\^$*+?.()|{}\[\]]")
 JOINED: Mapping[str, Callable[[Sequence[str]], str]] = {
     "csv": ",".join,
     "raw": ",".join,
@@ -43,8 +45,8 @@ class Value:
         if self.alone:
             return self.values[0] if self.values else ""
         if len(self.values) == 1:
-            return re.escape(self.values[0])
-        return f"({'|'.join(map(re.escape, self.values))})" if self.values else EVERYTHING
+            return _literal(self.values[0])
+        return f"({'|'.join(map(_literal, self.values))})" if self.values else EVERYTHING
 
     def first(self) -> Value:
         """Return the value that the first copy of a repeated panel has."""
@@ -52,6 +54,11 @@ class Value:
 
 
 Values = Mapping[str, Value]
+
+
+def _literal(text: str) -> str:
+    """Return a pattern that matches a text, for a string of PromQL, where a backslash is two."""
+    return SPECIAL.sub(r"\\\\\g<0>", text)
 
 
 def built_in(window: timedelta, step: timedelta, scrape: timedelta) -> dict[str, Value]:

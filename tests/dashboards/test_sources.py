@@ -149,10 +149,15 @@ def test_a_variable_of_every_kind_has_a_value(variable, written):
 
 @pytest.mark.parametrize(
     ("form", "written"),
-    [("", "(a\\.b|c)"), (":regex", "(a\\.b|c)"), (":pipe", "a.b|c"), (":csv", "a.b,c")],
+    [
+        ("", r"(a\\.b-c|d)"),
+        (":regex", r"(a\\.b-c|d)"),
+        (":pipe", "a.b-c|d"),
+        (":csv", "a.b-c,d"),
+    ],
 )
 def test_several_values_are_written_as_the_query_asks(form, written):
-    many = {"v": Value(["a.b", "c"], alone=False)}
+    many = {"v": Value(["a.b-c", "d"], alone=False)}
     assert substitute(f"x=${{v{form}}}", many) == f"x={written}"
 
 
