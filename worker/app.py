@@ -51,6 +51,11 @@ def share_memory(**_: object) -> None:
     gc.freeze()
 
 
+def pass_lines_on(**_: object) -> None:
+    """Make the pool's lines JSON: its logger has no handler and, made anew, passes nothing on."""
+    get_logger().propagate = True
+
+
 def create_celery(settings: Settings) -> Celery:
     """Build and wire the worker; nothing is started before Celery forks."""
     app = Celery(ORDERS_WORKER, set_as_current=False)
@@ -61,8 +66,7 @@ def create_celery(settings: Settings) -> Celery:
     if settings.telemetry.multiproc_dir:
         progress.watch(app, process.progress, settings.telemetry.multiproc_dir)
     signals.worker_before_create_process.connect(share_memory)
-    # The pool's logger has no handler and passes nothing on: its lines would not be JSON.
-    get_logger().propagate = True
+    signals.worker_before_create_process.connect(pass_lines_on)
     instrument_worker(
         app,
         start=process.start_telemetry,

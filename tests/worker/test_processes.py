@@ -112,6 +112,8 @@ def test_orders_of_a_killed_child_are_done_by_its_successor(world, sql):
     for child in children_of(worker):
         child.send_signal(signal.SIGKILL)
     wait_until(lambda: all_confirmed(sql, orders) and nothing_left(sql), 90)
+    assert "exited with 'signal 9 (SIGKILL)'" in world.log("orders-worker")
+    assert all(line.startswith("{") for line in world.log("orders-worker").splitlines())
     charged = [line for line in ledger(world) if line["kind"] == "charge"]
     assert len(charged) == len({line["order_id"] for line in charged}) == 4
 
