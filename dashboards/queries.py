@@ -20,7 +20,8 @@ REQUESTS = kit.HTTP_SERVER_REQUEST_DURATION.name
 OK = f'{kit.HTTP_RESPONSE_STATUS_CODE}!~"5.."'
 ERROR = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"5.."'
 HANDLED = f'{kit.STATE}=~"succeeded|failed"'
-# Servers and back ends are scraped every 15 s, not every 5 s as `$__rate_interval` supposes.
+# Servers and back ends are scraped every 15 s, and what Tempo counts arrives late;
+# `$__rate_interval` supposes 5 s.
 RARELY = "1m"
 # Labels that tell one alert of a name from another.
 ALERT_OBJECTS = ("slo", "burn", kit.QUEUE, "job", kit.DEPENDENCY, kit.POOL, kit.CACHE, kit.REASON)
@@ -343,7 +344,7 @@ def service_graph() -> str:
 
     Labels: client, server, connection_type (`call` where the spans name no other kind).
     """
-    rate = "rate(traces_service_graph_request_total[$__rate_interval])"
+    rate = f"rate(traces_service_graph_request_total[{RARELY}])"
     summed = f"sum by (client, server, connection_type) ({rate})"
     return f'label_replace({summed}, "connection_type", "call", "connection_type", "")'
 
@@ -353,14 +354,14 @@ def span_seconds() -> str:
 
     Labels: service, span_name, span_kind.
     """
-    rate = 'rate(traces_spanmetrics_latency_sum{service=~"$service"}[$__rate_interval])'
+    rate = f'rate(traces_spanmetrics_latency_sum{{service=~"$service"}}[{RARELY}])'
     return f"topk(15, sum by (service, span_name, span_kind) ({rate}))"
 
 
 def queue_wait_from_spans() -> str:
     """Return the p95 between sending and processing, measured from spans, seconds."""
     name = "traces_service_graph_request_messaging_system_seconds_bucket"
-    return f"histogram_quantile(0.95, sum by (le) (rate({name}[$__rate_interval])))"
+    return f"histogram_quantile(0.95, sum by (le) (rate({name}[{RARELY}])))"
 
 
 # Inside the servers: only where their exporters run, that is in Docker.

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from alerts.spec import load_objectives
 from dashboards.generate import FOLDER, boards, main
@@ -54,6 +56,23 @@ def test_a_dashboard_can_be_provisioned_anywhere(uid):
     assert board.get("id") is None
     chosen = {v["name"] for v in board["templating"]["list"] if v["type"] == "datasource"}
     assert set(re.findall(r'"uid": "\$\{(\w+)\}"', text)) <= chosen
+
+
+@pytest.mark.parametrize("uid", sorted(UIDS))
+def test_a_dashboard_is_what_grafana_s_schema_says(uid):
+    def without_annotations(text):
+        # The SDK's schema knows none of the keys that give a mark its words.
+        return {k: v for k, v in json.loads(text).items() if k != "annotations"}
+
+    text = (FOLDER / f"{uid}.json").read_text()
+    read = Dashboard.from_json(json.loads(text))
+    assert without_annotations(json.dumps(read, cls=JSONEncoder)) == without_annotations(text)
+
+
+def test_a_key_that_the_schema_does_not_know_would_be_noticed():
+    board = {**DASHBOARDS["home"], "pannels": []}
+    read = Dashboard.from_json(board)
+    assert "pannels" not in json.loads(json.dumps(read, cls=JSONEncoder))
 
 
 @pytest.mark.parametrize("uid", sorted(UIDS))
