@@ -147,6 +147,16 @@ class Project:
         ids = self.compose("ps", "--all", "--quiet").split()
         return json.loads(run("docker", "inspect", *ids)) if ids else []
 
+    def stored_kib(self) -> dict[str, int]:
+        """Return the size of each store's volume."""
+        names = ("loki", "tempo", "prometheus", "postgres", "broker")
+        mounts = [word for name in names for word in ("-v", f"{self.name}_{name}:/{name}:ro")]
+        busybox = f"busybox:{pulled()['busybox']}"
+        folders = [f"/{name}" for name in names]
+        command = ["docker", "run", "--rm", "--network", "none", *mounts, busybox]
+        lines = run(*command, "du", "-sk", *folders).splitlines()
+        return {line.split("/")[-1]: int(line.split()[0]) for line in lines}
+
     def left_over(self) -> list[str]:
         """Return what of this project is still there."""
         label = f"label=com.docker.compose.project={self.name}"

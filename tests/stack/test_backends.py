@@ -222,4 +222,4 @@ def test_the_edge_asks_again_only_when_that_is_safe():
     retried = [line.strip() for line in directives if "proxy_next_upstream " in line]
     assert retried == ["proxy_next_upstream error timeout;"]
     assert not [line for line in directives if "non_idempotent" in line]
-    assert "server orders:8000 resolve max_fails=1 fail_timeout=2s;" in text
+    assert "server orders:8000 resolve max_fails=0;" in text
