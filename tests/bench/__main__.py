@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +65,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=3000, help="per round and variant")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
     parser.add_argument("--no-docs", action="store_true", help="leave docs/benchmarks.md alone")
+    parser.add_argument("--note", default="", help="a word on the machine's state, for the page")
     return parser.parse_args()
 
 
@@ -86,6 +88,12 @@ def answers(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+def serves(port: int) -> bool:
+    """Return whether the cached read answers 200."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{ORDER_PATH}", timeout=10) as answer:
+        return bool(answer.status == 200)
+
+
 def start_server(
     stack: ExitStack, folder: Path, variant: str, redis_port: int, sink: str
 ) -> Server:
@@ -102,7 +110,7 @@ def start_server(
         running(
             [*command, "tests.bench.app:create_app()"],
             log=folder / f"{variant.strip('%')}.log",
-            ready=lambda: answers(port),
+            ready=lambda: serves(port),
             cwd=ROOT,
             env=environment(variant, port, redis_port, sink, metrics),
         )
@@ -169,7 +177,7 @@ def measure_once(server: Server, requests: int) -> tuple[float, float, float]:
     before = sum(cpu_seconds(pid) for pid in pids)
     command = [sys.executable, "-m", "tests.bench.load", str(server.port), ORDER_PATH]
     output = subprocess.run(
-        [*command, str(requests), "4"], check=True, capture_output=True, text=True, cwd=ROOT
+        [*command, str(requests), "4"], check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT
     ).stdout
     # Exports of the last requests are part of their cost.
     time.sleep(0.7)
