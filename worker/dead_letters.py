@@ -130,31 +130,43 @@ def main(arguments: list[str], conn: Connection[Any], out: TextIO) -> int:
     Returns:
         Exit code: 0, 1 when there is no such dead letter, 2 when the words make no sense.
     """
-    text: str | None = ""
-    match arguments:
-        case ["list"]:
-            text = "".join(_line(letter) + "\n" for letter in waiting(conn))
-        case ["show", number] if number.isdecimal():
-            letter = find(conn, int(number))
-            text = json.dumps(asdict(letter), default=str, indent=2) + "\n" if letter else None
-        case ["replay", "all"]:
-            text = f"{replay(conn, [letter.id for letter in waiting(conn)])} replayed\n"
-        case ["replay", number] if number.isdecimal():
-            text = "1 replayed\n" if replay(conn, [int(number)]) else None
-        case ["discard", number] if number.isdecimal():
-            text = "1 discarded\n" if discard(conn, int(number)) else None
-        case ["poison"]:
-            text = "".join(f"{line}\n" for line in poison(conn))
-        case ["poison", "discard"]:
-            text = f"{discard_poison(conn)} discarded\n"
-        case _:
-            sys.stderr.write(USAGE)
-            return 2
+    try:
+        text = _run(arguments, conn)
+    except ValueError:
+        sys.stderr.write(USAGE)
+        return 2
     if text is None:
         sys.stderr.write("there is no such dead letter that waits; see list\n")
         return 1
     out.write(text)
     return 0
+
+
+def _run(arguments: list[str], conn: Connection[Any]) -> str | None:
+    """Return what the command says, or None when there is no such dead letter."""
+    match arguments:
+        case ["list"]:
+            return "".join(_line(letter) + "\n" for letter in waiting(conn))
+        case ["replay", "all"]:
+            return f"{replay(conn, [letter.id for letter in waiting(conn)])} replayed\n"
+        case ["poison"]:
+            return "".join(f"{line}\n" for line in poison(conn))
+        case ["poison", "discard"]:
+            return f"{discard_poison(conn)} discarded\n"
+        case [word, number] if number.isdecimal():
+            return _run_on_one(word, int(number), conn)
+    raise ValueError(arguments)
+
+
+def _run_on_one(word: str, number: int, conn: Connection[Any]) -> str | None:
+    if word == "replay":
+        return "1 replayed\n" if replay(conn, [number]) else None
+    if word == "discard":
+        return "1 discarded\n" if discard(conn, number) else None
+    if word == "show":
+        letter = find(conn, number)
+        return json.dumps(asdict(letter), default=str, indent=2) + "\n" if letter else None
+    raise ValueError(word)
 
 
 def _line(letter: DeadLetter) -> str:

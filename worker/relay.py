@@ -134,6 +134,17 @@ def create_producer(settings: Settings, telemetry: Telemetry) -> Celery:
     return app
 
 
+def create_relay(settings: Settings, switchboard: Switchboard, telemetry: Telemetry) -> Relay:
+    """Build and wire the relay; nothing is connected yet."""
+    arguments = connection_arguments(settings.database, ORDERS_RELAY)
+    return Relay(
+        lambda: psycopg.connect(**arguments, autocommit=True),
+        create_producer(settings, telemetry),
+        connect_broker(settings),
+        switchboard.now,
+    )
+
+
 def main() -> int:
     """Run the relay until TERM; return the exit code."""
     settings = Settings.from_env_or_exit(user="orders_worker")
@@ -152,13 +163,7 @@ def main() -> int:
     start_metrics_server(
         settings.telemetry, settings.relay_metrics_port, relay_collectors(settings)
     )
-    arguments = connection_arguments(settings.database, ORDERS_RELAY)
-    relay = Relay(
-        lambda: psycopg.connect(**arguments, autocommit=True),
-        create_producer(settings, telemetry),
-        connect_broker(settings),
-        switchboard.now,
-    )
+    relay = create_relay(settings, switchboard, telemetry)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     logger.info("the relay runs")

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from aiosmtpd.controller import Controller
 
+from observability.instrumentation.testing import recorded_telemetry
 from service.orders import Currency, Item, place
 from tests.servers import free_port
 from tests.worker.processes import Mailbox
@@ -35,11 +36,20 @@ def server(mailbox):
     controller.stop()
 
 
-def make_mailer(port, is_down=lambda: False):
-    storage = SharedStorage("smtp", os.getpid, lambda *_: None)
-    circuit = Circuit(storage, is_outage=is_outage)
-    # Without a current span no span is made, and telemetry is not asked.
-    return Mailer("127.0.0.1", port, circuit=circuit, telemetry=None, is_down=is_down)
+@pytest.fixture
+def telemetry():
+    with recorded_telemetry() as telemetry:
+        yield telemetry
+
+
+@pytest.fixture
+def make_mailer(telemetry):
+    def make(port, is_down=lambda: False):
+        storage = SharedStorage("smtp", os.getpid, lambda *_: None)
+        circuit = Circuit(storage, is_outage=is_outage)
+        return Mailer("127.0.0.1", port, circuit=circuit, telemetry=telemetry, is_down=is_down)
+
+    return make
 
 
 def test_a_message_says_what_became_of_the_order_and_carries_its_trace():
@@ -57,14 +67,14 @@ def test_copies_of_a_message_share_its_id_and_other_kinds_do_not():
     assert compose(ORDER, "cancelled", None)["Message-ID"] != first
 
 
-def test_the_server_gets_the_message(server, mailbox):
+def test_the_server_gets_the_message(server, mailbox, make_mailer):
     assert (
         make_mailer(server.port).send(ORDER, "cancelled") == f"{ORDER_ID}.cancelled@orders.example"
     )
     assert mailbox.messages[0]["Subject"] == "Your order is cancelled"
 
 
-def test_nobody_listening_is_unavailable():
+def test_nobody_listening_is_unavailable(make_mailer):
     with pytest.raises(MailUnavailableError):
         make_mailer(free_port()).send(ORDER, "confirmed")
 
@@ -73,13 +83,13 @@ def test_nobody_listening_is_unavailable():
     ("answer", "error"),
     [("451 later", MailUnavailableError), ("554 never", MailRefusedError)],
 )
-def test_a_refusal_is_for_now_or_for_good(server, mailbox, answer, error):
+def test_a_refusal_is_for_now_or_for_good(server, mailbox, make_mailer, answer, error):
     mailbox.refuse = answer
     with pytest.raises(error, match=answer.split()[1]):
         make_mailer(server.port).send(ORDER, "confirmed")
 
 
-def test_refusals_for_good_leave_the_circuit_closed(server, mailbox):
+def test_refusals_for_good_leave_the_circuit_closed(server, mailbox, make_mailer):
     mailbox.refuse = "554 never"
     mailer = make_mailer(server.port)
     for _ in range(2 * FAIL_MAX):
@@ -87,7 +97,7 @@ def test_refusals_for_good_leave_the_circuit_closed(server, mailbox):
             mailer.send(ORDER, "confirmed")
 
 
-def test_after_five_outages_nobody_is_asked(server, mailbox):
+def test_after_five_outages_nobody_is_asked(server, mailbox, make_mailer):
     down = [True]
     mailer = make_mailer(server.port, lambda: down[0])
     for _ in range(FAIL_MAX):
