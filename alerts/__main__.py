@@ -8,7 +8,7 @@ from pathlib import Path
 
 from alerts.detection_page import detection_page
 from alerts.errors import AlertsError
-from alerts.layout import AUTHOR, ROOT, all_files, rendered
+from alerts.layout import AUTHOR, ROOT, all_files, left_alone, rendered
 from alerts.promtool import find_all, run_tests
 from alerts.refusals import refuse
 from alerts.spec import load_objectives
@@ -83,7 +83,8 @@ def _check() -> int:
 def _strangers(files: dict[Path, str]) -> list[Path]:
     """Return files that an earlier run wrote and this one would not."""
     found = (p for folder in {path.parent for path in files} for p in folder.glob("*.yml"))
-    return sorted(p for p in found if p not in files and AUTHOR in p.read_text("utf-8"))
+    known = {*files, *left_alone()}
+    return sorted(p for p in found if p not in known and AUTHOR in p.read_text("utf-8"))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ ROOT = HERE.parent
 RULES = HERE / "rules"
 STACK = ROOT / "observability" / "stack"
 STACK_RULES = STACK / "rules"
+SCRAPE = ROOT / "observability" / "scrape"
 
 # What the local mode scrapes; a test holds it to the file that the local mode writes.
 LOCAL_JOBS = (
@@ -43,7 +44,7 @@ def jobs(path: Path) -> list[str]:
 
 def docker_jobs() -> list[str]:
     """Return the jobs that our own compose file adds to the stack's."""
-    files = sorted((ROOT / "observability" / "scrape").glob("*.yml"))
+    files = sorted(SCRAPE.glob("*.yml"))
     return [job for path in files for job in jobs(path)]
 
 
@@ -64,26 +65,48 @@ def slo_files(
 
 def other_files() -> dict[Path, list[Group]]:
     """Return the files that are the same in every profile."""
-    return {
+    files = {
         RULES / "common" / "orders.yml": [symptoms_orders.group()],
         RULES / "common" / "queues.yml": [symptoms_queue.group()],
         RULES / "common" / "dependencies.yml": [symptoms_dependencies.group()],
         RULES / "common" / "telemetry.yml": [telemetry.group()],
         RULES / "docker" / "delivery.yml": [telemetry.delivery_docker()],
-        RULES / "docker" / "targets.yml": [meta.targets(docker_jobs())],
         RULES / "local" / "delivery.yml": [telemetry.delivery_local()],
         RULES / "local" / "targets.yml": [meta.targets(LOCAL_JOBS)],
         RULES / "local" / "monitoring.yml": [meta.group()],
-        STACK_RULES / "monitoring.yml": [meta.group()],
-        STACK_RULES / "targets.yml": [meta.targets(stack_jobs())],
-        STACK_RULES / "backends.yml": [backends.group()],
     }
+    return files | _files_of_neighbours()
+
+
+def _files_of_neighbours() -> dict[Path, list[Group]]:
+    """Return the files that are made from other rooms, as far as those were copied along."""
+    files: dict[Path, list[Group]] = {}
+    if SCRAPE.is_dir():
+        files[RULES / "docker" / "targets.yml"] = [meta.targets(docker_jobs())]
+    if STACK.is_dir():
+        files[STACK_RULES / "monitoring.yml"] = [meta.group()]
+        files[STACK_RULES / "targets.yml"] = [meta.targets(stack_jobs())]
+        files[STACK_RULES / "backends.yml"] = [backends.group()]
+    return files
+
+
+def left_alone() -> set[Path]:
+    """Return the files that cannot be made anew because the room they come from is not here."""
+    tests = RULES / "docker" / "tests" / "targets.test.yml"
+    docker = set() if SCRAPE.is_dir() else {RULES / "docker" / "targets.yml", tests}
+    return docker | (set() if STACK.is_dir() else {RULES / "local" / "tests" / MONITORING})
 
 
 def all_files() -> dict[Path, list[Group]]:
     """Return every rule file and its groups."""
     profiles = [load_profile(name) for name in PROFILES]
     return dict(slo_files(load_objectives(), profiles)) | other_files()
+
+
+def every_group() -> list[Group]:
+    """Return each kind of group once, whichever rooms were copied along."""
+    files = all_files().values()
+    return [*(group for groups in files for group in groups), backends.group(), meta.group()]
 
 
 def header(path: Path) -> str:
@@ -112,15 +135,18 @@ def rendered() -> dict[Path, str]:
     for folder, names in _target_jobs().items():
         path = folder / "tests" / "targets.test.yml"
         texts[path] = target_tests(meta.targets(names), names, header(path))
-    return texts | {RULES / "local" / "tests" / MONITORING: _monitoring_tests()}
+    if STACK.is_dir():
+        texts[RULES / "local" / "tests" / MONITORING] = _monitoring_tests()
+    return texts
 
 
 def _target_jobs() -> dict[Path, list[str]]:
-    return {
-        RULES / "docker": docker_jobs(),
-        RULES / "local": list(LOCAL_JOBS),
-        STACK_RULES: stack_jobs(),
-    }
+    found = {RULES / "local": list(LOCAL_JOBS)}
+    if SCRAPE.is_dir():
+        found[RULES / "docker"] = docker_jobs()
+    if STACK.is_dir():
+        found[STACK_RULES] = stack_jobs()
+    return found
 
 
 def _monitoring_tests() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from alerts.durations import show
-from alerts.layout import all_files
+from alerts.layout import every_group
 from alerts.model import Alert
 from alerts.spec import Objective, load_objectives
 from alerts.windows import load_profile
@@ -65,10 +65,9 @@ def speeds() -> list[Speed]:
 def alerts_by_dashboard() -> dict[str, list[str]]:
     """Return by dashboard uid the names of the alerts that lead there."""
     found: dict[str, set[str]] = {}
-    for groups in all_files().values():
-        for rule in (rule for group in groups for rule in group.rules if isinstance(rule, Alert)):
-            url = rule.annotations.get("dashboard_url", "")
-            if "/d/" in url:
-                uid = url.split("/d/", 1)[1].split("?", 1)[0]
-                found.setdefault(uid, set()).add(rule.name)
+    for rule in (rule for group in every_group() for rule in group.rules):
+        url = rule.annotations.get("dashboard_url", "") if isinstance(rule, Alert) else ""
+        if "/d/" in url:
+            uid = url.split("/d/", 1)[1].split("?", 1)[0]
+            found.setdefault(uid, set()).add(rule.name)
     return {uid: sorted(names) for uid, names in sorted(found.items())}
