@@ -31,7 +31,7 @@ def group() -> Group:
 def _collector_queue() -> Alert:
     job = equal(JOB, COLLECTOR.name)
     size = f"max_over_time({series(QUEUE_SIZE, job)}[2m])"
-    capacity = f"max_over_time({series(QUEUE_CAPACITY, job)}[2m])"
+    capacity = f"max_over_time({series(QUEUE_CAPACITY)}[2m])"
     return threshold(
         "CollectorQueueFilling",
         f"max by (exporter) (\n  {size} / {capacity}\n) > {QUEUE_RATIO}",

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from alerts.durations import number
 
 BASE = 1000
+# Steps are multiples of 1/1024, which floats add without error; else a sum that is off in its last
+# bit reads as a counter that was reset.
+EXACT = 1024
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def counter(phases: Sequence[Phase], role: str, share: int) -> str:
         if phase.gone:
             parts.append("stale" + (f" _x{phase.steps - 1}" if phase.steps > 1 else ""))
             continue
-        step = phase.count(role) / share
+        step = round(phase.count(role) / share * EXACT) / EXACT
         first = step if phase.restart else value + step
         more = phase.steps - 1
         parts.append(f"{number(first)}+{number(step)}x{more}" if more else number(first))

@@ -18,13 +18,18 @@ TRAFFIC_RATIO = 0.2
 TRAFFIC_BASELINE = 1
 
 P99 = f"job:{HTTP_SERVER_REQUEST_DURATION.name}:p99_rate5m"
+TRAFFIC = "orders:requests:rate10m"
+TRAFFIC_BEFORE = "orders:requests_before:rate1h"
 CUSTOMERS = (equal(JOB, ORDERS), differ(HTTP_ROUTE, "/livez", "/readyz"))
 SUCCEEDED = (*CUSTOMERS, differ(HTTP_RESPONSE_STATUS_CODE, "5.."))
 
 
 def group() -> Group:
     """Return the API's rules."""
-    return Group("orders", (_p99(), _p99_high(), _down(), _workers_missing(), _traffic_dropped()))
+    recordings = (_p99(), *_traffic())
+    return Group(
+        "orders", (*recordings, _p99_high(), _down(), _workers_missing(), _traffic_dropped())
+    )
 
 
 def _p99() -> Recording:
@@ -78,14 +83,20 @@ def _workers_missing() -> Alert:
     )
 
 
+def _traffic() -> tuple[Recording, Recording]:
+    rate = f"rate({series(HTTP_SERVER_REQUEST_DURATION, *CUSTOMERS, part='_count')}"
+    return (
+        Recording(TRAFFIC, f"sum({rate}[10m]))"),
+        Recording(TRAFFIC_BEFORE, f"sum({rate}[1h] offset 10m))"),
+    )
+
+
 def _traffic_dropped() -> Alert:
-    requests = series(HTTP_SERVER_REQUEST_DURATION, *CUSTOMERS, part="_count")
-    before = f"sum(rate({requests}[1h] offset 10m))"
     return threshold(
         "OrdersTrafficDropped",
         # `or … * 0`: when every series is gone the traffic is 0, not unknown.
-        f"(sum(rate({requests}[10m])) or {before} * 0) < {TRAFFIC_RATIO} * {before}\n"
-        f"and {before} > {TRAFFIC_BASELINE}",
+        f"({TRAFFIC} or {TRAFFIC_BEFORE} * 0) < {TRAFFIC_RATIO} * {TRAFFIC_BEFORE}\n"
+        f"and {TRAFFIC_BEFORE} > {TRAFFIC_BASELINE}",
         hold=minutes(10),
         severity=TICKET,
         service=ORDERS,

@@ -59,8 +59,8 @@ def test_the_fast_alert_of_availability_reads_as_designed():
         "annotations": {
             "summary": "orders-availability burns its error budget too fast (fast)",
             "description": "Requests of customers are not answered with a server error. Over 1h"
-            ' the budget of 30d burns {{ $value | printf "%.1f" }} times as fast as it may; this alert'
-            " is for more than 14.4.",
+            ' the budget of 30d burns {{ $value | printf "%.1f" }} times as fast as it may; this'
+            " alert is for more than 14.4.",
             "runbook_url": "alerts/runbooks/OrdersAvailabilityBudgetBurn.md",
             "dashboard_url": "http://127.0.0.1:3000/d/slo?var-slo=orders-availability",
         },
