@@ -223,3 +223,5 @@ def test_the_edge_asks_again_only_when_that_is_safe():
     assert retried == ["proxy_next_upstream error timeout;"]
     assert not [line for line in directives if "non_idempotent" in line]
     assert "server orders:8000 resolve max_fails=0;" in text
+    again = text.split("location @again {")[1]
+    assert again.split(";")[0].strip() == "if ($request_method !~ ^(GET|HEAD)$) { return 502"
