@@ -13,6 +13,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import threading
 from typing import TYPE_CHECKING, NamedTuple
 from zlib import crc32
 
@@ -47,6 +48,7 @@ class ExemplarFile:
         self.epoch = 0
         self._map: mmap.mmap | None = None
         self._slots: dict[str, int] = {}
+        self._lock = threading.Lock()
         call_in_children(self)
 
     def after_fork(self) -> None:
@@ -54,12 +56,14 @@ class ExemplarFile:
         self.epoch += 1
         self._map = None
         self._slots = {}
+        self._lock = threading.Lock()
 
     def slot(self, key: str) -> int:
         """Return the place of a bucket's exemplar, or 0 when the file is full."""
-        place = self._slots.get(key)
-        if place is None:
-            place = self._slots[key] = self._append(key.encode())
+        with self._lock:
+            place = self._slots.get(key)
+            if place is None:
+                place = self._slots[key] = self._append(key.encode())
         return place
 
     def put(self, place: int, trace_id: int, value: float, timestamp: float) -> None:
@@ -84,7 +88,9 @@ class ExemplarFile:
 
     def _open(self) -> mmap.mmap:
         path = self._folder / f"exemplars_{os.getpid()}.bin"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
+        # A file that is mapped must never shrink: touching what is gone ends the process.
+        path.unlink(missing_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             os.ftruncate(descriptor, _FIRST_SIZE)
             self._map = mmap.mmap(descriptor, _FIRST_SIZE)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,6 +112,24 @@ def test_a_buckets_newest_exemplar_wins_and_a_torn_one_is_left_out(tmp_path: Pat
     assert set(read_exemplars(path)) == {"a"}
     keep_newest(found, {"a": found["a"]._replace(timestamp=150.0, trace_id="old")})
     assert found["a"].trace_id == f"{2:032x}"
+
+
+def test_threads_that_observe_first_at_once_share_one_file(tmp_path: Path) -> None:
+    for attempt in range(50):
+        file = ExemplarFile(tmp_path)
+        start = threading.Barrier(8)
+
+        def observe(number: int, file: ExemplarFile = file, start: Any = start) -> None:
+            start.wait()
+            for bucket in range(20):
+                file.put(file.slot(f"{number}/{bucket}"), 1, 0.1, 1.0)
+
+        threads = [threading.Thread(target=observe, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(read_exemplars(tmp_path / f"exemplars_{os.getpid()}.bin")) == 160, attempt
 
 
 def test_the_exemplars_file_is_bounded(tmp_path: Path) -> None:
