@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kombu.transport import TRANSPORT_ALIASES
+from kombu import transport as kombu_transport
 from kombu.transport import redis as kombu_redis
 from kombu.transport.virtual import QoS as LocalQoS
 
@@ -48,4 +48,6 @@ class Transport(kombu_redis.Transport):
 
 def use_transport() -> None:
     """Let kombu find this transport where it would find its own."""
-    TRANSPORT_ALIASES["redis"] = f"{__name__}:{Transport.__name__}"
+    kombu_transport.TRANSPORT_ALIASES["redis"] = f"{__name__}:{Transport.__name__}"
+    # Somebody in this process may have connected before; kombu remembers what it found then.
+    kombu_transport._transport_cache.pop("redis", None)

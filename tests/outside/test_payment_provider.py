@@ -231,7 +231,7 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
         try:
             if requests.post(f"{url}/v1/charges", json=body, headers=headers, timeout=5).ok:
                 answered.append(order_id)
-        except requests.ConnectionError:
+        except requests.RequestException:
             pass
         if len(answered) == 20:
             os.killpg(process.pid, signal.SIGKILL)

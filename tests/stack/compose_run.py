@@ -146,28 +146,24 @@ def come_back(sut: Project, shop: Shop, order: str) -> None:
 
 
 COUNTED = {
-    "requests": 'sum(http_server_request_duration_seconds_count{job="orders"})',
-    "spans": 'sum({__name__=~"otelcol_receiver_accepted_spans(_total)?"})',
-    "span_bytes": "sum(tempo_distributor_bytes_received_total)",
-    "log_lines": 'sum({__name__=~"otelcol_receiver_accepted_log_records(_total)?"})',
-    "log_bytes": "sum(loki_distributor_bytes_received_total)",
-    "samples": "sum(prometheus_tsdb_head_samples_appended_total)",
-    "series": "sum(prometheus_tsdb_head_series)",
+    "requests": 'http_server_request_duration_seconds_count{job="orders"}',
+    "spans": "tempo_distributor_spans_received_total",
+    "span_bytes": "tempo_distributor_bytes_received_total",
+    "log_lines": "loki_distributor_lines_received_total",
+    "log_bytes": "loki_distributor_bytes_received_total",
+    "samples": "prometheus_tsdb_head_samples_appended_total",
 }
 
 
 def measure_load(sut: Project, shop: Shop, minutes: float) -> dict[str, float]:
     """Let the load run and return what was counted and stored meanwhile."""
-
-    def counted() -> dict[str, float]:
-        values = {name: shop.query(query).get("", 0) for name, query in COUNTED.items()}
-        return values | {f"{name}_kib": size for name, size in sut.stored_kib().items()}
-
-    wait_until(lambda: shop.query(COUNTED["requests"]), seconds=60, interval=1)
-    before = counted()
+    before = sut.stored_kib()
     settle(minutes * 60)
-    after = counted()
-    cost = {name: round(after[name] - before[name], 1) for name in after} | {"minutes": minutes}
+    window = f"{max(60, int(minutes * 60))}s"
+    cost: dict[str, float] = {"minutes": minutes}
+    for name, metric in COUNTED.items():
+        cost[name] = round(shop.query(f"sum(increase({metric}[{window}]))").get("", 0))
+    cost |= {f"{name}_kib": kib - before[name] for name, kib in sut.stored_kib().items()}
     say(f"in {minutes} minutes of the default load: {cost}")
     return cost
 

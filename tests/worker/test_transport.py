@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from celery import Celery
+from kombu import Connection
 from kombu.transport.redis import Transport as KombuTransport
 
 from observability.instrumentation.settings import TelemetrySettings
@@ -19,16 +20,19 @@ def broker(start_redis):
     return start_redis(durable=True)
 
 
-@pytest.fixture
-def connection(broker):
-    settings = Settings(
+def settings_of(broker):
+    return Settings(
         database=DatabaseSettings(user="x", password="x"),
         cache=RedisSettings(port=1),
         broker=RedisSettings(port=broker.port),
         telemetry=TelemetrySettings(),
     )
+
+
+@pytest.fixture
+def connection(broker):
     app = Celery("test", set_as_current=False)
-    configure(app, settings)
+    configure(app, settings_of(broker))
     with app.connection_for_read() as connection:
         yield connection
 
@@ -42,6 +46,15 @@ def held(connection):
     message = queue.get(timeout=5)
     assert not queue.channel.qos.can_consume()
     return message
+
+
+def test_the_mended_transport_is_used_although_somebody_connected_before(broker):
+    with Connection(f"redis://127.0.0.1:{broker.port}/0") as before:
+        before.connect()
+    app = Celery("test", set_as_current=False)
+    configure(app, settings_of(broker))
+    with app.connection_for_read() as connection:
+        assert isinstance(connection.transport, Transport)
 
 
 def test_the_address_of_the_broker_leads_to_the_mended_transport(connection):
