@@ -212,6 +212,9 @@ def few_bad_events(cases: SLOCases, tier: Tier, *, enough: bool) -> Case:
         case.expect(at * cases.step, cases.firing(tier), "{}", 1)
     else:
         case.expect_nothing(at * cases.step, cases.firing(tier))
+        # The last of the trickle counts only now, and has to hold as long as the alert asks.
+        end = sum(phase.steps for phase in [*phases, tail]) - 1
+        case.expect_nothing(end * cases.step, cases.firing(tier))
     return case
 
 
