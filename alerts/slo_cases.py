@@ -241,8 +241,10 @@ def idle(cases: SLOCases) -> Case:
     end = 20 * cases.step
     case.expect(end, f"{TOTAL}{base}{own}", f"{TOTAL}{base}{labels}", 0)
     case.expect(end, f"{BAD}{base}{own}", f"{BAD}{base}{labels}", 0)
-    case.expect_nothing(end, f"{ERROR_RATIO}{base}{own}")
-    case.expect_nothing(end, f"{BURN_RATE}{base}{own}")
+    for window in cases.windows:
+        suffix = cases.profile.suffix(window)
+        case.expect_nothing(end, f"{ERROR_RATIO}{suffix}{own}")
+        case.expect_nothing(end, f"{BURN_RATE}{suffix}{own}")
     case.expect_alerts(end, cases.objective.alert, [])
     case.expect_alerts(end, SLO_DATA_MISSING, [])
     return case

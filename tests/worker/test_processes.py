@@ -262,10 +262,11 @@ def test_a_worker_that_could_not_acknowledge_takes_messages_again(world, sql, br
 
 
 def test_e_mails_wait_while_the_mail_server_is_down(world, sql):
+    # Before the worker starts: a running one looks at the switches once a second only.
+    set_world_fault(world, "email_down")
     world.start_provider()
     world.start_worker()
     world.start_relay()
-    set_world_fault(world, "email_down")
     place_order(sql)
     retried = {"queue": "emails", "task": TASK_SEND_ORDER_EMAIL, "state": "retried"}
     wait_until(lambda: (world.worker_metric("celery_tasks_total", **retried) or 0) >= 2, 90)
