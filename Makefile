@@ -106,7 +106,7 @@ $(UV): requirements-install.lock
 		echo "Installing python3-venv, which Debian keeps apart …" && apt-get install -y -q python3-venv >/dev/null; } || \
 		{ echo "make: $(PYTHON) cannot make a virtual environment. On Debian: apt-get install python3-venv"; exit 1; }
 	@echo "Preparing $(VENV) with $$($(PYTHON) --version) …"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PY) -m pip install -q --disable-pip-version-check --require-hashes -r requirements-install.lock
 	@touch $@
 
