@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers import PROGRAMS, Postgres, Redis, running_postgres, running_redis
+
+LOG_TAIL_CHARACTERS = 6_000
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
+    """Show, where a test fails, the end of every log that its processes wrote."""
+    report = yield
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if report.failed and folder is not None:
+        for log in sorted(folder.rglob("*.log")):
+            tail = log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
+            report.sections.append((f"end of {log.relative_to(folder)}", tail))
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from .forking import unforked
 from .settings import LOGS_PATH, TRACES_PATH
 from .transport import Verdict
 
@@ -36,7 +37,8 @@ class ContribSender:
     def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:  # noqa: ARG002
         """Send a batch; the exporter has tried again on its own before it gives up."""
         batch = items if signal == "traces" else [self._record(line) for line in items]
-        result = self._exporters[signal].export(batch)
+        with unforked():
+            result = self._exporters[signal].export(batch)
         accepted = result is SpanExportResult.SUCCESS or result.name == "SUCCESS"
         return (Verdict.ACCEPTED if accepted else Verdict.REFUSED), 0
 

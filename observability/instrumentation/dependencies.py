@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from . import semconv
+from .forking import unforked
 from .metrics import family
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ class _Probe:
 
     def _run(self) -> None:
         try:
-            is_up, problem = self._check() is not False, "it says so"
+            with unforked():
+                is_up, problem = self._check() is not False, "it says so"
         except Exception as error:  # noqa: BLE001 - whatever it is, the dependency is down
             is_up, problem = False, f"{type(error).__name__}: {error}"
         if self._was_up and not is_up:

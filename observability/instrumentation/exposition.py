@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import prometheus_client
 from prometheus_client import CollectorRegistry
 
+from .forking import unforked
 from .multiprocess import claim, family_collector, mark_alive
 from .settings import SettingsError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
     from wsgiref.simple_server import WSGIServer
+
+    from prometheus_client.metrics_core import Metric as Family
 
     from .metrics import Collector
     from .settings import TelemetrySettings
@@ -56,8 +59,25 @@ def make_registry(
     elif own is not None:
         registry.register(own)
     for collector in collectors:
-        registry.register(collector)
+        registry.register(_Unforked(collector))
     return registry
+
+
+class _Unforked:
+    """A collector that no fork interrupts: it may connect to anything."""
+
+    def __init__(self, collector: Collector) -> None:
+        self._collector = collector
+
+    def describe(self) -> list[Family]:
+        """Return the families without values, where the collector can tell."""
+        describe = getattr(self._collector, "describe", None)
+        return list(describe()) if describe is not None else []
+
+    def collect(self) -> list[Family]:
+        """Return all families at once; a generator would leave the block half done."""
+        with unforked():
+            return list(self._collector.collect())
 
 
 class MetricsServer:

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from .forking import unforked
 from .otlp import rejected_items
 from .settings import LOGS_PATH, TRACES_PATH
 
@@ -100,18 +101,20 @@ class HttpTransport:
         return (Verdict.RETRY if response.status in _RETRYABLE else Verdict.REFUSED), 0
 
     def _connected(self, timeout: float) -> http.client.HTTPConnection:
-        if self._connection is None:
-            self._connection = self._new_connection()
-        self._connection.timeout = timeout
-        if self._connection.sock is not None:
+        if self._connection is not None and self._connection.sock is not None:
             self._connection.sock.settimeout(timeout)
-        return self._connection
+            return self._connection
+        with unforked():
+            connection = self._new_connection(timeout)
+            connection.connect()
+        self._connection = connection
+        return connection
 
-    def _new_connection(self) -> http.client.HTTPConnection:
+    def _new_connection(self, timeout: float) -> http.client.HTTPConnection:
         if not self._secure:
-            return http.client.HTTPConnection(self._host, self._port)
+            return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         context = ssl.create_default_context(cafile=self._certificate or None)
-        return http.client.HTTPSConnection(self._host, self._port, context=context)
+        return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
 
 
 def _headers(extra: Mapping[str, str], *, zipped: bool) -> dict[str, str]:
