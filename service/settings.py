@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 HIGHEST_PORT = 65535
+HIGHEST_QUEUE_LIMIT = 10_000_000
 EXIT_CODE = 2
 # Ourselves, and the names that Compose gives; a browser led here under another name is refused.
 TRUSTED_HOSTS = ("localhost", "127.0.0.1", "[::1]", "orders", "edge")
@@ -70,6 +71,8 @@ class Settings:
     Args:
         rate_limit: Requests per second that one client address may make; 0 is no limit.
         bind_host: Address that the API listens on.
+        queue_limit: Messages that a queue may hold before an alert says so; the broker's memory
+            is the true limit, and a message takes about 2 kB of it.
         trusted_hosts: Host names that are answered; `*` means all.
         trusted_proxies: Reverse proxies in front whose X-Forwarded-For counts.
         load_rate: Requests per second of the customers.
@@ -90,6 +93,7 @@ class Settings:
     workers: int = 2
     threads: int = 4
     worker_concurrency: int = 4
+    queue_limit: int = 10_000
     rate_limit: float = 300.0
     trusted_hosts: tuple[str, ...] = TRUSTED_HOSTS
     trusted_proxies: int = 0
@@ -124,6 +128,9 @@ class Settings:
             workers=reader.integer("ORDERS_WORKERS", 2, low=1, high=64),
             threads=reader.integer("ORDERS_THREADS", 4, low=1, high=64),
             worker_concurrency=reader.integer("ORDERS_WORKER_CONCURRENCY", 4, low=1, high=64),
+            queue_limit=reader.integer(
+                "ORDERS_QUEUE_LIMIT", 10_000, low=1, high=HIGHEST_QUEUE_LIMIT
+            ),
             rate_limit=reader.number("ORDERS_RATE_LIMIT", 300.0, low=0),
             trusted_hosts=read_words(reader, "ORDERS_TRUSTED_HOSTS", TRUSTED_HOSTS),
             trusted_proxies=reader.integer("ORDERS_TRUSTED_PROXIES", 0, low=0, high=4),

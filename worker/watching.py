@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from observability.instrumentation.metrics import Collector
     from service.settings import Settings
 
-# The broker's memory is the limit: a message takes about 2 kB of it.
-QUEUE_LIMIT_MESSAGES = 10_000
-
 
 def relay_collectors(settings: Settings) -> Iterable[Collector]:
     """Return what the relay exposes: the queues and the dead letters, which outlive the worker."""
@@ -46,7 +43,7 @@ def relay_collectors(settings: Settings) -> Iterable[Collector]:
         lambda: connect_broker(settings),
         QUEUES,
         scheduled=scheduled,
-        limits=dict.fromkeys(QUEUES, QUEUE_LIMIT_MESSAGES),
+        limits=dict.fromkeys(QUEUES, settings.queue_limit),
         priority_steps=PRIORITY_STEPS,
     )
     yield ScrapeGauge(ORDERS_DEAD_LETTER_TASKS, lambda: _dead_letters(settings))
