@@ -21,6 +21,7 @@ class Finding:
         rows: Series, streams or traces that its queries yield together.
         missing: Metrics that its queries name and that have no series.
         reason: What the back end refused, or why it was skipped.
+        seconds: How long the slowest of its queries took.
         only_in_docker: Whether it needs the exporters of the Docker mode.
     """
 
@@ -30,6 +31,7 @@ class Finding:
     rows: int = 0
     missing: list[str] = field(default_factory=list)
     reason: str = ""
+    seconds: float = 0.0
     only_in_docker: bool = False
 
     @property
@@ -52,7 +54,16 @@ def as_text(findings: Sequence[Finding]) -> str:
         f"{counts[HAS_ROWS]} panels with rows, {counts[EMPTY]} empty, {counts[FAILED]} refused"
         f" ({docker} of these only in docker), {counts[SKIPPED]} skipped"
     )
-    return "\n".join([*lines, sums, *_reasons(findings)])
+    return "\n".join([*lines, sums, *_slowest(findings), *_reasons(findings)])
+
+
+def _slowest(findings: Sequence[Finding]) -> list[str]:
+    """Return which panel waits longest for an answer."""
+    slowest = max(findings, key=lambda one: one.seconds, default=None)
+    if slowest is None or not slowest.seconds:
+        return []
+    took = f"{1000 * slowest.seconds:.0f} ms"
+    return [f"slowest query {took}: {slowest.dashboard} / {slowest.panel}"]
 
 
 def _reasons(findings: Sequence[Finding]) -> list[str]:

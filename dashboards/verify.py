@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import promql_parser
@@ -27,6 +28,9 @@ from dashboards.variables import values_of
 
 OURS = Path(__file__).parent / "json"
 KINDS = ("prometheus", "loki", "tempo")
+# As many as a panel has pixels; Grafana asks for no more either.
+POINTS = 1000
+SHORTEST_STEP = timedelta(seconds=15)
 # Pairs, since the parser's constants cannot be keys.
 SIGNS = (
     (promql_parser.MatchOp.Equal, "="),
@@ -101,7 +105,9 @@ class Verifier:
                     wanted = " ".join(f"--var {name}=…" for name in names_in(target.expr))
                     finding.reason = f"wants a trace id: {wanted}"
                     return
+                began = monotonic()
                 finding.rows += self._rows(target, expr)
+                finding.seconds = max(finding.seconds, monotonic() - began)
                 if target.kind == "prometheus":
                     self._explain(expr, finding)
         except UnreachableError:
@@ -188,7 +194,9 @@ def main(arguments: Sequence[str]) -> int:
         sys.stderr.write("--var wants NAME=VALUE\n")
         return 2
     try:
-        ends = {kind: BackEnd(url) for kind in KINDS if (url := getattr(options, kind))}
+        window = timedelta(minutes=options.window)
+        step = max(SHORTEST_STEP, window / POINTS)
+        ends = {k: BackEnd(url, window, step) for k in KINDS if (url := getattr(options, k))}
         verifier = Verifier(ends, chosen, timedelta(seconds=options.scrape_interval))
         findings = verify(read_dashboards(options.paths or [OURS]), verifier)
     except (DashboardError, BackEndError) as error:
@@ -209,6 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loki", metavar="URL")
     parser.add_argument("--tempo", metavar="URL")
     parser.add_argument("--var", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--window", type=int, default=15, metavar="MINUTES", help="(15)")
     parser.add_argument("--scrape-interval", type=int, default=5, metavar="SECONDS", help="(5)")
     parser.add_argument("--docker", action="store_true", help="rows only in docker count too")
     parser.add_argument("--json", type=Path, metavar="FILE")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -59,6 +60,7 @@ def test_a_dashboard_with_data_passes(prometheus, tmp_path):
     done = verify("--prometheus", prometheus, path)
     assert done.returncode == 0, done.stderr
     assert "1 panels with rows, 0 empty" in done.stdout
+    assert re.search(r"^slowest query \d+ ms: a / Builds$", done.stdout, re.MULTILINE)
 
 
 def test_an_empty_panel_fails_and_its_missing_metric_is_named(prometheus, tmp_path):
@@ -69,6 +71,12 @@ def test_an_empty_panel_fails_and_its_missing_metric_is_named(prometheus, tmp_pa
     (found,) = json.loads((tmp_path / "v.json").read_text())["a"]
     assert found["state"] == "empty"
     assert found["missing"] == ["nobody_emits_this_total"]
+
+
+def test_the_window_is_what_the_caller_says(prometheus, tmp_path):
+    path = write(tmp_path / "a.json", panel("Long", "vector($__range_s) > 4000"))
+    assert verify("--prometheus", prometheus, path).returncode == 1
+    assert verify("--prometheus", prometheus, path, "--window", 120).returncode == 0
 
 
 def test_a_query_that_prometheus_refuses_fails_with_its_words(prometheus, tmp_path):

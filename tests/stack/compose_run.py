@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 from tests.servers import wait_until
-from tests.stack.composed import ROOT, project
+from tests.stack.composed import project
 from tests.stack.docker import (
     Project,
     engine,
@@ -28,6 +28,7 @@ from tests.stack.docker import (
     service_of,
 )
 from tests.stack.edges import walk
+from tests.stack.footprint import FIGURES, measure
 from tests.stack.shop import Readers, Shop, settle
 from tests.stack.test_correlation import rule_files
 
@@ -145,29 +146,6 @@ def come_back(sut: Project, shop: Shop, order: str) -> None:
     shop.wait_for_status(order)
 
 
-COUNTED = {
-    "requests": 'http_server_request_duration_seconds_count{job="orders"}',
-    "spans": "tempo_distributor_spans_received_total",
-    "span_bytes": "tempo_distributor_bytes_received_total",
-    "log_lines": "loki_distributor_lines_received_total",
-    "log_bytes": "loki_distributor_bytes_received_total",
-    "samples": "prometheus_tsdb_head_samples_appended_total",
-}
-
-
-def measure_load(sut: Project, shop: Shop, minutes: float) -> dict[str, float]:
-    """Let the load run and return what was counted and stored meanwhile."""
-    before = sut.stored_kib()
-    settle(minutes * 60)
-    window = f"{max(60, int(minutes * 60))}s"
-    cost: dict[str, float] = {"minutes": minutes}
-    for name, metric in COUNTED.items():
-        cost[name] = round(shop.query(f"sum(increase({metric}[{window}]))").get("", 0))
-    cost |= {f"{name}_kib": kib - before[name] for name, kib in sut.stored_kib().items()}
-    say(f"in {minutes} minutes of the default load: {cost}")
-    return cost
-
-
 def table(sut: Project) -> list[dict[str, Any]]:
     """Return and print user, rights, limit and memory of each container."""
     memory = mebibytes()
@@ -231,7 +209,7 @@ def everything(sut: Project, minutes: float) -> None:
             scale_and_kill(sut, shop, order)
             live_without_telemetry(sut, shop)
             come_back(sut, shop, order)
-            cost = measure_load(sut, shop, minutes)
+            cost = measure(sut, shop, minutes)
             rows = table(sut)
             check_table(rows)
             write({"timings_s": sut.timings, "stubs": stubs, "cost": cost, "containers": rows})
@@ -248,9 +226,8 @@ def everything(sut: Project, minutes: float) -> None:
 
 def write(figures: dict[str, Any]) -> None:
     """Leave the figures in build/compose.json."""
-    path = ROOT / "build" / "compose.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1))
+    FIGURES.parent.mkdir(exist_ok=True)
+    FIGURES.write_text(json.dumps(figures, indent=1))
 
 
 def main() -> int:
