@@ -25,9 +25,9 @@ from observability.instrumentation.settings import SettingsError
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
 from service import outbox
 from service.database import connection_arguments
-from service.faults import Switchboard
+from service.faults import Switchboard, mark
 from service.idempotency import purge_expired_keys
-from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE
+from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE, SPAN_RELAY_PAUSE
 from service.settings import Settings, exit_for
 from worker.broker import configure, connect_broker
 from worker.sending import BrokerAwayError, resend_lost, send_due
@@ -35,6 +35,8 @@ from worker.watching import relay_collectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.trace import Tracer
 
     from service.faults import Faults
 
@@ -58,6 +60,7 @@ class Relay:
         app: Knows the broker; made with `create_producer`.
         broker: Reads what the broker holds.
         faults: Tells whether the relay is dead on purpose.
+        tracer: Makes the span of a pause, since no message has one then.
     """
 
     def __init__(
@@ -66,7 +69,9 @@ class Relay:
         app: Celery,
         broker: redis.Redis,
         faults: Callable[[], Faults],
+        tracer: Tracer,
     ) -> None:
+        self._tracer = tracer
         self._connect = connect
         self._app = app
         self._broker = broker
@@ -94,12 +99,18 @@ class Relay:
     def _work(self, conn: psycopg.Connection[Any]) -> None:
         while not self._stopped.is_set():
             if self._faults().relay_dead:
-                self._stopped.wait(POLL_SECONDS)
+                self._play_dead()
                 continue
             if not self._send_batch(conn):
                 self._look_after(conn)
                 self._wait(conn)
             self._pause = FAILURE_PAUSE_SECONDS
+
+    def _play_dead(self) -> None:
+        with self._tracer.start_as_current_span(SPAN_RELAY_PAUSE):
+            mark("relay_dead", True)
+            while self._faults().relay_dead and not self._stopped.wait(POLL_SECONDS):
+                pass
 
     def _send_batch(self, conn: psycopg.Connection[Any]) -> int:
         away: BrokerAwayError | None = None
@@ -142,6 +153,7 @@ def create_relay(settings: Settings, switchboard: Switchboard, telemetry: Teleme
         create_producer(settings, telemetry),
         connect_broker(settings),
         switchboard.now,
+        telemetry.tracer,
     )
 
 

@@ -62,12 +62,12 @@ def connect(database):
 
 
 @pytest.fixture
-def start_relay(connect, app, broker):
+def start_relay(connect, app, broker, telemetry):
     """Start relays in threads; all are stopped at the end."""
     running = []
 
     def start(faults=Faults):
-        relay = Relay(connect, app, broker, faults)
+        relay = Relay(connect, app, broker, faults, telemetry.tracer)
         thread = threading.Thread(target=relay.run)
         thread.start()
         running.append((relay, thread))
@@ -274,7 +274,9 @@ def test_only_what_the_broker_does_not_hold_is_lost(sql, connect, app, broker):
     assert unsent == [(lost,)]
 
 
-def test_while_it_is_dead_on_purpose_it_sends_nothing(sql, start_relay, broker):
+def test_while_it_is_dead_on_purpose_it_sends_nothing_and_a_span_says_why(
+    sql, start_relay, broker, telemetry
+):
     dead = [True]
     start_relay(lambda: Faults(relay_dead=dead[0]))
     place_order(sql)
@@ -282,6 +284,8 @@ def test_while_it_is_dead_on_purpose_it_sends_nothing(sql, start_relay, broker):
         wait_until(lambda: queue_lengths(broker, QUEUES)["orders"], 2)
     dead[0] = False
     wait_until(lambda: queue_lengths(broker, QUEUES)["orders"] == 1, 5)
+    (event,) = telemetry.span("pause relay").events
+    assert event.attributes["feature_flag.key"] == "relay_dead"
 
 
 def test_it_comes_back_when_the_database_does(sql, start_relay, broker, database):
