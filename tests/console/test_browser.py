@@ -126,20 +126,27 @@ def order(live: Running) -> str:
     return format(root.get_span_context().trace_id, "032x")
 
 
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ('/explore?range=5m&expr=traces_spanmetrics_latency_bucket{service="orders"}', "main"),
+        ("/d/every-panel", 'section[aria-label="Lines of small"]'),
+    ],
+    ids=["metrics page", "p99 panel"],
+)
 def test_from_an_exemplar_to_its_trace_to_its_logs_and_back(
-    live: Running, order: str, page: Page
+    live: Running, order: str, page: Page, address: str, place: str
 ) -> None:
-    expr = 'traces_spanmetrics_latency_bucket{service="orders"}'
-    page.goto(f"{live.pages}/explore?range=5m&expr={expr}")
-    dot = """() => { const box = document.querySelector(".chart");
-        const chart = globalThis.echarts && echarts.getInstanceByDom(box);
+    page.goto(live.pages + address)
+    dot = """(place) => { const box = document.querySelector(`${place} [_echarts_instance_]`);
+        const chart = box && echarts.getInstanceByDom(box);
         const data = chart && chart.getOption().series.find((one) => one.id === "exemplars").data;
         if (!data || !data.length) return null;
-        const place = chart.convertToPixel({gridIndex: 0}, data[0].value);
+        const at = chart.convertToPixel({gridIndex: 0}, data[0].value);
         const { left, top } = box.getBoundingClientRect();
-        return [left + place[0], top + place[1]]; }"""
-    wait_until(lambda: (page.reload(), page.wait_for_timeout(500), page.evaluate(dot))[-1])
-    page.mouse.click(*page.evaluate(dot))
+        return [left + at[0], top + at[1]]; }"""
+    wait_until(lambda: (page.reload(), page.wait_for_timeout(800), page.evaluate(dot, place))[-1])
+    page.mouse.click(*page.evaluate(dot, place))
     page.wait_for_url(f"**/trace/{order}*")
     expect(page.locator(".span")).to_have_count(2)
     page.get_by_role("link", name="Logs of this trace").click()
