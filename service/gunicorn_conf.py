@@ -13,6 +13,7 @@ from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from service.database import Database, connection_arguments
 from service.gunicorn_response import answer_in_one_piece
+from service.memory import share_memory
 from service.settings import Settings, require_metrics_folder
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def probe_cache() -> None:
 def collectors() -> Iterable[Collector]:
     """Return what the parent reads at each scrape."""
     return [DependencyProbes({"postgres": probe_database, "cache": probe_cache})]
+
+
+def pre_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001 - gunicorn counts them
+    """Let the workers share what is loaded."""
+    share_memory()
 
 
 def post_worker_init(worker: Worker) -> None:

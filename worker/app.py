@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING
 
 from billiard.util import get_logger
 from celery import Celery, signals
 
 from observability.instrumentation.celery import instrument_worker
+from service.memory import share_memory
 from service.semconv import ORDERS_WORKER, TASK_QUEUES
 from worker import progress
 from worker.broker import configure
@@ -39,16 +39,6 @@ def configure_worker(app: Celery, settings: Settings) -> None:
         task_soft_time_limit=SOFT_SECONDS,
         task_time_limit=HARD_SECONDS,
     )
-
-
-def share_memory(**_: object) -> None:
-    """Keep what the parent has loaded out of the children's garbage collections.
-
-    A collection writes to every object that it looks at, and a page that is written to is no
-    longer shared with the parent: half of each child's memory otherwise.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def pass_lines_on(**_: object) -> None:
