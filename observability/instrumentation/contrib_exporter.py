@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.resources import Resource
 
-    from .logs import Line
+    from .log_line import Line
     from .settings import TelemetrySettings
 
 

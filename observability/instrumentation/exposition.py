@@ -10,7 +10,8 @@ import prometheus_client
 from prometheus_client import CollectorRegistry
 
 from .forking import unforked
-from .multiprocess import claim, family_collector, mark_alive
+from .liveness import claim, mark_alive
+from .multiprocess import family_collector
 from .settings import SettingsError
 
 if TYPE_CHECKING:

@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from flask import got_request_exception
 from opentelemetry import context as context_api
-from opentelemetry.trace import (
-    INVALID_SPAN,
-    SpanKind,
-    StatusCode,
-    set_span_in_context,
-)
+from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from . import semconv
+from .flask_request import KNOWN_METHODS, RequestState
 from .flask_routes import excluded_paths, known_label_sets
 from .http_attributes import server_attributes
 from .logs import write_line
 from .propagation import format_traceparent, remote_context
-from .traces import RecordedSpan
+from .recorded_span import RecordedSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,9 +32,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("access")
 _STATE = "telemetry.request"
-# Where the contrib instrumentor leaves its span.
-_CONTRIB_SPAN = "opentelemetry-flask.span_key"
-_KNOWN_METHODS = frozenset(semconv.KNOWN_METHODS)
 _EXTENSION = "telemetry"
 PROBES = ("/livez", "/readyz", "/metrics")
 
@@ -89,47 +82,6 @@ def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
         state.learn_route()
 
 
-class RequestState:
-    """What is known of a request under way."""
-
-    __slots__ = (
-        "environ",
-        "error",
-        "method",
-        "route",
-        "span",
-        "started",
-        "status",
-        "streams",
-        "token",
-    )
-
-    def __init__(self, environ: dict[str, Any]) -> None:
-        method = environ.get("REQUEST_METHOD", "")
-        self.environ = environ
-        self.method = method if method in _KNOWN_METHODS else semconv.OTHER
-        self.span: Span = INVALID_SPAN
-        self.token: Any = None
-        self.route: str | None = None
-        self.status = 500
-        self.streams = True
-        self.error: BaseException | None = None
-        self.started = perf_counter()
-
-    def current_span(self) -> Span:
-        """Return our span, or the contrib instrumentor's."""
-        if self.token is not None:
-            return self.span
-        found: Span = self.environ.get(_CONTRIB_SPAN, INVALID_SPAN)
-        return found
-
-    def learn_route(self) -> None:
-        """Keep the template of the route that matched; Flask forgets it at the end."""
-        rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
-        if rule is not None:
-            self.route = rule.rule
-
-
 class Door:
     """The WSGI application around the app."""
 
@@ -143,7 +95,7 @@ class Door:
         self._excluded = excluded
         self._durations = telemetry.metrics.histogram(semconv.HTTP_SERVER_REQUEST_DURATION)
         active = telemetry.metrics.gauge(semconv.HTTP_SERVER_ACTIVE_REQUESTS)
-        self._active = {name: active.labels(name) for name in (*_KNOWN_METHODS, semconv.OTHER)}
+        self._active = {name: active.labels(name) for name in (*KNOWN_METHODS, semconv.OTHER)}
         self._children: dict[tuple[str, str, int], Any] = {}
 
     def zero(self, label_sets: Iterable[tuple[str, str, int]]) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 
 from .exposition import claim_directory, make_registry
+from .liveness import mark_alive
 from .logs import capture_strays
-from .multiprocess import family_collector, mark_alive
+from .multiprocess import family_collector
 from .telemetry import started_telemetry
 
 if TYPE_CHECKING:

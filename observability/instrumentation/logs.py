@@ -10,55 +10,21 @@ import logging
 import os
 import sys
 import time
-from datetime import UTC, datetime
-from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakSet
 
-import orjson
-from pythonjsonlogger.orjson import OrjsonFormatter
-
-from . import semconv
 from .line_writer import LineWriter
-from .traces import current_span
+from .log_line import SEVERITIES, STANDARD_FIELDS, JsonFormatter, Line, as_line, current_ids
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.trace import SpanContext
-
     from .settings import TelemetrySettings
 
 _writers: WeakSet[LineWriter] = WeakSet()
-_MAX_STACK = 6000
-_MAX_BODY = 8192
 # Libraries that complain about exports, once a minute and message at most.
 _NOISY = ("opentelemetry", "urllib3", "grpc")
 _QUIET_SECONDS = 60.0
-
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_STANDARD_COUNT = len(vars(logging.makeLogRecord({})))
-_OURS = frozenset(
-    {
-        semconv.LOG_TIMESTAMP,
-        semconv.LOG_SEVERITY,
-        semconv.LOG_BODY,
-        semconv.LOG_LOGGER,
-        semconv.LOG_TRACE_ID,
-        semconv.LOG_SPAN_ID,
-        semconv.LOG_TRACE_FLAGS,
-    }
-)
-_JSON = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-
-# Source: OpenTelemetry log data model, severity numbers.
-_SEVERITIES = {
-    logging.DEBUG: (5, "DEBUG"),
-    logging.INFO: (9, "INFO"),
-    logging.WARNING: (13, "WARNING"),
-    logging.ERROR: (17, "ERROR"),
-    logging.CRITICAL: (21, "CRITICAL"),
-}
 
 
 def log_extra(**values: Any) -> dict[str, Any]:
@@ -66,104 +32,7 @@ def log_extra(**values: Any) -> dict[str, Any]:
 
     The standard library refuses `message`, `name`, `args` and the like with a KeyError.
     """
-    return {f"{key}_" if key in _STANDARD else key: value for key, value in values.items()}
-
-
-def severity(record: logging.LogRecord) -> tuple[int, str]:
-    """Return number and name of a record's severity."""
-    known = _SEVERITIES.get(record.levelno)
-    return known or (max(1, min(24, record.levelno // 10 * 4 + 1)), record.levelname)
-
-
-def current_ids() -> SpanContext | None:
-    """Return the ids of the current span, if there is one."""
-    context = current_span().get_span_context()
-    return context if context[0] else None
-
-
-def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what a log call said besides its message, the exception included."""
-    values = record.__dict__
-    found: dict[str, Any] = {}
-    if len(values) > _STANDARD_COUNT:
-        # Extras come after what every record has.
-        for key, value in islice(values.items(), _STANDARD_COUNT, None):
-            # Celery repeats a task's arguments there: bytes, and what nobody should see.
-            if key not in _STANDARD and not (key == "data" and record.name.startswith("celery.")):
-                found[f"{key}_" if key in _OURS else key] = value
-    if record.exc_info and record.exc_info[1] is not None:
-        error = record.exc_info[1]
-        found[semconv.ATTR_EXCEPTION_TYPE] = type(error).__name__
-        found[semconv.ATTR_EXCEPTION_MESSAGE] = str(error)[:1000]
-        stack = logging.Formatter().formatException(record.exc_info)
-        found[semconv.ATTR_EXCEPTION_STACKTRACE] = stack[-_MAX_STACK:]
-    return found
-
-
-class JsonFormatter(OrjsonFormatter):
-    """python-json-logger's formatter, with the fields of OpenTelemetry's log data model.
-
-    It builds its few fields itself: the general machinery takes four times as long.
-    """
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the line, for use with any handler."""
-        return self.line(as_line(record)).decode()[:-1]
-
-    def line(self, line: Line) -> bytes:
-        """Return a line in UTF-8 with its line feed."""
-        fields: dict[str, Any] = {
-            semconv.LOG_TIMESTAMP: datetime.fromtimestamp(line.time, UTC),
-            semconv.LOG_SEVERITY: line.severity[1],
-            semconv.LOG_BODY: line.body,
-            semconv.LOG_LOGGER: line.logger,
-        }
-        span = line.span
-        if span is not None:
-            trace_id, span_id, _, flags, _, _ = span
-            fields[semconv.LOG_TRACE_ID] = f"{trace_id:032x}"
-            fields[semconv.LOG_SPAN_ID] = f"{span_id:016x}"
-            fields[semconv.LOG_TRACE_FLAGS] = flags & 1
-        fields.update(line.attributes)
-        try:
-            return orjson.dumps(fields, self._plain, _JSON)
-        except (TypeError, ValueError):
-            # Lone surrogates, circles, integers beyond 64 bits: shown as Python shows them.
-            harmless = {key: _harmless(value) for key, value in fields.items()}
-            return orjson.dumps(harmless, None, _JSON)
-
-    def _plain(self, value: Any) -> Any:
-        try:
-            return self.json_default(value) if self.json_default else str(value)
-        except Exception:  # noqa: BLE001 - a line with a strange value is still a line
-            return _harmless(value)
-
-
-def _harmless(value: Any) -> Any:
-    if isinstance(value, (bool, float, datetime, type(None))):
-        return value
-    try:
-        return str(value).encode("utf-8", "backslashreplace").decode()
-    except Exception:  # noqa: BLE001 - an object whose own text fails
-        return f"<{type(value).__name__}>"
-
-
-class Line(NamedTuple):
-    """One log line, free of the logging module."""
-
-    logger: str
-    time: float
-    severity: tuple[int, str]
-    body: str
-    span: SpanContext | None
-    attributes: dict[str, Any]
-
-
-def as_line(record: logging.LogRecord) -> Line:
-    """Return what a record says, with the ids of the current span."""
-    body = record.getMessage()[:_MAX_BODY]
-    attributes = attributes_of(record)
-    return Line(record.name, record.created, severity(record), body, current_ids(), attributes)
+    return {f"{key}_" if key in STANDARD_FIELDS else key: value for key, value in values.items()}
 
 
 class LineSink(Protocol):
@@ -234,7 +103,7 @@ class JsonHandler(logging.Handler):
 
 def say(message: str, *_: Any) -> None:
     """Write a line from a signal handler: straight to standard output, past all locks."""
-    line = Line("signal", time.time(), _SEVERITIES[logging.INFO], message.strip(), None, {})
+    line = Line("signal", time.time(), SEVERITIES[logging.INFO], message.strip(), None, {})
     os.write(1, JsonFormatter().line(line))
 
 
@@ -248,7 +117,7 @@ def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[s
         return
     handlers = logging.root.handlers
     if len(handlers) == 1 and type(handlers[0]) is JsonHandler and not logger.handlers:
-        line = Line(logger.name, time.time(), _SEVERITIES[level], body, current_ids(), attributes)
+        line = Line(logger.name, time.time(), SEVERITIES[level], body, current_ids(), attributes)
         handlers[0].write_soon(line)
         return
     record = logging.LogRecord(logger.name, level, "", 0, body, None, None)

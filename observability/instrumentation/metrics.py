@@ -18,8 +18,8 @@ from prometheus_client.utils import floatToGoString
 
 from . import semconv
 from .exemplars import ExemplarFile
+from .recorded_span import current_span
 from .shared_values import use_shared_values
-from .traces import current_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence

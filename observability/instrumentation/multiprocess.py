@@ -3,115 +3,31 @@
 prometheus_client leaves a dead process's counters in its files for ever, since a total must not go
 backwards; with recycled workers the folder grows and scrapes slow down. Here the dead are added to
 one archive in the memory of the parent that serves the scrape, and their files deleted.
-
-A process is alive while it holds the lock on its `<pid>.alive` file, which the system releases
-however it ends; a pid that is used again, or a zombie, deceives nobody.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from prometheus_client.metrics_core import Metric as Family
-from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
 from . import semconv
-from .exemplars import StoredExemplar, keep_newest, read_exemplars
-from .settings import SettingsError
+from .liveness import is_alive
+from .totals import Totals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-_held: dict[Path, int] = {}
+    from .exemplars import StoredExemplar
+
 _collectors: dict[Path, FamilyCollector] = {}
-_READ_TRIES = 3
-_HEADER = 8
-_entries: Callable[[str], Any] = MmapedDict.read_all_values_from_file
 _bound_text: Callable[[float], str] = floatToGoString
-
-
-def claim(folder: Path) -> None:
-    """Take a folder for this process and its children, and empty it; once per process.
-
-    Raises:
-        SettingsError: when it cannot be written, or another live process has it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        owner = folder / "owner.lock"
-        if owner in _held and _held[owner] == os.getpid():
-            return
-        if not _lock(owner, owner):
-            raise _bad(folder, "a folder that no other running process uses")
-        for path in folder.iterdir():
-            if path.suffix in (".db", ".bin", ".alive"):
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        raise _bad(folder, f"a folder that can be written ({error.strerror})") from error
-
-
-def _bad(folder: Path, expected: str) -> SettingsError:
-    return SettingsError([f"PROMETHEUS_MULTIPROC_DIR={str(folder)!r}: expected {expected}"])
-
-
-def mark_alive(folder: Path) -> None:
-    """Say that this process writes metrics; gauges of a dead namesake are removed."""
-    path = folder / f"{os.getpid()}.alive"
-    if _held.get(path) == os.getpid():
-        return
-    for left_over in folder.glob(f"gauge_*_{os.getpid()}.db"):
-        left_over.unlink(missing_ok=True)
-    # Locked before it has its name, so that nobody sees it unlocked.
-    unnamed = folder / f"{os.getpid()}.starting"
-    if _lock(unnamed, path):
-        unnamed.rename(path)
-
-
-def _lock(path: Path, name: Path) -> bool:
-    """Lock a file until this process ends. A POSIX lock is not inherited by children."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return False
-    _held[name] = os.getpid()
-    return True
-
-
-def is_alive(folder: Path, pid: int) -> bool:
-    """Return whether the process that wrote files under this pid still runs."""
-    if pid == os.getpid():
-        return True
-    try:
-        descriptor = os.open(folder / f"{pid}.alive", os.O_RDWR)
-    except FileNotFoundError:
-        return _exists(pid)
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Key(NamedTuple):
@@ -122,57 +38,6 @@ class Key(NamedTuple):
     labels: tuple[tuple[str, str], ...]
     bound: float | None
     help: str
-
-
-class Totals:
-    """Values by raw key, per type of metric."""
-
-    def __init__(self) -> None:
-        self.counters: defaultdict[str, float] = defaultdict(float)
-        self.histograms: defaultdict[str, float] = defaultdict(float)
-        self.summaries: defaultdict[str, float] = defaultdict(float)
-        self.gauges: dict[tuple[str, str], list[tuple[float, float]]] = {}
-        self.exemplars: dict[str, StoredExemplar] = {}
-
-    def copy(self) -> Totals:
-        """Return an independent copy, without gauges."""
-        other = Totals()
-        other.counters.update(self.counters)
-        other.histograms.update(self.histograms)
-        other.summaries.update(self.summaries)
-        other.exemplars.update(self.exemplars)
-        return other
-
-    def add(self, path: Path) -> None:
-        """Add a file's values."""
-        kind, _, rest = path.stem.partition("_")
-        if kind == "exemplars":
-            keep_newest(self.exemplars, read_exemplars(path))
-            return
-        values = _read(path)
-        if kind == "gauge":
-            mode = rest.rpartition("_")[0].removesuffix("_kit")
-            for key, value, timestamp in values:
-                self.gauges.setdefault((mode, key), []).append((value, timestamp))
-            return
-        into = {"counter": self.counters, "histogram": self.histograms}.get(kind, self.summaries)
-        for key, value, _ in values:
-            into[key] += value
-
-
-def _read(path: Path) -> list[tuple[str, float, float]]:
-    if path.stat().st_size < _HEADER:
-        # Made a moment ago, its size not yet set.
-        return []
-    for left in reversed(range(_READ_TRIES)):
-        try:
-            entries = _entries(str(path))
-            return [(key, value, timestamp) for key, value, timestamp, _ in entries]
-        except (RuntimeError, UnicodeDecodeError):
-            # Read while the file grew. A scrape that fails is better than a total that falls.
-            if not left:
-                raise
-    return []
 
 
 class FamilyCollector:

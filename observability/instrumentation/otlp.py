@@ -3,7 +3,7 @@
 An ended span becomes bytes at once, in the thread that ended it: nothing waits in memory for the
 garbage collector, and the exporting thread only joins what is ready.
 
-Source: opentelemetry-proto 1.9, trace.proto, logs.proto, common.proto; protobuf wire format.
+Source: opentelemetry-proto 1.9, trace.proto, logs.proto.
 """
 
 from __future__ import annotations
@@ -11,138 +11,32 @@ from __future__ import annotations
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry.trace import SpanKind, Status, StatusCode, TraceState
+from opentelemetry.trace import SpanKind, TraceState
+
+from .recorded_span import UNSET
+from .wire import MAX_CACHE, Fields, attributes, message, text_field, varint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.trace import Link
+    from opentelemetry.trace import Link, Status
 
-    from .logs import Line
-
-# Longest text of one attribute; Loki refuses records whose metadata exceeds 64 KB.
-MAX_TEXT = 8192
-_MAX_CACHED = 64
-_MAX_CACHE = 4096
+    from .log_line import Line
 
 _times = Struct("<BQBQ").pack
 _fixed64 = Struct("<BQ").pack
-_double = Struct("<Bd").pack
 _flags = Struct("<HI").pack
 _SPAN_FLAGS_LOCAL = _flags(0x0185, 0x100)
 _SPAN_FLAGS_REMOTE = _flags(0x0185, 0x300)
 _LOG_FLAGS = tuple(Struct("<BI").pack(0x45, flags) for flags in range(256))
 
-_SMALL = tuple(bytes((number,)) for number in range(128))
-_KINDS = {kind: b"\x30" + _SMALL[kind.value + 1] for kind in SpanKind}
+_KINDS = {kind: b"\x30" + varint(kind.value + 1) for kind in SpanKind}
 _NO_STATE = TraceState.get_default()
-# The status of nearly all spans; those of traces.py share this one.
-UNSET = Status(StatusCode.UNSET)
 _names: dict[str, bytes] = {}
 _severities: dict[tuple[int, str], bytes] = {}
-
-
-def varint(number: int) -> bytes:
-    """Encode a non-negative number, seven bits a byte."""
-    if number < 128:
-        return _SMALL[number]
-    out = bytearray()
-    while number > 127:
-        out.append(number & 0x7F | 0x80)
-        number >>= 7
-    out.append(number)
-    return bytes(out)
-
-
-def message(tag: bytes, body: bytes) -> bytes:
-    """Put a field's tag and length before its body."""
-    return tag + varint(len(body)) + body
-
-
-def _text(tag: bytes, text: str) -> bytes:
-    if len(text) > MAX_TEXT:
-        text = text[:MAX_TEXT]
-    return message(tag, text.encode("utf-8", "replace"))
-
-
-def any_value(value: Any) -> bytes:
-    """Encode one value; what OTLP does not know becomes text."""
-    if isinstance(value, str):
-        return _text(b"\x0a", value)
-    if isinstance(value, bool):
-        return b"\x10\x01" if value else b"\x10\x00"
-    if isinstance(value, int) and -(1 << 63) <= value < 1 << 63:
-        return b"\x18" + varint(value & 0xFFFFFFFFFFFFFFFF)
-    if isinstance(value, float):
-        return _double(0x21, value)
-    if isinstance(value, bytes):
-        return message(b"\x3a", value[:MAX_TEXT])
-    return _collection(value)
-
-
-def _collection(value: Any) -> bytes:
-    if value is None:
-        return b""
-    if isinstance(value, (list, tuple)):
-        return message(b"\x2a", b"".join(message(b"\x0a", any_value(item)) for item in value))
-    if isinstance(value, dict):
-        items = ((str(key), item) for key, item in value.items())
-        return message(b"\x32", b"".join(message(b"\x0a", key_value(*item)) for item in items))
-    return _text(b"\x0a", str(value))
-
-
-def key_value(key: str, value: Any) -> bytes:
-    """Encode one attribute."""
-    return _text(b"\x0a", key) + message(b"\x12", any_value(value))
-
-
-class Fields:
-    """Encode attributes as fields of one tag; what recurs is encoded once.
-
-    Args:
-        tag: Of the repeated field that they are.
-    """
-
-    def __init__(self, tag: bytes) -> None:
-        self._tag = tag
-        # Apart, since 1, True and 1.0 are one key to a dict.
-        self._texts: dict[tuple[str, Any], bytes] = {}
-        self._numbers: dict[tuple[str, int], bytes] = {}
-
-    def encode(self, values: Mapping[str, Any]) -> list[bytes]:
-        """Return the fields of these attributes."""
-        known, learn = self._texts.get, self._learn
-        try:
-            return [known(item) or learn(item) for item in values.items()]
-        except TypeError:
-            # A list or a dict among them cannot be looked up.
-            return [message(self._tag, key_value(*item)) for item in values.items()]
-
-    def _learn(self, item: tuple[str, Any]) -> bytes:
-        kind = type(item[1])
-        if kind is int:
-            return self._numbers.get(item) or self._keep(self._numbers, item)
-        if kind is str and len(item[1]) <= _MAX_CACHED:
-            return self._keep(self._texts, item)
-        return message(self._tag, key_value(*item))
-
-    def _keep(self, cache: dict[tuple[str, Any], bytes], item: tuple[str, Any]) -> bytes:
-        if len(cache) >= _MAX_CACHE:
-            cache.clear()
-        encoded = cache[item] = message(self._tag, key_value(*item))
-        return encoded
-
-
 _span_fields = Fields(b"\x4a")
 _log_fields = Fields(b"\x32")
-
-
-def attributes(tag: bytes, values: Mapping[str, Any] | None) -> bytes:
-    """Encode attributes as repeated fields."""
-    if not values:
-        return b""
-    return b"".join([message(tag, key_value(key, value)) for key, value in values.items()])
 
 
 def encode_span(span: ReadableSpan) -> bytes:
@@ -162,7 +56,7 @@ def encode_span(span: ReadableSpan) -> bytes:
         _times(0x39, span._start_time or 0, 0x41, span._end_time or 0),
     ]
     if state is not _NO_STATE and state:
-        parts.append(_text(b"\x1a", state.to_header()))
+        parts.append(text_field(b"\x1a", state.to_header()))
     if span._attributes:
         parts += _span_fields.encode(span._attributes)
     if span._events:
@@ -175,16 +69,16 @@ def encode_span(span: ReadableSpan) -> bytes:
 
 
 def _learn_name(name: str) -> bytes:
-    if len(_names) >= _MAX_CACHE:
+    if len(_names) >= MAX_CACHE:
         _names.clear()
-    encoded = _names[name] = _text(b"\x2a", name)
+    encoded = _names[name] = text_field(b"\x2a", name)
     return encoded
 
 
 def _event(event: Any) -> bytes:
     return (
         _fixed64(0x09, event.timestamp)
-        + _text(b"\x12", event.name)
+        + text_field(b"\x12", event.name)
         + attributes(b"\x1a", event.attributes)
     )
 
@@ -201,8 +95,8 @@ def _link(link: Link) -> bytes:
 
 def _status(status: Status) -> bytes:
     code = status.status_code.value
-    text = _text(b"\x12", status.description) if status.description else b""
-    return message(b"\x7a", text + (b"\x18" + _SMALL[code] if code else b""))
+    text = text_field(b"\x12", status.description) if status.description else b""
+    return message(b"\x7a", text + (b"\x18" + varint(code) if code else b""))
 
 
 def encode_log(line: Line) -> bytes:
@@ -211,7 +105,7 @@ def encode_log(line: Line) -> bytes:
     parts = [
         _fixed64(0x09, time_ns),
         _severities.get(line.severity) or _learn_severity(line.severity),
-        message(b"\x2a", _text(b"\x0a", line.body)),
+        message(b"\x2a", text_field(b"\x0a", line.body)),
     ]
     if line.attributes:
         parts += _log_fields.encode(line.attributes)
@@ -230,13 +124,13 @@ def encode_log(line: Line) -> bytes:
 
 def _learn_severity(severity: tuple[int, str]) -> bytes:
     number, name = severity
-    encoded = _severities[severity] = b"\x10" + _SMALL[number] + _text(b"\x1a", name)
+    encoded = _severities[severity] = b"\x10" + varint(number) + text_field(b"\x1a", name)
     return encoded
 
 
 def scope(name: str, version: str = "") -> bytes:
     """Encode an instrumentation scope."""
-    return _text(b"\x0a", name) + (_text(b"\x12", version) if version else b"")
+    return text_field(b"\x0a", name) + (text_field(b"\x12", version) if version else b"")
 
 
 def request(resource: Mapping[str, Any], items: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -13,7 +13,8 @@ from opentelemetry.trace import (
 )
 
 from . import semconv
-from .traces import RecordedSpan, RecordingTracer, current_span
+from .recorded_span import RecordedSpan, current_span
+from .traces import RecordingTracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

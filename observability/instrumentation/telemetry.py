@@ -12,13 +12,14 @@ from opentelemetry import trace as trace_api
 
 from . import otlp, semconv
 from .forking import call_in_children
+from .liveness import mark_alive
 from .logs import JsonHandler, flush_lines
 from .metrics import Metrics
-from .multiprocess import mark_alive
 from .pending import PendingCount
-from .pipeline import Pipeline, Sender, Signal
+from .pipeline import Pipeline
 from .resource import make_resource
 from .sampling import Sampler
+from .signal_queue import Sender, Signal
 from .traces import RecordingTracerProvider
 from .transport import HttpTransport, Verdict
 
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Tracer
 
-    from .logs import Line
+    from .log_line import Line
+    from .recorded_span import RecordedSpan
     from .settings import TelemetrySettings
-    from .traces import RecordedSpan
 
 _logger = logging.getLogger(__name__)
 SCOPE = "observability.instrumentation"

@@ -14,9 +14,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import Link, SpanKind, StatusCode, TraceFlags, TraceState
 from opentelemetry.trace import SpanContext as Context
 
-from observability.instrumentation import otlp
+from observability.instrumentation import otlp, wire
 from observability.instrumentation.contrib_exporter import ContribSender
-from observability.instrumentation.logs import as_line
+from observability.instrumentation.log_line import as_line
 from observability.instrumentation.propagation import remote_parent
 from observability.instrumentation.testing import RecordedTelemetry
 
@@ -102,9 +102,9 @@ def test_a_log_line_encodes_as_the_package_encodes_it(
 
 
 def test_long_texts_are_cut_and_strange_ones_become_text() -> None:
-    assert len(otlp.any_value("x" * 100_000)) < 9000
-    assert otlp.any_value(2**70) == otlp.any_value(str(2**70))
-    assert otlp.any_value("\ud800")
+    assert len(wire.any_value("x" * 100_000)) < 9000
+    assert wire.any_value(2**70) == wire.any_value(str(2**70))
+    assert wire.any_value("\ud800")
 
 
 def test_a_partial_success_says_how_many_were_refused() -> None:

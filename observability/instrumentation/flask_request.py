@@ -1,0 +1,58 @@
+"""What is known of a request under way."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import INVALID_SPAN
+
+from . import semconv
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span
+
+# Where the contrib instrumentor leaves its span.
+_CONTRIB_SPAN = "opentelemetry-flask.span_key"
+KNOWN_METHODS = frozenset(semconv.KNOWN_METHODS)
+
+
+class RequestState:
+    """What is known of a request under way."""
+
+    __slots__ = (
+        "environ",
+        "error",
+        "method",
+        "route",
+        "span",
+        "started",
+        "status",
+        "streams",
+        "token",
+    )
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        method = environ.get("REQUEST_METHOD", "")
+        self.environ = environ
+        self.method = method if method in KNOWN_METHODS else semconv.OTHER
+        self.span: Span = INVALID_SPAN
+        self.token: Any = None
+        self.route: str | None = None
+        self.status = 500
+        self.streams = True
+        self.error: BaseException | None = None
+        self.started = perf_counter()
+
+    def current_span(self) -> Span:
+        """Return our span, or the contrib instrumentor's."""
+        if self.token is not None:
+            return self.span
+        found: Span = self.environ.get(_CONTRIB_SPAN, INVALID_SPAN)
+        return found
+
+    def learn_route(self) -> None:
+        """Keep the template of the route that matched; Flask forgets it at the end."""
+        rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
+        if rule is not None:
+            self.route = rule.rule

@@ -1,0 +1,94 @@
+"""Know which processes of a family are alive, by locks on files in their metrics folder.
+
+A process is alive while it holds the lock on its `<pid>.alive` file, which the system releases
+however it ends; a pid that is used again, or a zombie, deceives nobody.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from typing import TYPE_CHECKING
+
+from .settings import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_held: dict[Path, int] = {}
+
+
+def claim(folder: Path) -> None:
+    """Take a folder for this process and its children, and empty it; once per process.
+
+    Raises:
+        SettingsError: when it cannot be written, or another live process has it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        owner = folder / "owner.lock"
+        if owner in _held and _held[owner] == os.getpid():
+            return
+        if not _lock(owner, owner):
+            raise _bad(folder, "a folder that no other running process uses")
+        for path in folder.iterdir():
+            if path.suffix in (".db", ".bin", ".alive"):
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise _bad(folder, f"a folder that can be written ({error.strerror})") from error
+
+
+def _bad(folder: Path, expected: str) -> SettingsError:
+    return SettingsError([f"PROMETHEUS_MULTIPROC_DIR={str(folder)!r}: expected {expected}"])
+
+
+def mark_alive(folder: Path) -> None:
+    """Say that this process writes metrics; gauges of a dead namesake are removed."""
+    path = folder / f"{os.getpid()}.alive"
+    if _held.get(path) == os.getpid():
+        return
+    for left_over in folder.glob(f"gauge_*_{os.getpid()}.db"):
+        left_over.unlink(missing_ok=True)
+    # Locked before it has its name, so that nobody sees it unlocked.
+    unnamed = folder / f"{os.getpid()}.starting"
+    if _lock(unnamed, path):
+        unnamed.rename(path)
+
+
+def _lock(path: Path, name: Path) -> bool:
+    """Lock a file until this process ends. A POSIX lock is not inherited by children."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return False
+    _held[name] = os.getpid()
+    return True
+
+
+def is_alive(folder: Path, pid: int) -> bool:
+    """Return whether the process that wrote files under this pid still runs."""
+    if pid == os.getpid():
+        return True
+    try:
+        descriptor = os.open(folder / f"{pid}.alive", os.O_RDWR)
+    except FileNotFoundError:
+        return _exists(pid)
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _exists(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
