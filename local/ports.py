@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -12,18 +14,26 @@ from local.processes import all_processes, state_of
 from local.settings import PORTS, LocalSettings
 
 HOST = "127.0.0.1"
+# Below the ports that Linux gives to outgoing connections (from 32768 on, unless somebody changed
+# that): one of those may be gone again before its server binds it.
+FREE_PORTS = range(20_000, 32_768)
+
+
+def free_ports(number: int) -> list[int]:
+    """Return so many different ports that nobody has now."""
+    found: list[int] = []
+    for port in random.SystemRandom().sample(FREE_PORTS, len(FREE_PORTS)):
+        if len(found) == number:
+            break
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind((HOST, port))
+            found.append(port)
+    return found
 
 
 def free_port_variables() -> dict[str, str]:
     """Return an environment that moves every port of the local mode to one that is free now."""
-    sockets = [socket.socket() for _ in PORTS]
-    try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return {name: str(one.getsockname()[1]) for name, one in zip(PORTS, sockets, strict=True)}
-    finally:
-        for one in sockets:
-            one.close()
+    return {name: str(port) for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True)}
 
 
 def taken_ports(settings: LocalSettings, variables: Iterable[str] = PORTS) -> list[str]:

@@ -20,6 +20,7 @@ import psycopg
 
 from local import servers
 from local.binaries import Binaries
+from local.ports import free_ports
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
@@ -28,9 +29,7 @@ PROGRAMS = Binaries(ROOT / ".state" / "programs")
 
 def free_port() -> int:
     """Return a loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 def wait_until(condition: Callable[[], T], seconds: float = 20, interval: float = 0.05) -> T:
