@@ -154,5 +154,7 @@ def alertmanager_command(program: Path, config: Path, data: Path, port: int) -> 
         f"--config.file={config}",
         f"--storage.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
+        # What the links in its mail say; the machine's own name may lead nowhere.
+        f"--web.external-url=http://127.0.0.1:{port}/",
         "--cluster.listen-address=",
     ]

@@ -185,3 +185,13 @@ def test_a_repeat_moves_what_stands_below_it(page: Page) -> None:
         [0, 4, 12, ["c"]],
         [0, 8, 24, ["a", "b", "c"]],
     ]
+
+
+def test_addresses_and_runbooks_in_a_text_are_links_and_nothing_else_is(page: Page) -> None:
+    text = "See http://127.0.0.1:3000/d/slo?a=1&b=2. <b>x</b> alerts/runbooks/Burn.md javascript:a"
+    body = "const d = document.createElement('pre'); m.put(d, m.linked(v[0])); return d.innerHTML;"
+    assert run(page, "dom", body, text) == (
+        'See <a href="http://127.0.0.1:3000/d/slo?a=1&amp;b=2" rel="noreferrer">'
+        "http://127.0.0.1:3000/d/slo?a=1&amp;b=2</a>. &lt;b&gt;x&lt;/b&gt; "
+        '<a href="/runbook/Burn" rel="noreferrer">alerts/runbooks/Burn.md</a> javascript:a'
+    )

@@ -39,6 +39,20 @@ export function safeLink(href, text, props = {}) {
   return ok ? h("a", { href, rel: "noreferrer", ...props }, text) : h("span", {}, text);
 }
 
+const ADDRESS = /https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]]|\balerts\/runbooks\/(\w+)\.md/g;
+
+/** Return a text's parts with its addresses, and the runbooks that it names, as links. */
+export function linked(text) {
+  const parts = [];
+  let end = 0;
+  for (const found of text.matchAll(ADDRESS)) {
+    const href = found[1] ? `/runbook/${found[1]}` : found[0];
+    parts.push(text.slice(end, found.index), safeLink(href, found[0]));
+    end = found.index + found[0].length;
+  }
+  return [...parts, text.slice(end)];
+}
+
 /** Return a table of keys and values. */
 export function pairs(object, onPick) {
   const rows = Object.entries(object).map(([key, value]) => {

@@ -2,7 +2,7 @@
 
 import { arrowKeys, main } from "../frame.js";
 import { getJson } from "../api.js";
-import { empty, failure, h, pairs, put } from "../dom.js";
+import { empty, failure, h, linked, pairs, put } from "../dom.js";
 import { dateTime, nearTime } from "../format.js";
 import { link, onNavigate, params, setParams } from "../state.js";
 
@@ -53,7 +53,7 @@ function select(mail, remember = true) {
         h("div", { class: "row" }, mail.trace_id ? h("a", { class: "button small", href: at(`/trace/${mail.trace_id}`) }, "Trace ", h("span", { class: "mono" }, mail.trace_id.slice(0, 8))) : h("span", { class: "faint" }, "carries no trace id"),
           mail.trace_id ? h("a", { class: "button small", href: at(link("/logs", { trace_id: mail.trace_id, range: "24h" })) }, "Logs") : null,
           mail.order_id ? h("a", { class: "button small", href: at(link("/traces", { attr: `order.id=${mail.order_id}`, range: "24h" })) }, "Traces of the order") : null)),
-      h("pre", { class: "mail-text" }, mail.text),
+      h("pre", { class: "mail-text" }, linked(mail.text)),
       h("details", {}, h("summary", { class: "muted" }, "Headers"), pairs(mail.headers)))));
 }
 
