@@ -13,7 +13,7 @@ from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from service.database import Database, connection_arguments
 from service.gunicorn_response import answer_in_one_piece
-from service.memory import share_memory
+from service.memory import share_before_fork
 from service.settings import Settings, require_metrics_folder
 
 if TYPE_CHECKING:
@@ -48,11 +48,6 @@ def probe_cache() -> None:
 def collectors() -> Iterable[Collector]:
     """Return what the parent reads at each scrape."""
     return [DependencyProbes({"postgres": probe_database, "cache": probe_cache})]
-
-
-def pre_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001 - gunicorn counts them
-    """Let the workers share what is loaded."""
-    share_memory()
 
 
 def post_worker_init(worker: Worker) -> None:
@@ -93,6 +88,7 @@ logconfig_dict = logging_config(settings.telemetry)
 answer_in_one_piece()
 hooks = GunicornHooks(settings.telemetry, metrics_port=settings.metrics_port, collectors=collectors)
 when_ready = hooks.when_ready
+pre_fork = share_before_fork
 post_fork = hooks.post_fork
 child_exit = hooks.child_exit
 on_exit = hooks.on_exit

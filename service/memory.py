@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import gc
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
 
 
 def share_memory(**_: object) -> None:
@@ -13,3 +18,8 @@ def share_memory(**_: object) -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def share_before_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001 - gunicorn counts them
+    """Be gunicorn's `pre_fork`."""
+    share_memory()
