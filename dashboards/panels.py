@@ -32,6 +32,11 @@ Panel = Builder[models.Panel]
 P = TypeVar("P")
 Word = Mapping[str, tuple[str, str]]
 
+# Fewer than pixels: over many instances the cost of a query grows with the moments it is asked for.
+LINE_POINTS = 150
+HEAT_POINTS = 60
+SPARK_POINTS = 60
+
 
 def series(
     title: str,
@@ -48,7 +53,7 @@ def series(
 
     `stacked` lines are parts of a whole; the legend of `many` stands at the right.
     """
-    panel = timeseries.Panel()
+    panel = timeseries.Panel().max_data_points(LINE_POINTS)
     for query, ref in zip(queries, "ABCDEFGH", strict=False):
         panel.with_target(prometheus_target(query, ref).range())
     panel.legend(_legend(many))
@@ -76,6 +81,7 @@ def number(
     """Return one value per series, coloured by its bounds, over a line of its past."""
     mode = shapes.BigValueGraphMode.AREA if spark else shapes.BigValueGraphMode.NONE
     panel = stat.Panel().with_target(prometheus_target(query, "A").range())
+    panel.max_data_points(SPARK_POINTS)
     panel.graph_mode(mode).color_mode(shapes.BigValueColorMode.VALUE)
     named = "{{" in query.legend
     panel.text_mode(
@@ -109,6 +115,7 @@ def heat(
     """Return a heat map of a histogram's buckets over time."""
     query = prometheus_target(Query(expr, "{{le}}"), "A").range()
     panel = heatmap.Panel().with_target(query.format(PromQueryFormat.HEATMAP))
+    panel.max_data_points(HEAT_POINTS)
     panel.y_axis(heatmap.YAxisConfig().unit(look.unit)).calculate(False)
     colour = heatmap.HeatmapColorOptions().mode(heatmap_models.HeatmapColorMode.SCHEME)
     panel.color(colour.scheme("Viridis").steps(64).exponent(0.5).reverse(False))

@@ -44,6 +44,7 @@ class Panel:
         row: The heading above it.
         targets: Its queries that are not hidden.
         repeat: The variables for each of whose values it, or its row, is drawn once.
+        points: As many as a line may have; 0 where the panel leaves it to its width.
         library: Name of the library panel that it stands for, where that is not in the file.
     """
 
@@ -53,6 +54,7 @@ class Panel:
     targets: Sequence[Target]
     repeat: Sequence[str] = ()
     library: str = ""
+    points: int = 0
 
     @property
     def only_in_docker(self) -> bool:
@@ -158,6 +160,7 @@ class _Reader:
             [self._target(target, kind) for target in shown],
             [str(one["repeat"]) for one in (row, panel) if one.get("repeat")],
             name,
+            int(panel.get("maxDataPoints") or 0),
         )
 
     def _target(self, target: Mapping[str, Any], kind: str) -> Target:

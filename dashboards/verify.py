@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -28,7 +29,7 @@ from dashboards.variables import values_of
 
 OURS = Path(__file__).parent / "json"
 KINDS = ("prometheus", "loki", "tempo")
-# As many as a panel has pixels; Grafana asks for no more either.
+# As many as a panel has pixels, unless it asks for fewer.
 POINTS = 1000
 SHORTEST_STEP = timedelta(seconds=15)
 # Pairs, since the parser's constants cannot be keys.
@@ -63,6 +64,10 @@ class Verifier:
         values = values_of(dashboard.variables, self._chosen, self, known)
         return [self._panel(dashboard, panel, values) for panel in dashboard.panels]
 
+    def _step(self, panel: Panel) -> timedelta:
+        window = self._ends["prometheus"].window
+        return max(SHORTEST_STEP, window / (panel.points or POINTS))
+
     def label_values(self, kind: str, selector: str, label: str) -> Sequence[str]:
         """Return the values of a label; none where nobody was named who knows them."""
         if kind not in self._ends:
@@ -82,7 +87,9 @@ class Verifier:
         # Each copy of a repeated panel has one of the values.
         own = {name: value.first() for name, value in values.items() if name in panel.repeat}
         asked = [t for t in panel.targets if t.kind in self._ends and t.expr]
-        self._ask(asked, {**values, **own}, finding)
+        step = self._step(panel)
+        known = built_in(self._ends["prometheus"].window, step, self._scrape)
+        self._ask(asked, {**values, **known, **own}, step, finding)
         return finding
 
     def _not_asked(self, panel: Panel) -> str:
@@ -97,7 +104,9 @@ class Verifier:
         asked = any(target.expr for target in panel.targets if target.kind in self._ends)
         return "" if asked else "the query is a form, not a text"
 
-    def _ask(self, targets: Sequence[Target], values: Values, finding: Finding) -> None:
+    def _ask(
+        self, targets: Sequence[Target], values: Values, step: timedelta, finding: Finding
+    ) -> None:
         try:
             for target in targets:
                 expr = substitute(target.expr, values)
@@ -106,7 +115,7 @@ class Verifier:
                     finding.reason = f"wants a trace id: {wanted}"
                     return
                 began = monotonic()
-                finding.rows += self._rows(target, expr)
+                finding.rows += self._rows(target, expr, step)
                 finding.seconds = max(finding.seconds, monotonic() - began)
                 if target.kind == "prometheus":
                     self._explain(expr, finding)
@@ -126,8 +135,8 @@ class Verifier:
             elif none := sorted(one for one in selectors if not self._has(one)):
                 finding.reason = f"nothing matches {' '.join(none)}"
 
-    def _rows(self, target: Target, expr: str) -> int:
-        end = self._ends[target.kind]
+    def _rows(self, target: Target, expr: str, step: timedelta) -> int:
+        end = replace(self._ends[target.kind], step=step)
         if target.kind == "prometheus":
             return back_ends.prometheus_rows(end, expr, instant=target.instant)
         ask = {"loki": back_ends.loki_rows, "tempo": back_ends.tempo_rows}[target.kind]
@@ -195,8 +204,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         window = timedelta(minutes=options.window)
-        step = max(SHORTEST_STEP, window / POINTS)
-        ends = {k: BackEnd(url, window, step) for k in KINDS if (url := getattr(options, k))}
+        ends = {k: BackEnd(url, window) for k in KINDS if (url := getattr(options, k))}
         verifier = Verifier(ends, chosen, timedelta(seconds=options.scrape_interval))
         findings = verify(read_dashboards(options.paths or [OURS]), verifier)
     except (DashboardError, BackEndError) as error:

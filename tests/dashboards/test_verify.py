@@ -79,6 +79,14 @@ def test_the_window_is_what_the_caller_says(prometheus, tmp_path):
     assert verify("--prometheus", prometheus, path, "--window", 120).returncode == 0
 
 
+def test_a_panel_is_asked_for_no_more_points_than_it_wants(prometheus, tmp_path):
+    expr = "vector($__interval_ms) == 720000"
+    few = write(tmp_path / "few.json", panel("Few", expr, maxDataPoints=10))
+    many = write(tmp_path / "many.json", panel("Many", expr))
+    assert verify("--prometheus", prometheus, few, "--window", 120).returncode == 0
+    assert verify("--prometheus", prometheus, many, "--window", 120).returncode == 1
+
+
 def test_a_query_that_prometheus_refuses_fails_with_its_words(prometheus, tmp_path):
     done = verify("--prometheus", prometheus, write(tmp_path / "a.json", panel("Bad", "sum(")))
     assert done.returncode == 1
