@@ -1,4 +1,4 @@
-"""What is known of a request under way."""
+"""Keep what is known of a request under way."""
 
 from __future__ import annotations
 

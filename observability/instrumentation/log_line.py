@@ -1,4 +1,4 @@
-"""What a log record says, as one JSON object with the ids of its trace."""
+"""Turn a log record into a line: one JSON object with the ids of its trace."""
 
 from __future__ import annotations
 

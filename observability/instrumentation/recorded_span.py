@@ -1,4 +1,4 @@
-"""A span that costs a third of the SDK's: no lock, no limit objects, no processors.
+"""Write a span down for a third of what the SDK's costs: no lock, no processors.
 
 It is a `ReadableSpan`, so every exporter can read it.
 """

@@ -1,4 +1,4 @@
-"""One kind of item that waits for its export, and what carries it away."""
+"""Queue one kind of item for its export, and say what can carry it away."""
 
 from __future__ import annotations
 

@@ -14,12 +14,8 @@ from typing import Any
 
 import pytest
 
-from observability.instrumentation.logs import (
-    JsonFormatter,
-    JsonHandler,
-    log_extra,
-    logging_config,
-)
+from observability.instrumentation.log_line import JsonFormatter
+from observability.instrumentation.logs import JsonHandler, log_extra, logging_config
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.servers import ROOT
