@@ -96,4 +96,5 @@ def _week_cases(cases: SLOCases) -> list[Case]:
         values.coverage(cases, 2),
         values.period(cases),
         values.period_coverage(cases),
+        values.idle_period(cases),
     ]

@@ -43,7 +43,8 @@ WEEKS = (
     (1 / 12, 20, 2),
     (1 / 24, 10, 1),
 )
-MONTHS = ((10.0, 40, 8), (15.0, 20, 3), (15.0, 10, 1))
+# Less than one event a second is traffic too.
+MONTHS = ((10.0, 0.8, 0.16), (15.0, 0.4, 0.06), (15.0, 0.2, 0.02))
 GRID = timedelta(minutes=7)
 # An hour holds 8 or 9 samples of the grid.
 GRID_TOLERANCE = 0.08
@@ -171,6 +172,23 @@ def period(cases: SLOCases) -> Case:
     cases.near(case, end, COVERAGE + suffix, seen, GRID_TOLERANCE)
     cases.near(case, end, BURN_RATE + suffix, burn, GRID_TOLERANCE)
     cases.near(case, end, REMAINING, 1 - burn, GRID_TOLERANCE)
+    return case
+
+
+def idle_period(cases: SLOCases) -> Case:
+    """Return the case of a period without events: no ratio, so no budget either."""
+    base, suffix = (
+        cases.profile.suffix(w) for w in (cases.profile.base_window, cases.profile.period)
+    )
+    nothing = [(40.0, 0.0)]
+    case = Case(
+        f"{cases.objective.name}: a period without events has no ratio",
+        GRID / cases.profile.scale,
+        [_input(cases, name + base, nothing) for name in (SPARSE_TOTAL, SPARSE_BAD)],
+    )
+    end = 40 * DAY / cases.profile.scale
+    case.expect(end, cases.own(TOTAL + suffix), TOTAL + suffix + cases.labels, 0)
+    case.expect_nothing(end, cases.own(ERROR_RATIO + suffix))
     return case
 
 
