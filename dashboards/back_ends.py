@@ -28,7 +28,7 @@ class BackEnd:
     Args:
         url: Its base address.
         window: How far back a query looks.
-        step: Between two points of a range query.
+        step: Between two points of a range query, at the least.
     """
 
     url: str

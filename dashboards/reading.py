@@ -44,8 +44,8 @@ class Panel:
         row: The heading above it.
         targets: Its queries that are not hidden.
         repeat: The variables for each of whose values it, or its row, is drawn once.
-        points: As many as a line may have; 0 where the panel leaves it to its width.
         library: Name of the library panel that it stands for, where that is not in the file.
+        points: As many as a line may have; 0 where the panel leaves it to its width.
     """
 
     title: str

@@ -31,7 +31,6 @@ OURS = Path(__file__).parent / "json"
 KINDS = ("prometheus", "loki", "tempo")
 # As many as a panel has pixels, unless it asks for fewer.
 POINTS = 1000
-SHORTEST_STEP = timedelta(seconds=15)
 # Pairs, since the parser's constants cannot be keys.
 SIGNS = (
     (promql_parser.MatchOp.Equal, "="),
@@ -65,8 +64,8 @@ class Verifier:
         return [self._panel(dashboard, panel, values) for panel in dashboard.panels]
 
     def _step(self, panel: Panel) -> timedelta:
-        window = self._ends["prometheus"].window
-        return max(SHORTEST_STEP, window / (panel.points or POINTS))
+        end = self._ends["prometheus"]
+        return max(end.step, end.window / (panel.points or POINTS))
 
     def label_values(self, kind: str, selector: str, label: str) -> Sequence[str]:
         """Return the values of a label; none where nobody was named who knows them."""

@@ -110,15 +110,39 @@ def test_a_thread_that_hangs_delays_a_fork_by_no_more_than_the_limit(
     thread.join()
 
 
-def test_a_child_begins_with_no_block_and_may_fork_itself() -> None:
-    hidden = Hidden()
-    thread = threading.Thread(target=scrape, args=(hidden,))
-    thread.start()
-    if (child := os.fork()) == 0:
+def enter_a_block() -> bool:
+    """Return whether a new thread gets into a block."""
+    entered = threading.Event()
+
+    def enter() -> None:
         with forking.unforked():
-            pass
+            entered.set()
+
+    threading.Thread(target=enter, daemon=True).start()
+    return entered.wait(2)
+
+
+def test_a_child_of_a_parent_with_a_hanging_block_begins_with_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forking, "FORK_WAITS_SECONDS", 0.1)
+    done, entered = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        with forking.unforked():
+            entered.set()
+            done.wait(20)
+
+    thread = threading.Thread(target=hang)
+    thread.start()
+    assert entered.wait(5)
+    if (child := os.fork()) == 0:
+        # The parent's block must not count here: the child's own forks would wait for it.
+        forking.FORK_WAITS_SECONDS = 5
         started = time.monotonic()
-        grandchild_is_well = child_can_take(threading.Lock())
-        os._exit(0 if grandchild_is_well and time.monotonic() - started < 1 else 1)
+        is_well = enter_a_block() and child_can_take(threading.Lock())
+        os._exit(0 if is_well and time.monotonic() - started < 4 else 1)
     assert os.waitpid(child, 0)[1] == 0
+    assert enter_a_block()
+    done.set()
     thread.join()

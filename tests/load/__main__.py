@@ -21,11 +21,14 @@ from contextlib import suppress
 from tests.bench.machine import cpu_seconds, describe_machine, tree
 from tests.chaos.system import LocalSystem, running_system
 from tests.load.arrivals import Tally, arrive
+from tests.servers import wait_until
 
 LIMIT_MS = 500
 WARM_UP_SECONDS = 10
 # A queue that is behind by more than this many seconds of orders is not keeping up.
 BEHIND_SECONDS = 5
+# What waited for the back ends is sent to them first, and is no part of the next row.
+CATCH_UP_SECONDS = 10
 BACK_ENDS = ("console", "prometheus", "alertmanager")
 ADDED_MS = 20
 
@@ -45,8 +48,8 @@ def used(system: LocalSystem) -> dict[str, float]:
     return found
 
 
-def find_rate(system: LocalSystem, rates: Sequence[float], seconds: float) -> int:
-    """Raise the rate until p99 or the queues say no; return the exit code."""
+def find_rate(system: LocalSystem, rates: Sequence[float], seconds: float) -> None:
+    """Raise the rate until p99 or the queues say no."""
     port = system.port("ORDERS_PORT")
     arrive(port, rates[0], WARM_UP_SECONDS)
     say("| orders/s | requests/s | p50 ms | p99 ms | errors | not done at the end | most CPU |")
@@ -66,15 +69,7 @@ def find_rate(system: LocalSystem, rates: Sequence[float], seconds: float) -> in
         )
         if p99 > LIMIT_MS or left > BEHIND_SECONDS * rate:
             break
-        settle(system)
-    return 0
-
-
-def settle(system: LocalSystem) -> None:
-    """Wait until nothing is left to do."""
-    deadline = time.monotonic() + 60
-    while any(system.left_over().values()) and time.monotonic() < deadline:
-        time.sleep(0.5)
+        wait_until(lambda: not any(system.left_over().values()), 60, 0.5)
 
 
 def each_pid(system: LocalSystem, number: int) -> None:
@@ -98,7 +93,7 @@ def outage(system: LocalSystem, rate: float, minutes: float) -> int:
         hung = row("hung", port, rate, 60 * minutes)
     finally:
         each_pid(system, signal.SIGCONT)
-    time.sleep(10)
+    time.sleep(CATCH_UP_SECONDS)
     well.append(row("well", port, rate, 60))
     dead = row("dead", port, rate, 60 * minutes, lambda: each_pid(system, signal.SIGKILL))
     usual = statistics.mean(tally.quantile(0.95) for tally in well)
@@ -144,7 +139,8 @@ def main() -> int:
     say(describe_machine() + "\n")
     with running_system() as system:
         if options.what == "rate":
-            return find_rate(system, options.rates, options.seconds)
+            find_rate(system, options.rates, options.seconds)
+            return 0
         return outage(system, options.rates[0], options.minutes)
 
 

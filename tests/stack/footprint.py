@@ -14,7 +14,7 @@ from typing import Any
 from tests.bench.machine import describe_machine
 from tests.stack.composed import ROOT
 from tests.stack.docker import Project, say
-from tests.stack.edges import Walker
+from tests.stack.edges import Walker, streams
 from tests.stack.shop import Shop, ask, settle
 
 FIGURES = ROOT / "build" / "compose.json"
@@ -59,8 +59,7 @@ def _streams(sut: Project, shop: Shop) -> dict[str, int]:
     """Return Loki's streams by service; none where Loki is a stub."""
     if any("loki" in stub for stub in sut.stubs()):
         return {}
-    answer = Walker(sut, shop).inside("loki", "/loki/api/v1/series", match='{service_name=~".+"}')
-    names = [stream["service_name"] for stream in answer["data"]]
+    names = streams(Walker(sut, shop))
     return {name: names.count(name) for name in sorted(set(names))}
 
 
