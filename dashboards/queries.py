@@ -54,8 +54,8 @@ def latency_quantile(quantile: float, by: str = "") -> str:
 
 
 def latency_heat() -> str:
-    """Return requests per second by duration; labels: le."""
-    return f"sum by (le) (rate({REQUESTS}_bucket{{{SERVICE}}}[$__rate_interval]))"
+    """Return requests per second that succeeded, by duration; labels: le."""
+    return f"sum by (le) (rate({REQUESTS}_bucket{{{SERVICE},{OK}}}[$__rate_interval]))"
 
 
 def requests_in_flight() -> str:

@@ -90,8 +90,8 @@ def _duration() -> Row:
             series("Duration of requests that succeed", "A dot is a request: click it to see its "
                    "trace. Good: p99 stays under the upper line, the objective.", lines, look,
                    size=(12, 9), links=(Link("Error budget", "slo"),)),
-            heat("Where the requests lie", "The scale below says how many. A second band above "
-                 "the first is a second kind of request: a cold cache, a lock.",
+            heat("Where the requests that succeed lie", "The lighter, the more. A second band "
+                 "above the first is a second kind of request: a cold cache, a lock.",
                  q.latency_heat(), Look("s")),
             series("p99 by route", "Which route is slow.",
                    (Query(q.latency_quantile(0.99, kit.HTTP_ROUTE), "{{http_route}}"),),

@@ -19,6 +19,8 @@ RETENTION = ("--storage.tsdb.retention.time=40d", "--storage.tsdb.retention.size
 DURABLE = ("--appendfsync", "always")
 # A fifth of the garbage of Go's default, for a little CPU.
 LEAN_GO = {"GOGC": "20"}
+# As long as in Compose: a task that runs may end before its worker is killed.
+WORKER_GRACE_SECONDS = 30
 # A title would be written over the environment, by which strays are known.
 NO_TITLE = ("--set-proc-title", "no")
 
@@ -123,7 +125,7 @@ class PlanBuilder:
             "-Q", ",".join(QUEUES), "--pool", "prefork", "-c", self._settings.worker_concurrency,
             "--without-gossip", "--without-mingle", "--without-heartbeat",
             needs=("migrate", "broker", "console", "payment-provider"),
-            port="ORDERS_WORKER_METRICS_PORT", path="/metrics",
+            port="ORDERS_WORKER_METRICS_PORT", path="/metrics", grace_seconds=WORKER_GRACE_SECONDS,
         )  # fmt: skip
 
     def _gunicorn(self, name: str, app: str, needs: tuple[str, ...], port: str, path: str) -> Child:
@@ -140,6 +142,7 @@ class PlanBuilder:
         port: str | None = None,
         path: str = "/",
         once: bool = False,
+        grace_seconds: float = Child.grace_seconds,
     ) -> Child:
         return Child(
             name,
@@ -149,6 +152,7 @@ class PlanBuilder:
             probe=self._http(port, path) if port else Probe(),
             address=self._settings.address(port) if port else "",
             once=once,
+            grace_seconds=grace_seconds,
         )
 
     def _external_url(self, port: str) -> str:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from local.processes import end_all, members
 from local.state import StateFolder
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.05
 
 

@@ -25,7 +25,9 @@ graceful_timeout = 10
 control_socket_disable = True
 logconfig_dict = logging_config(settings.telemetry)
 
-hooks = GunicornHooks(settings.telemetry, metrics_port=settings.metrics_port)
+hooks = GunicornHooks(
+    settings.telemetry, metrics_port=settings.metrics_port, metrics_host=settings.bind_host
+)
 when_ready = hooks.when_ready
 post_fork = hooks.post_fork
 worker_exit = hooks.worker_exit

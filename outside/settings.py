@@ -24,7 +24,7 @@ class ProviderSettings:
     """Hold what the payment provider is told from outside.
 
     Args:
-        bind_host: Address that it listens on.
+        bind_host: Address that it and its `/metrics` listen on.
         ledger: SQLite file of its books.
         threads: Requests that it answers at once.
     """

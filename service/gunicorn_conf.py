@@ -86,7 +86,12 @@ control_socket_disable = True
 logconfig_dict = logging_config(settings.telemetry)
 
 answer_in_one_piece()
-hooks = GunicornHooks(settings.telemetry, metrics_port=settings.metrics_port, collectors=collectors)
+hooks = GunicornHooks(
+    settings.telemetry,
+    metrics_port=settings.metrics_port,
+    metrics_host=settings.bind_host,
+    collectors=collectors,
+)
 when_ready = hooks.when_ready
 pre_fork = share_before_fork
 post_fork = hooks.post_fork

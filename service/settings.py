@@ -70,7 +70,7 @@ class Settings:
 
     Args:
         rate_limit: Requests per second that one client address may make; 0 is no limit.
-        bind_host: Address that the API listens on.
+        bind_host: Address that the API and every `/metrics` listen on.
         queue_limit: Messages that a queue may hold before an alert says so; the broker's memory
             is the true limit, and a message takes about 2 kB of it.
         trusted_hosts: Host names that are answered; `*` means all.

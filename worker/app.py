@@ -63,6 +63,7 @@ def create_celery(settings: Settings) -> Celery:
         task_queues=TASK_QUEUES,
         settings=settings.telemetry,
         metrics_port=settings.worker_metrics_port,
+        metrics_host=settings.bind_host,
         collectors=process.collectors,
         error_types=ERROR_TYPES,
         on_process_start=process.open,

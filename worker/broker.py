@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import redis
@@ -13,7 +13,7 @@ from service.semconv import QUEUES, TASK_QUEUES
 from worker.transport import use_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from celery import Celery
 
@@ -96,6 +96,8 @@ def queue_lengths(client: redis.Redis, queues: Iterable[str]) -> dict[str, int]:
 def held_messages(client: redis.Redis, queues: Iterable[str]) -> set[str]:
     """Return the ids of all messages that are ready or delivered and not acknowledged.
 
+    Whatever is no message of Celery has none.
+
     One transaction: between two reads a message could move from where we still look to where we
     have looked already.
     """
@@ -105,11 +107,14 @@ def held_messages(client: redis.Redis, queues: Iterable[str]) -> set[str]:
             pipe.lrange(key, 0, -1)
     pipe.hvals(UNACKED)
     *ready, unacked = pipe.execute()
-    messages = [json.loads(raw) for raws in ready for raw in raws]
-    messages += [json.loads(raw)[0] for raw in unacked]
-    return set(_ids(messages))
+    found = {_id(raw) for raws in ready for raw in raws}
+    return found | {_id(raw, delivered=True) for raw in unacked}
 
 
-def _ids(messages: Iterable[dict[str, Any]]) -> Iterator[str]:
-    for message in messages:
-        yield cast("str", message.get("headers", {}).get("id", ""))
+def _id(raw: bytes | str, *, delivered: bool = False) -> str:
+    try:
+        read = json.loads(raw)
+        message = read[0] if delivered else read
+        return str(message["headers"]["id"])
+    except (ValueError, TypeError, LookupError):
+        return ""

@@ -173,7 +173,10 @@ def main() -> int:
         is_dropping=lambda: switchboard.now().telemetry_dropped,
     )
     start_metrics_server(
-        settings.telemetry, settings.relay_metrics_port, relay_collectors(settings)
+        settings.telemetry,
+        settings.relay_metrics_port,
+        relay_collectors(settings),
+        host=settings.bind_host,
     )
     relay = create_relay(settings, switchboard, telemetry)
     for number in (signal.SIGTERM, signal.SIGINT):

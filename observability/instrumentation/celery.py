@@ -18,6 +18,7 @@ from opentelemetry.trace import SpanKind, set_span_in_context
 from . import semconv
 from .celery_attempts import AttemptRecorder, mark_retried
 from .celery_parent import WorkerParent
+from .exposition import ANY_HOST
 from .metrics import bounded
 from .propagation import current_traceparent
 from .settings import TelemetrySettings
@@ -109,6 +110,7 @@ def instrument_worker(
     start: Callable[[], Telemetry],
     task_queues: Mapping[str, str],
     metrics_port: int | None,
+    metrics_host: str = ANY_HOST,
     settings: TelemetrySettings | None = None,
     collectors: Callable[[], Iterable[Collector]] = tuple,
     error_types: Sequence[str] = (),
@@ -120,7 +122,9 @@ def instrument_worker(
         app: Whose `celery worker` this is about.
         start: Calls `start_telemetry`; first in the parent, and again, harmlessly, in children.
         task_queues: The tasks that run here and their queues; their series exist at 0.
-        metrics_port: Where the parent serves `/metrics`; None for nowhere, 0 for any.
+        metrics_port: Where the parent serves `/metrics`; None for nowhere, 0 for any. Where it
+            cannot, the worker ends with exit code 2.
+        metrics_host: Address that it listens on there.
         settings: Of telemetry; read from the environment unless given.
         collectors: Called in the parent; read at each scrape.
         error_types: Names of the exception classes that tasks raise; others come to count as
@@ -135,6 +139,7 @@ def instrument_worker(
         settings=settings or TelemetrySettings.from_env,
         recorder=recorder,
         metrics_port=metrics_port,
+        metrics_host=metrics_host,
         collectors=collectors,
         on_process_start=on_process_start,
     )

@@ -10,9 +10,10 @@ import celery.apps.worker
 
 from . import semconv
 from .celery_attempts import AttemptRecorder, remember_parent
-from .exposition import claim_directory, start_metrics_server
+from .exposition import FOLDER_WANTED, claim_directory, start_metrics_server
 from .logs import configure_logging, say
 from .metrics import family
+from .settings import SettingsError
 from .telemetry import started_telemetry
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .telemetry import Telemetry
 
 _logger = logging.getLogger(__name__)
+_REFUSED = 2
 
 
 class WorkerParent:
@@ -39,6 +41,7 @@ class WorkerParent:
         settings: TelemetrySettings | Callable[[], TelemetrySettings],
         recorder: AttemptRecorder,
         metrics_port: int | None,
+        metrics_host: str,
         collectors: Callable[[], Iterable[Collector]],
         on_process_start: Callable[[Telemetry], None] | None,
     ) -> None:
@@ -46,7 +49,7 @@ class WorkerParent:
         self._start = start
         self._given_settings = settings
         self._recorder = recorder
-        self._metrics_port = metrics_port
+        self._metrics_port, self._metrics_host = metrics_port, metrics_host
         self._collectors = collectors
         self._on_process_start = on_process_start
         self._children = ChildrenCollector()
@@ -70,8 +73,18 @@ class WorkerParent:
         configure_logging(self._settings())
 
     def on_init(self, sender: Any = None, **_: Any) -> None:
+        """Begin, or end the worker: Celery only logs a receiver's exception, and goes on blind."""
+        try:
+            self._begin(sender)
+        except (SettingsError, OSError) as error:
+            _logger.critical("the worker does not start without its metrics: %s", error)
+            raise SystemExit(_REFUSED) from error
+
+    def _begin(self, sender: Any) -> None:
         """Empty the metrics folder, start telemetry and serve the metrics, before any fork."""
         settings = self._settings()
+        if settings.multiproc_dir is None and _forks(sender) and self._metrics_port is not None:
+            raise SettingsError([FOLDER_WANTED])
         remember_parent()
         if settings.multiproc_dir is not None:
             claim_directory(settings)
@@ -84,7 +97,9 @@ class WorkerParent:
             own = telemetry.metrics.registry
         if self._metrics_port is not None:
             collectors = [self._children, *self._collectors()]
-            self._server = start_metrics_server(settings, self._metrics_port, collectors, own=own)
+            self._server = start_metrics_server(
+                settings, self._metrics_port, collectors, own=own, host=self._metrics_host
+            )
             _logger.info("metrics on port %d", self._server.port)
         if not _forks(sender):
             self._begin_tasks()

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .settings import TelemetrySettings
 
 _TIDY_SECONDS = 10.0
+FOLDER_WANTED = "PROMETHEUS_MULTIPROC_DIR: expected a private folder, set before Python starts"
+# A scrape comes from another container.
+ANY_HOST = "0.0.0.0"
 
 
 def claim_directory(settings: TelemetrySettings) -> None:
@@ -34,9 +37,7 @@ def claim_directory(settings: TelemetrySettings) -> None:
         SettingsError: when it is unset, cannot be written, or belongs to a live process.
     """
     if settings.multiproc_dir is None:
-        raise SettingsError(
-            ["PROMETHEUS_MULTIPROC_DIR: expected a private folder, set before Python starts"]
-        )
+        raise SettingsError([FOLDER_WANTED])
     claim(settings.multiproc_dir)
 
 
@@ -113,6 +114,7 @@ def start_metrics_server(
     collectors: Iterable[Collector] = (),
     *,
     own: CollectorRegistry | None = None,
+    host: str = ANY_HOST,
 ) -> MetricsServer:
     """Serve `/metrics` in a thread of this process.
 
@@ -121,7 +123,8 @@ def start_metrics_server(
         port: To listen on; 0 takes a free one.
         collectors: Read at each scrape, in this process.
         own: The instruments of this process; needed only where no folder is shared.
+        host: Address to listen on.
     """
     registry = make_registry(settings, collectors, own=own)
-    server, thread = prometheus_client.start_http_server(port, registry=registry)
+    server, thread = prometheus_client.start_http_server(port, addr=host, registry=registry)
     return MetricsServer(server, thread, settings.multiproc_dir)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 
-from .exposition import claim_directory, make_registry
+from .exposition import ANY_HOST, claim_directory, make_registry
 from .liveness import mark_alive
 from .logs import capture_strays
 from .multiprocess import family_collector
@@ -43,6 +43,7 @@ class GunicornHooks:
     Args:
         settings: Of the process; without a metrics folder gunicorn does not start.
         metrics_port: Where the master serves `/metrics`.
+        metrics_host: Address that it listens on there.
         collectors: Called in the master when it is ready; read at each scrape.
         start: Starts telemetry in the master, so that its own lines (a worker that hung, say) are
             exported too; not with gRPC, which must not be loaded before a fork.
@@ -53,11 +54,12 @@ class GunicornHooks:
         settings: TelemetrySettings,
         *,
         metrics_port: int,
+        metrics_host: str = ANY_HOST,
         collectors: Callable[[], Iterable[Collector]] = tuple,
         start: Callable[[], Telemetry] | None = None,
     ) -> None:
         self._settings = settings
-        self._metrics_port = metrics_port
+        self._metrics_port, self._metrics_host = metrics_port, metrics_host
         self._collectors = collectors
         self._start = start
         claim_directory(settings)
@@ -68,7 +70,7 @@ class GunicornHooks:
         if self._start is not None and self._settings.protocol != "grpc":
             self._start()
         registry = make_registry(self._settings, self._collectors())
-        FamilyPrometheusMetrics(registry).start_http_server(self._metrics_port)
+        FamilyPrometheusMetrics(registry).start_http_server(self._metrics_port, self._metrics_host)
         server.log.info("metrics on port %d", self._metrics_port)
 
     def post_fork(self, server: Any, worker: Any) -> None:  # noqa: ARG002

@@ -164,8 +164,6 @@ def _add_histogram(
 ) -> None:
     labels = dict(key.labels)
     count = 0.0
-    if labels.get(semconv.HTTP_RESPONSE_STATUS_CODE, "")[:1] == "5":
-        buckets = _counted(buckets)
     for bound, value, raw in sorted(buckets):
         count += value
         stored = exemplars.get(raw)
@@ -180,15 +178,6 @@ def _add_histogram(
         )
     made.samples.append(Sample(f"{key.family}_count", labels, count))
     made.samples.append(Sample(f"{key.family}_sum", labels, total))
-
-
-def _counted(buckets: list[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
-    """Return the last bucket alone while all are empty.
-
-    An error ratio needs the count at 0 before the first failure. The buckets of failures that never
-    were would be two series of five, in each query over durations.
-    """
-    return buckets if any(value for _, value, _ in buckets) else sorted(buckets)[-1:]
 
 
 def _exemplar(stored: StoredExemplar) -> Exemplar:

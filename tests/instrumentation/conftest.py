@@ -167,6 +167,7 @@ class Worker:
     log: Path
     metrics_folder: Path
     stop: Callable[[], int]
+    wait: Callable[[float], int]
 
     def metrics(self, accept: str = "text/plain") -> str:
         return scrape(self.metrics_port, accept)
@@ -183,10 +184,13 @@ def broker(start_redis: Callable[..., Redis]) -> str:
 
 @pytest.fixture
 def start_worker(starter: Starter) -> Callable[..., Worker]:
-    """Start a Celery worker: `start_worker(broker, endpoint, "-c", "2")`."""
+    """Start a worker: `start_worker(broker, endpoint, "-c", "2")`; a variable "" is unset."""
 
-    def start(broker: str, endpoint: str, *arguments: str, **extra: str) -> Worker:
+    def start(
+        broker: str, endpoint: str, *arguments: str, expect_ready: bool = True, **extra: str
+    ) -> Worker:
         variables, metrics = starter.environment(endpoint, {"TEST_BROKER": broker, **extra})
+        variables = {name: value for name, value in variables.items() if value}
         log = starter.folder / f"worker{starter.count}.log"
         command = [sys.executable, "-m", "celery", "-A", "tests.instrumentation.tasks_app:app"]
         command += ["worker", "-Q", "orders", "--without-gossip", "--without-mingle"]
@@ -198,7 +202,9 @@ def start_worker(starter: Starter) -> Callable[..., Worker]:
             process.terminate()
             return process.wait(30)
 
-        wait_until(lambda: re.search(r"celery@\S+ ready", log.read_text()), 40)
-        return Worker(process.pid, int(variables["TEST_METRICS_PORT"]), log, metrics, stop)
+        if expect_ready:
+            wait_until(lambda: re.search(r"celery@\S+ ready", log.read_text()), 40)
+        port = int(variables["TEST_METRICS_PORT"])
+        return Worker(process.pid, port, log, metrics, stop, process.wait)
 
     return start

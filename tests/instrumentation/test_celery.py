@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -265,6 +266,32 @@ def test_a_worker_stops_in_time_while_the_receiver_hangs(
     started = time.monotonic()
     assert worker.stop() == 0
     assert time.monotonic() - started < 15
+
+
+@pytest.mark.parametrize("wrong", ["folder unset", "folder is a file", "port taken"])
+def test_a_worker_that_cannot_have_its_metrics_does_not_start(
+    broker: str, start_worker: StartWorker, sink: Sink, tmp_path: Path, wrong: str
+) -> None:
+    (tmp_path / "file").touch()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        variables = {
+            "folder unset": {"PROMETHEUS_MULTIPROC_DIR": ""},
+            "folder is a file": {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "file")},
+            "port taken": {"TEST_METRICS_PORT": str(taken.getsockname()[1])},
+        }[wrong]
+        worker = start_worker(broker, sink.url, "-c", "1", expect_ready=False, **variables)
+        assert worker.wait(40) == 2
+    assert "the worker does not start without its metrics" in worker.log.read_text()
+
+
+def test_two_workers_do_not_share_a_metrics_folder(
+    broker: str, start_worker: StartWorker, sink: Sink
+) -> None:
+    first = start_worker(broker, sink.url, "-c", "1")
+    folder = {"PROMETHEUS_MULTIPROC_DIR": str(first.metrics_folder)}
+    second = start_worker(broker, sink.url, "-c", "1", expect_ready=False, **folder)
+    assert second.wait(40) == 2
+    assert first.metrics()
 
 
 def test_grpc_is_not_loaded_in_the_parent(

@@ -15,10 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from local.plan import Plan
 from local.ports import free_port_variables
 from local.processes import members
 from local.state import StateFolder
 from tests.servers import ROOT, is_listening, wait_until
+from worker.app import HARD_SECONDS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 COMMAND = [sys.executable, "-m", "local"]
@@ -97,6 +99,22 @@ def test_every_job_is_scraped(mode, started):
 
     wait_until(lambda: set(healths().values()) == {"up"}, 60)
     assert set(healths()) >= {"orders", "orders-worker", "orders-relay", "payment-provider"}
+
+
+def test_a_task_that_runs_may_end_before_its_worker_is_killed(mode, started):
+    plan = Plan.load(mode.state / "plan.json")
+    (worker,) = (child for child in plan.children if child.name == "orders-worker")
+    assert worker.grace_seconds > HARD_SECONDS
+
+
+def test_nothing_listens_beyond_this_machine(mode, started):
+    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
+    rows = [line.split() for lines in tables for line in lines]
+    listening = [row[1].rpartition(":") for row in rows if row[3] == "0A"]
+    ports = {int(port) for port in mode.ports.values()}
+    found = {int(port, 16): address for address, _, port in listening if int(port, 16) in ports}
+    assert int(mode.ports["ORDERS_METRICS_PORT"]) in found
+    assert set(found.values()) == {"0100007F"}
 
 
 @pytest.mark.parametrize("name", ["orders", "orders-worker", "orders-relay", "broker", "postgres"])

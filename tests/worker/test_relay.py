@@ -267,6 +267,9 @@ def test_only_what_the_broker_does_not_hold_is_lost(sql, connect, app, broker):
             broker.lpush("orders", text)
         elif number == f"outbox-{delivered}-1":
             broker.hset("unacked", "tag", json.dumps([json.loads(text), "", "orders"]))
+    # What no message of Celery looks like names nothing, and stops nobody.
+    broker.lpush("orders", "not json", "[]", "1", '{"headers": null}', '{"headers": {}}')
+    broker.hset("unacked", "foreign", "{}")
     sql.execute("UPDATE outbox SET published_at = now() - interval '61 seconds'")
     with connect() as conn:
         assert resend_lost(conn, broker, timedelta(seconds=60)) == 1
