@@ -6,14 +6,27 @@ import argparse
 import sys
 from pathlib import Path
 
-from alerts.detection_page import detection_page
-from alerts.errors import AlertsError
-from alerts.layout import AUTHOR, ROOT, all_files, left_alone, rendered
-from alerts.promtool import find_all, run_tests
-from alerts.refusals import refuse
-from alerts.spec import load_objectives
-from alerts.verify import verify
-from alerts.windows import PROFILES, load_profile
+try:
+    from alerts.detection_page import detection_page
+    from alerts.errors import AlertsError
+    from alerts.layout import AUTHOR, ROOT, all_files, left_alone, rendered
+    from alerts.promtool import find_all, run_tests
+    from alerts.refusals import refuse
+    from alerts.spec import load_objectives
+    from alerts.verify import verify
+    from alerts.windows import PROFILES, load_profile
+except ImportError as missing:
+    package = {"yaml": "pyyaml", "promql_parser": "promql-parser"}.get(
+        (missing.name or "").partition(".")[0]
+    )
+    if package is None:
+        raise
+    print(
+        f"python -m alerts needs {package}: pip install promql-parser pyyaml"
+        " (in this repository `make generate` installs both)",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 
 def main(arguments: list[str]) -> int:

@@ -12,7 +12,8 @@ from datetime import timedelta
 
 from alerts.durations import number, seconds, show
 from alerts.model import Recording
-from alerts.spec import WINDOW, Objective
+from alerts.shape import WINDOW
+from alerts.spec import Objective
 from alerts.windows import Profile
 
 ERROR_BUDGET = "slo:error_budget:ratio"

@@ -9,10 +9,10 @@ from typing import Any
 from alerts.burn_rate import error_budget
 from alerts.durations import parse
 from alerts.errors import AlertsError, Place
+from alerts.shape import check_shape
 from alerts.source import Source, read
 from alerts.windows import HERE, Profile, Tier
 
-WINDOW = "{{.window}}"
 MIN_BAD_EVENTS = 10
 
 
@@ -39,7 +39,7 @@ class Objective:
         team: Who answers the page; the label `team`.
         description: The promise as a sentence.
         objective: Percent of good events.
-        error_query: Rate of bad events, with WINDOW in place of its range.
+        error_query: Rate of bad events, with `{{.window}}` in place of its range.
         total_query: Rate of all events, the same way.
         zero_without_errors: No error series means no errors, as long as the total exists.
         min_bad_events: Fewer in the long window raise nothing.
@@ -93,6 +93,7 @@ def load_objectives(path: Path = HERE / "slo.yaml") -> list[Objective]:
         AlertsError: The file is missing or an entry is wrong; names file and line.
     """
     source = read(path)
+    check_shape(source)
     found = []
     for number, document in enumerate(source.documents):
         for index in range(len(document["slos"])):

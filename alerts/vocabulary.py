@@ -17,17 +17,24 @@ TARGET = frozenset({JOB, INSTANCE})
 # Prometheus' own: the state of every alert.
 ALERTS = "ALERTS"
 
+# The files that a person edits who has other metrics or other queues.
+KIT_WORDS = "observability/instrumentation/semconv.py"
+OUR_WORDS = "service/semconv.py"
+
 # Closed sets of label values.
-VALUES: dict[tuple[str, str], frozenset[str]] = {
-    (kit.CACHE_REQUESTS.name, kit.RESULT): frozenset(kit.CACHE_RESULTS),
-    (kit.CELERY_TASKS.name, kit.STATE): frozenset(kit.TASK_STATES),
+OUR_VALUES: dict[tuple[str, str], frozenset[str]] = {
     (kit.CELERY_TASKS.name, kit.QUEUE): frozenset(orders.QUEUES),
     (kit.CELERY_QUEUE_MESSAGES.name, kit.QUEUE): frozenset(orders.QUEUES),
     (kit.DEPENDENCY_UP.name, kit.DEPENDENCY): frozenset(orders.DEPENDENCIES),
+}
+KIT_VALUES: dict[tuple[str, str], frozenset[str]] = {
+    (kit.CACHE_REQUESTS.name, kit.RESULT): frozenset(kit.CACHE_RESULTS),
+    (kit.CELERY_TASKS.name, kit.STATE): frozenset(kit.TASK_STATES),
     (kit.CIRCUIT_BREAKER_TRANSITIONS.name, kit.TO): frozenset(kit.BREAKER_STATES),
     (kit.TELEMETRY_SPANS_ENDED.name, kit.SAMPLED): frozenset({"true", "false"}),
     (kit.TELEMETRY_SPANS_DROPPED.name, kit.REASON): frozenset(kit.DROP_REASONS),
 }
+VALUES = OUR_VALUES | KIT_VALUES
 
 
 class Vocabulary:
@@ -64,7 +71,10 @@ class Vocabulary:
     def fault(self, name: str, label: str = "", value: str = "") -> str | None:
         """Return what is wrong with a metric, its label or the label's value; None if nothing."""
         if name not in self.labels:
-            return f"nothing emits or records a metric {name!r}"
+            return (
+                f"nothing emits or records a metric {name!r}; metrics are declared in {OUR_WORDS}"
+                f" and {KIT_WORDS}, those of other programs in alerts/catalogue.py"
+            )
         if not label:
             return None
         if label not in self.labels[name]:
@@ -74,7 +84,9 @@ class Vocabulary:
             return f'{name} has no bucket le="{value}"; as Prometheus stores them: {known}'
         known_values = VALUES.get((name, label))
         if value and known_values and value not in known_values:
-            return f"{name} never has {label}={value!r}; known: {', '.join(sorted(known_values))}"
+            file = OUR_WORDS if (name, label) in OUR_VALUES else KIT_WORDS
+            known = ", ".join(sorted(known_values))
+            return f"{name} never has {label}={value!r}; known: {known} (declared in {file})"
         return None
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
+from textwrap import dedent, indent
 
 import pytest
 import yaml
@@ -24,6 +28,7 @@ from alerts.layout import (
 from alerts.links import DASHBOARDS, RUNBOOKS
 from alerts.model import Alert, Group, Recording
 from alerts.spec import load_objectives
+from alerts.vocabulary import Vocabulary
 from alerts.windows import HERE, load_profile
 
 
@@ -173,9 +178,10 @@ def edited(tmp_path):
         for source in HERE.glob("*.yaml"):
             shutil.copy(source, tmp_path)
         path = tmp_path / name
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new, 1))
-        line = path.read_text()[: path.read_text().index(new)].count("\n") + 1
+        before, found, after = path.read_text().partition(old)
+        assert found
+        path.write_text(before + new + after)
+        line = before.count("\n") + 1
         return path, line
 
     return edit
@@ -250,6 +256,130 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
     places = {int(text.split(":")[1]) for text in said.splitlines() if text.startswith(str(path))}
     assert places
     assert min(abs(place - line) for place in places) <= 12
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ("slos:", "slo:", "nothing reads the key 'slo'; expected service, labels, slos, version"),
+        (
+            "x_zero_without_errors: true",
+            "x_zero_without_error: true",
+            "nothing reads the key 'x_zero_without_error'; expected name,",
+        ),
+        ("team: orders", "tema: orders", "nothing reads the key 'tema'; expected team"),
+        ("events:", "event:", "nothing reads the key 'event'; expected events"),
+        ("error_query:", "errors:", "nothing reads the key 'errors'; expected error_query,"),
+        (
+            "for: 15m,",
+            "hold: 15m,",
+            "nothing reads the key 'hold'; expected name, factor, long_window, short_window, for,",
+        ),
+        (
+            "      page_alert: {l",
+            "      severity: page\n      page_alert: {l",
+            "nothing reads the key 'severity'; expected name, page_alert, ticket_alert",
+        ),
+        (
+            "page_alert: {labels: {severity: page}}",
+            "page_alert: {disable: true}",
+            "page_alert: disable is not supported; expected x_tiers without severity page",
+        ),
+        (
+            "ticket_alert: {labels: {severity: ticket}}",
+            "ticket_alert: {labels: {severity: page}}",
+            "ticket_alert: severity 'page'; expected ticket",
+        ),
+        (
+            'http_response_status_code=~"5.."}[{{.window}}]',
+            'http_response_status_code=~"5.."}[5m]',
+            "error_query reads [5m]; expected [{{.window}}]",
+        ),
+        (
+            'sum(rate(celery_task_queue_wait_seconds_count{job="orders-worker"}[{{.window}}]))\n',
+            'celery_task_queue_wait_seconds_count{job=~"[a-z-]+"}\n',
+            "total_query has no range; expected [{{.window}}]",
+        ),
+        (
+            "name: orders-latency",
+            "name: orders-availability",
+            "name: 'orders-availability' is the name of",
+        ),
+        ("name: orders-latency", "name: Orders Latency", "expected small letters, digits and hyph"),
+        ("counts: bad", "counts: bda", "counts: 'bda'; expected good, bad, total, decoy"),
+        ("counts: bad", "count: bad", "nothing reads the key 'count'; expected counts, series"),
+        ("x_zero_without_errors: true", "x_zero_without_errors: 'no'", "expected true or false"),
+    ],
+)
+def test_an_entry_that_would_be_misread_in_silence_is_refused(edited, old, new, why):
+    path, line = edited("slo.yaml", old, new)
+    with pytest.raises(RefusedError) as caught:
+        load_objectives(path)
+    (said,) = [text for text in str(caught.value).splitlines() if why in text]
+    place = int(said.removeprefix(f"{path}:").partition(":")[0])
+    assert abs(place - line) <= 1
+
+
+def test_an_slo_without_series_for_its_tests_is_refused(edited):
+    path, _ = edited("slo.yaml", "x_test_series:", "x_tiers:")
+    path.write_text(re.sub(r"    x_tiers:\n(      - \{counts.*\n)+", "", path.read_text(), count=1))
+    with pytest.raises(
+        RefusedError,
+        match=r"slo.yaml:\d+: orders-availability needs x_test_series: good/bad/total",
+    ):
+        load_objectives(path)
+
+
+def test_the_slo_of_the_readme_lacks_nothing_but_its_runbook(edited):
+    readme = (HERE / "README.md").read_text()
+    (example,) = re.findall(r"\n((?: {4}.*\n)+)\n\| key ", readme)
+    path, _ = edited("slo.yaml", "slos:\n", "slos:\n" + indent(dedent(example), "  "))
+    said = refused(path.parent)
+    assert said.endswith(
+        "OrdersEmailsBudgetBurn has no runbook alerts/runbooks/OrdersEmailsBudgetBurn.md"
+    )
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "---\n", "service: orders\nlabels: {team: a}\nslos: []\n"]
+)
+def test_a_file_without_slos_is_refused(tmp_path, text):
+    path = tmp_path / "slo.yaml"
+    path.write_text(text)
+    with pytest.raises(RefusedError, match=r"slo.yaml:\d+: .*expected"):
+        load_objectives(path)
+
+
+def test_what_cannot_exist_is_refused_with_the_file_that_declares_what_can():
+    vocabulary = Vocabulary()
+    unknown = vocabulary.fault("lamps_lit_total")
+    assert "service/semconv.py and observability/instrumentation/semconv.py" in unknown
+    queue = vocabulary.fault("celery_queue_messages", "queue", "lamps")
+    assert queue.endswith("known: emails, orders (declared in service/semconv.py)")
+    for file in re.findall(r"[\w/]+\.py", f"{unknown} {queue}"):
+        assert (HERE.parent / file).is_file()
+
+
+@pytest.mark.parametrize(
+    ("program", "argument", "module", "package"),
+    [
+        ("alerts", "--check", "yaml", "pyyaml"),
+        ("alerts", "--check", "promql_parser", "promql-parser"),
+        ("dashboards", "verify", "promql_parser", "promql-parser"),
+        ("dashboards", "--check", "grafana_foundation_sdk", "grafana-foundation-sdk"),
+    ],
+)
+def test_a_package_that_is_not_installed_is_named_in_one_line(program, argument, module, package):
+    code = f"import runpy, sys; sys.modules[{module!r}] = None; sys.argv[1:] = [{argument!r}]; "
+    code += f"runpy.run_module({program!r}, run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=HERE.parent, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    (said,) = done.stderr.splitlines()
+    assert f"python -m {program} needs {package}: pip install" in said
+    assert "make generate" in said
 
 
 def test_an_unknown_duration_names_file_and_line(edited):
