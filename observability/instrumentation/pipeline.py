@@ -103,7 +103,9 @@ class Pipeline:
         return True
 
     def shutdown(self, timeout_seconds: float) -> None:
-        """Export what waits, within the time given; count the rest as dropped."""
+        """Export what waits, within the time given; count the rest as dropped. Once."""
+        if self._closed:
+            return
         self._deadline = time.monotonic() + timeout_seconds
         self._on_tick()
         thread = self._thread

@@ -48,9 +48,18 @@ class Mount:
     target: str
     read_only: bool
     folder: Path | None
+    may_create: bool = True
 
     @classmethod
-    def parse(cls, text: str, base: Path) -> Mount:
+    def parse(cls, entry: str | Mapping[str, Any], base: Path) -> Mount:
+        if not isinstance(entry, str):
+            source, may_create = entry["source"], entry["bind"]["create_host_path"]
+            folder = (base / source).resolve()
+            return cls(source, entry["target"], entry["read_only"], folder, may_create)
+        return cls._short(entry, base)
+
+    @classmethod
+    def _short(cls, text: str, base: Path) -> Mount:
         source, target, *mode = text.split(":") if ":" in text else ("", text)
         is_path = source.startswith((".", "/"))
         folder = (base / source).resolve() if is_path else None
@@ -70,8 +79,8 @@ class Service:
     @property
     def mounts(self) -> list[Mount]:
         by_target = {}
-        for text in self.raw.get("volumes", []):
-            mount = Mount.parse(text, self.base)
+        for entry in self.raw.get("volumes", []):
+            mount = Mount.parse(entry, self.base)
             by_target[mount.target] = mount
         return list(by_target.values())
 

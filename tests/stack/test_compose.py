@@ -207,6 +207,19 @@ def test_the_stack_takes_three_inputs_and_has_empty_folders_for_them(variable, n
     assert str(folder(project({variable: "/elsewhere"}))) == "/elsewhere"
 
 
+@pytest.mark.parametrize("services", [PROJECT, STACK_ALONE], ids=["project", "stack"])
+def test_an_input_that_does_not_exist_is_an_error_and_no_empty_folder(services):
+    mounts = {m.target: m for name in ("prometheus", "grafana") for m in services[name].mounts}
+    inputs = ("/rules/slo", "/scrape", "/dashboards")
+    assert [target for target in inputs if mounts[target].may_create] == []
+
+
+@pytest.mark.parametrize(("name", "policy"), [("broker", "noeviction"), ("cache", "allkeys-lru")])
+def test_a_broker_forgets_nothing_and_a_cache_what_is_old(name, policy):
+    command = PROJECT[name].get("command")
+    assert command[command.index("--maxmemory-policy") + 1] == policy
+
+
 def test_the_stack_alone_mounts_nothing_from_outside_of_its_folder():
     folders = [m.folder for service in STACK_ALONE.values() for m in service.mounts if m.folder]
     assert folders
