@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+# How Prometheus writes a value that is no number.
+NOTHING = "NaN"
+
 
 class BackEndError(RuntimeError):
     """Raised when a back end cannot be asked, or refuses; says what it answered."""
@@ -71,14 +74,20 @@ def _reason(error: urllib.error.HTTPError) -> str:
 
 
 def prometheus_rows(end: BackEnd, expr: str, *, instant: bool) -> int:
-    """Return how many series a PromQL query yields now, or within the window."""
+    """Return how many series a PromQL query yields now, or within the window.
+
+    A series that is no number throughout draws nothing, and is none.
+    """
     if instant:
         data = end.get("/api/v1/query", query=expr)["data"]
     else:
         start, stop = end.bounds()
         step = end.step.total_seconds()
         data = end.get("/api/v1/query_range", query=expr, start=start, end=stop, step=step)["data"]
-    return 1 if data["resultType"] == "scalar" else len(data["result"])
+    if data["resultType"] == "scalar":
+        return int(data["result"][1] != NOTHING)
+    values = [one.get("values") or [one.get("value", (0, ""))] for one in data["result"]]
+    return sum(any(text != NOTHING for _, text in pairs) for pairs in values)
 
 
 def prometheus_has(end: BackEnd, selector: str) -> bool:

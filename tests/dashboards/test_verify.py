@@ -93,6 +93,17 @@ def test_a_query_that_prometheus_refuses_fails_with_its_words(prometheus, tmp_pa
     assert "parse error" in done.stdout
 
 
+@pytest.mark.parametrize("instant", [False, True])
+def test_a_series_that_is_never_a_number_draws_nothing(prometheus, tmp_path, instant):
+    path = write(tmp_path / "a.json", panel("Idle", "prometheus_build_info * 0 / 0"))
+    board = json.loads(path.read_text())
+    board["panels"][0]["targets"][0]["instant"] = instant
+    path.write_text(json.dumps(board))
+    done = verify("--prometheus", prometheus, path)
+    assert done.returncode == 1
+    assert "EMPTY  a / Idle" in done.stdout
+
+
 def test_panels_of_folded_rows_and_of_old_row_layouts_are_asked_too(prometheus, tmp_path):
     folded = {"type": "row", "title": "R", "panels": [panel("Inside", "nope_a")]}
     write(tmp_path / "a.json", folded)
