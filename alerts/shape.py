@@ -34,6 +34,7 @@ ONE_ALERT = (), ("labels", "disable")
 ALERT_LABELS = (), ("severity",)
 TIER = ("name", "factor", "long_window", "short_window", "for", "severity"), ()
 SERIES = ("counts", "series"), ()
+TEXTS = ("version", "service", "team", "name", "description", *QUERIES[0], "series", "severity")
 
 Form = tuple[tuple[str, ...], tuple[str, ...]]
 Path = tuple[Key, ...]
@@ -93,10 +94,10 @@ class _Shape:
             yield from self._alerting(slo, (*at, "alerting"))
 
     def _name(self, slo: dict[str, Any], at: Path) -> Iterator[Fault]:
-        if "name" not in slo:
+        name, place = slo.get("name"), self.source.place(*at, "name")
+        if not isinstance(name, str):
             return
-        name, place = slo["name"], self.source.place(*at, "name")
-        if not isinstance(name, str) or not NAME.fullmatch(name):
+        if not NAME.fullmatch(name):
             yield place, f"name: {name!r}; expected small letters, digits and hyphens: [a-z0-9-]+"
         elif name in self.names:
             yield place, f"name: {name!r} is the name of {self.names[name]} too; expected another"
@@ -110,8 +111,8 @@ class _Shape:
         events, here = sli["events"], (*at, "events")
         yield from self._keys(events, here, QUERIES)
         for key in QUERIES[0]:
-            if isinstance(events, dict) and key in events:
-                ranges = RANGE.findall(QUOTED.sub('""', str(events[key])))
+            if isinstance(events, dict) and isinstance(events.get(key), str):
+                ranges = RANGE.findall(QUOTED.sub('""', events[key]))
                 fixed = [text for text in ranges if WINDOW not in text]
                 if fixed or not ranges:
                     text = f"reads {fixed[0]}" if fixed else "has no range"
@@ -164,6 +165,8 @@ class _Shape:
             if key not in (*needed, *optional):
                 text = f"nothing reads the key {key!r}; expected {_listed(*form)}"
                 yield self.source.place(*at, key), text
+            elif key in TEXTS and not isinstance(value[key], str):
+                yield self.source.place(*at, key), f"{key}: {value[key]!r}; expected a text"
         for key in needed:
             if key not in value:
                 yield self.source.place(*at), f"{key!r} is missing"

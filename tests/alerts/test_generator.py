@@ -267,6 +267,7 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
             "x_zero_without_error: true",
             "nothing reads the key 'x_zero_without_error'; expected name,",
         ),
+        ("team: orders", "team: [orders]", "team: ['orders']; expected a text"),
         ("team: orders", "tema: orders", "nothing reads the key 'tema'; expected team"),
         ("events:", "event:", "nothing reads the key 'event'; expected events"),
         ("error_query:", "errors:", "nothing reads the key 'errors'; expected error_query,"),
