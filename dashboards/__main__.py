@@ -7,6 +7,7 @@ import sys
 PACKAGES = {
     "grafana_foundation_sdk": "grafana-foundation-sdk",
     "promql_parser": "promql-parser",
+    "yaml": "pyyaml",
 }
 
 
