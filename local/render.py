@@ -7,7 +7,7 @@ import base64
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from local.console.browser import Browser, BrowserError
@@ -40,6 +40,10 @@ class RenderError(Exception):
     """The picture could not be made; the message says why."""
 
 
+class ModelError(Exception):
+    """The file given is no dashboard; the message says why."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw one dashboard.
 
@@ -52,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with Browser(options.browser) as browser:
             _open(browser, options, url)
             options.out.write_bytes(_drawn(browser, options.out.suffix.lower()))
-    except SettingsError as error:
+    except (SettingsError, ModelError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (BrowserError, RenderError, OSError) as error:
@@ -89,7 +93,7 @@ def _out(text: str) -> Path:
 def _open(browser: Browser, options: argparse.Namespace, url: str) -> None:
     uid = options.dashboard
     if uid.endswith(".json"):
-        model = json.loads(Path(uid).read_text(encoding="utf-8"))
+        model = _model(Path(uid))
         source = f"globalThis.givenDashboard = {json.dumps(model)};"
         browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)
         uid = model.get("uid") or Path(uid).stem
@@ -107,6 +111,16 @@ def _open(browser: Browser, options: argparse.Namespace, url: str) -> None:
         raise RenderError(browser.evaluate("document.querySelector('main').innerText"))
     _resize(browser, options.width, int(browser.evaluate("document.body.scrollHeight")))
     browser.evaluate("globalThis.settle()")
+
+
+def _model(path: Path) -> dict[str, Any]:
+    try:
+        model = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: is no JSON: {error}") from error
+    if not isinstance(model, dict):
+        raise ModelError(f"{path}: is no dashboard: expected a JSON object")
+    return model
 
 
 def _resize(browser: Browser, width: int, height: int) -> None:

@@ -26,6 +26,8 @@ def dashboards_blueprint(settings: ConsoleSettings) -> Blueprint:
     def dashboard(uid: str) -> Response | tuple[Response, int]:
         for path, document in _read(settings.dashboards_dir):
             if uid in (document.get("uid"), path.stem):
+                if "panels" not in document:
+                    return jsonify(error=f"{path.name} {document['problem']}"), 422
                 return jsonify(document)
         return jsonify(error=f"no dashboard has the uid {uid[:100]!r}"), 404
 
@@ -33,11 +35,12 @@ def dashboards_blueprint(settings: ConsoleSettings) -> Blueprint:
 
 
 def _summary(path: Path, document: dict[str, Any]) -> dict[str, Any]:
+    tags = document.get("tags") or []
     return {
         "uid": document.get("uid") or path.stem,
         "title": document.get("title") or path.stem,
         "description": document.get("description") or "",
-        "tags": document.get("tags") or [],
+        "tags": tags if isinstance(tags, list) else [str(tags)],
         "file": path.name,
         "problem": document.get("problem", ""),
     }

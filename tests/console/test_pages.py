@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from local import render
 from tests.console.conftest import Running
 from tests.servers import running_prometheus
 
@@ -89,6 +90,25 @@ def test_dashboards_are_read_anew_and_a_broken_file_is_named_beside_the_good_one
     (tmp_path / "good.json").write_text(json.dumps({"uid": "good", "title": "B", "panels": []}))
     assert console.json("/api/dashboards/good")["title"] == "B"
     assert console.get("/api/dashboards/absent").status == 404
+    broken = console.get("/api/dashboards/broken")
+    assert broken.status == 422
+    assert "cannot be read" in broken.body.decode()
+
+
+def test_tags_written_as_one_word_are_listed_as_a_list(
+    start_console: Callable[..., Running], tmp_path: Path
+) -> None:
+    console = start_console(DASHBOARDS_DIR=str(tmp_path))
+    (tmp_path / "a.json").write_text(json.dumps({"title": "A", "panels": [], "tags": "orders"}))
+    assert console.json("/api/dashboards")["dashboards"][0]["tags"] == ["orders"]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_file_that_is_no_dashboard_is_named_before_it_is_drawn(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(render.ModelError, match=r"a\.json"):
+        render._model(path)
 
 
 def test_prometheus_own_words_reach_the_page(

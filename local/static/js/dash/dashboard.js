@@ -162,6 +162,7 @@ const titled = (format, labels) => format.replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_,
 export function dashboardLinks(model, all, builtins) {
   const time = (one) => [one.keepTime ? builtins.__url_time_range : "", one.includeVars ? builtins.__all_variables : ""].filter(Boolean).join("&");
   return (model.links ?? []).flatMap((one) => {
+    if (one.type !== "dashboards" && !one.url) return [];
     if (one.type !== "dashboards") return [safeLink([one.url, time(one)].filter(Boolean).join(one.url.includes("?") ? "&" : "?"), one.title, { class: "panel-link" })];
     const others = all.filter((other) => other.uid !== model.uid && (one.tags ?? []).every((tag) => other.tags.includes(tag)));
     return others.map((other) => h("a", { href: `/d/${encodeURIComponent(other.uid)}?${time(one)}`, class: "panel-link", title: other.description }, other.title));

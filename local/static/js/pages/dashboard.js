@@ -23,13 +23,18 @@ async function load() {
     return;
   }
   document.title = `${model.title} · Sightline`;
-  await draw(model, (await listing).dashboards);
+  try {
+    await draw(model, (await listing).dashboards);
+  } catch (error) {
+    put(main, failure(error));
+    document.body.dataset.ready = "failed";
+  }
 }
 
 async function draw(model, all) {
+  const relink = () => put(links, dashboardLinks(model, all, dashboard.linkBuiltins()));
   const range = new TimeRange({ from: model.time?.from, to: model.time?.to, refresh: eager ? "off" : model.refresh || "off" }, (why) => {
-    if (why === "navigate") dashboard.reload();
-    else if (why === "range") dashboard.reload();
+    if (why === "navigate" || why === "range") dashboard.reload().then(relink);
     else dashboard.refresh();
   });
   const dashboard = new Dashboard(model, range, { eager });
@@ -37,7 +42,7 @@ async function draw(model, all) {
   put(main, h("div", { class: "page-head" }, h("div", {}, h("h1", {}, model.title), h("div", { class: "muted" }, (model.description ?? "").replace(/\s*Written by .*$/, ""))), h("span", { class: "grow" }), range.element),
     h("div", { class: "dashboard-bar" }, dashboard.variables.element, h("span", { class: "grow" }), links), dashboard.element);
   await dashboard.reload();
-  put(links, dashboardLinks(model, all, dashboard.linkBuiltins()));
+  relink();
   globalThis.settle = () => settle(dashboard);
   await settle(dashboard);
   document.body.dataset.ready = "true";
