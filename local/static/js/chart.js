@@ -55,10 +55,12 @@ export class TimeChart {
   zoomed(event) {
     const part = event.batch?.[0];
     if (part?.startValue === undefined || !this.onZoom) return;
+    // Connected charts hear of the zoom too; the one under the pointer speaks for all.
+    if (this.group && !this.element.matches(":hover")) return;
     this.onZoom(part.startValue, part.endValue);
   }
 
-  options({ series, start, end, format = short, rightFormat = null, min, max, thresholds = [], exemplars = [], bands = [], log = false, stepped = false, whole = false }) {
+  options({ series, start, end, format = short, rightFormat = null, min, max, softMax, thresholds = [], exemplars = [], bands = [], log = false, stepped = false, whole = false }) {
     const muted = token("--muted");
     const line = token("--line");
     return {
@@ -68,7 +70,7 @@ export class TimeChart {
       xAxis: { type: "time", min: start, max: end, splitNumber: 6, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
         axisLabel: { color: muted, fontSize: 11, hideOverlap: true, formatter: (value) => axisTime(value, end - start) }, splitLine: { show: false },
         axisPointer: { label: { show: false } } },
-      yAxis: [axis(format, { type: log ? "log" : "value", minInterval: whole ? 1 : 0, min: lower(min, series), max: upper(max, series), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
+      yAxis: [axis(format, { type: log ? "log" : "value", minInterval: whole ? 1 : 0, min: lower(min, series), max: upper(max, series) ?? atLeast(softMax), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
         ...(rightFormat ? [axis(rightFormat, { position: "right", splitLine: { show: false } })] : [])],
       toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
       tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, transitionDuration: 0,
@@ -128,6 +130,11 @@ function upper(max, series) {
   if (max === undefined || max === null) return null;
   const highest = Math.max(...series.flatMap((one) => one.points.map(([, value]) => value ?? -Infinity)));
   return highest > max ? null : max;
+}
+
+/** A soft maximum only widens the axis, so that a threshold stands inside it. */
+function atLeast(softMax) {
+  return Number.isFinite(softMax) ? (range) => (range.max > softMax ? null : softMax) : null;
 }
 
 /** A point without neighbours draws no line, so it needs a dot. */

@@ -50,7 +50,9 @@ export class PanelView {
   /** Ask and draw; what was drawn stays until the answer is here. */
   async refresh() {
     if (!this.visible && !this.dashboard.eager) return;
-    this.controller?.abort();
+    // A slow answer is worth more than a new question.
+    if (this.asking) return;
+    this.asking = true;
     this.controller = new AbortController();
     const { signal } = this.controller;
     this.bounds = this.dashboard.range.bounds();
@@ -61,6 +63,8 @@ export class PanelView {
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
       this.fail(error);
+    } finally {
+      this.asking = false;
     }
     this.element.classList.remove("asking");
   }

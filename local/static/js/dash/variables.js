@@ -20,19 +20,22 @@ export class Variables {
 
   async load(bounds) {
     const known = new Map();
-    this.scope = new Scope(known);
-    this.problems = [];
-    for (const definition of ordered(this.definitions)) known.set(definition.name, await this.resolve(definition, bounds));
+    const scope = new Scope(known);
+    const problems = [];
+    for (const definition of ordered(this.definitions)) known.set(definition.name, await this.resolve(definition, bounds, scope, problems));
+    // Only now, for another load may have been under way.
+    this.scope = scope;
+    this.problems = problems;
     this.draw();
     return this.scope;
   }
 
-  async resolve(definition, bounds) {
+  async resolve(definition, bounds, scope, problems) {
     let options = [];
     try {
-      options = await optionsOf(definition, this.scope, bounds);
+      options = await optionsOf(definition, scope, bounds);
     } catch (error) {
-      this.problems.push(`$${definition.name}: ${error.message}`);
+      problems.push(`$${definition.name}: ${error.message}`);
     }
     if (definition.includeAll) options = [ALL, ...options];
     const variable = { name: definition.name, options, multi: Boolean(definition.multi), includeAll: Boolean(definition.includeAll), allValue: definition.allValue || null };

@@ -48,6 +48,7 @@ function cells(series) {
     const grown = (value ?? 0) - (row ? buckets[row - 1].points[column]?.[1] ?? 0 : 0);
     if (grown > 1e-9) data.push([column, row, grown]);
   }));
+  if (!data.length) return { times, bounds: [], lowest: 0, data };
   const rows = data.map((cell) => cell[1]);
   const [low, high] = [Math.max(0, Math.min(...rows) - 1), Math.max(...rows) + 1];
   const used = buckets.slice(low, high + 1);

@@ -52,7 +52,11 @@ function stack(lines) {
   const maps = new Map(stacked.map((line) => [line, new Map(line.points)]));
   for (const map of maps.values()) for (const [ms, value] of map) sums.set(ms, sums.get(ms) + (value ?? 0));
   const share = (line, ms) => { const value = maps.get(line).get(ms) ?? 0; return line.percent ? (sums.get(ms) ? value / sums.get(ms) : 0) : value; };
-  return lines.map((line) => (line.stack ? { ...line, points: times.map((ms) => [ms, share(line, ms)]) } : turned(line)));
+  const known = new Set(stacked.flatMap((line) => line.points.filter(([, value]) => value !== null).map(([ms]) => ms)));
+  // A line of zeros would lie on top of the others as if it had their value.
+  const flat = (line) => [...sums.values()].some(Boolean) && line.points.every(([, value]) => !value);
+  const drawn = (line) => ({ ...line, points: times.map((ms) => [ms, known.has(ms) ? share(line, ms) : null]), ...(flat(line) ? { width: 0, fill: 0 } : {}) });
+  return lines.map((line) => (line.stack ? drawn(line) : turned(line)));
 }
 
 const turned = (line) => (line.negative ? { ...line, points: line.points.map(([ms, value]) => [ms, value === null ? null : -value]) } : line);
@@ -67,7 +71,7 @@ function content(view, lines, exemplars) {
   const steps = style === "off" ? [] : thresholdSteps(options).filter((one) => Number.isFinite(one.value));
   const highest = Math.max(0, ...lines.flatMap((line) => line.points.map(([, value]) => value ?? 0)), ...steps.map((one) => one.value));
   return { series: lines.map((line) => ({ ...line, axis: line.right && right !== left ? 1 : 0 })), start: start * 1000, end: end * 1000, format: writer(options), rightFormat: right && right !== left ? writer(right.options) : null,
-    whole: options.decimals === 0, min: options.min ?? options.custom?.axisSoftMin, max: options.max, log: options.custom?.scaleDistribution?.type === "log",
+    whole: options.decimals === 0, min: options.min ?? options.custom?.axisSoftMin, max: options.max, softMax: options.custom?.axisSoftMax, log: options.custom?.scaleDistribution?.type === "log",
     thresholds: steps.map((one) => ({ value: one.value, color: cssColor(one.color) })), exemplars: exemplars.filter((one) => !highest || one.value <= highest * 3), bands: view.dashboard.bands,
     crosshair: Number(view.dashboard.model.graphTooltip ?? 0) };
 }
