@@ -126,7 +126,8 @@ async function runTempo({ panel, target, scope, bounds, signal }) {
   return { traces, tables: panel.type === "table" ? [traceTable(target, traces)] : [] };
 }
 
+// Overrides and links name a column as Grafana does: by its source.
 function traceTable(target, traces) {
-  const columns = [["Trace ID", "trace"], ["Start time", "time"], ["Service", "string"], ["Name", "string"], ["Duration", "duration"]].map(([name, type]) => ({ name, type }));
+  const columns = [["Trace ID", "traceID", "trace"], ["Start time", "startTime", "time"], ["Service", "traceService", "string"], ["Name", "traceName", "string"], ["Duration", "traceDuration", "duration"]].map(([name, source, type]) => ({ name, source, type }));
   return { refId: target.refId, columns, rows: traces.map((one) => [one.traceID, Number(one.startTimeUnixNano) / 1e6, one.rootServiceName, one.rootTraceName, one.durationMs / 1000]) };
 }

@@ -15,10 +15,11 @@ export function transform(tables, transformations = []) {
 }
 
 function organize(tables, { excludeByName = {}, indexByName = {}, renameByName = {} }) {
+  const place = ({ column }) => indexByName[column.name] ?? indexByName[column.source] ?? 999;
   return tables.map((table) => {
-    const kept = table.columns.map((column, index) => ({ column, index })).filter(({ column }) => !excludeByName[column.name]);
-    kept.sort((a, b) => (indexByName[a.column.name] ?? 999) - (indexByName[b.column.name] ?? 999));
-    return { ...table, columns: kept.map(({ column }) => ({ ...column, source: column.name, name: renameByName[column.name] || column.name })), rows: table.rows.map((row) => kept.map(({ index }) => row[index])) };
+    const kept = table.columns.map((column, index) => ({ column, index })).filter(({ column }) => !excludeByName[column.name] && !excludeByName[column.source]);
+    kept.sort((a, b) => place(a) - place(b));
+    return { ...table, columns: kept.map(({ column }) => ({ ...column, source: column.source ?? column.name, name: renameByName[column.name] || renameByName[column.source] || column.name })), rows: table.rows.map((row) => kept.map(({ index }) => row[index])) };
   });
 }
 

@@ -25,7 +25,7 @@ function valuesOf(view, { series, tables }) {
 
 const link = (view, value, element) => {
   const first = value.options.links?.[0];
-  return first ? safeLink(fill(first.url, view.scope), element, { class: "plain" }) : element;
+  return first ? safeLink(fill(first.url, view.scope.withBuiltins(view.dashboard.linkBuiltins())), element, { class: "plain" }) : element;
 };
 
 export function drawStat(view, result) {

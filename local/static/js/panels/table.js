@@ -55,10 +55,10 @@ function cell(view, column, row, table) {
 function linked(view, column, row, table, text) {
   const first = column.options.links?.[0];
   if (first) {
-    const fields = Object.fromEntries(table.columns.flatMap((other, index) => [[`__data.fields.${other.name}`, row[index]], [`__data.fields["${other.name}"]`, row[index]]]));
+    const fields = Object.fromEntries(table.columns.flatMap((other, index) => [other.source ?? other.name, other.name].flatMap((name) => [[`__data.fields.${name}`, row[index]], [`__data.fields["${name}"]`, row[index]]])));
     const paths = { ...fields, "__value.raw": row[column.index], "__value.text": text };
     const url = first.url.replace(/\$\{__data\.fields\[["']?([^\]"']+)["']?\](?::\w+)?\}/g, (_, name) => encodeURIComponent(paths[`__data.fields.${name}`] ?? ""));
-    return safeLink(fill(url, view.scope.withBuiltins({ __paths: paths })), text, { title: fill(first.title ?? "", view.scope) });
+    return safeLink(fill(url, view.scope.withBuiltins({ ...view.dashboard.linkBuiltins(), __paths: paths })), text, { title: fill(first.title ?? "", view.scope) });
   }
   return (column.source ?? column.name) === "alertname" ? h("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text) : text;
 }
