@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -74,6 +75,51 @@ def _away(url: str) -> bool:
     return not re.match(r"(http://127\.0\.0\.1:|data:|blob:)", url)
 
 
+# What strangers' dashboards have and ours do not.
+ODD = {
+    "uid": "odd",
+    "title": "Odd",
+    "tags": "not a list",
+    "links": [{"title": "leads nowhere"}],
+    "panels": [
+        {
+            "title": "Below its soft maximum",
+            "type": "timeseries",
+            "targets": [{"refId": "A", "expr": "vector(1)"}],
+            "fieldConfig": {"defaults": {"custom": {"axisSoftMax": 50}}},
+            "gridPos": {"w": 12, "h": 8},
+        },
+        {
+            "title": "Heat of nothing",
+            "type": "heatmap",
+            "targets": [{"refId": "A", "expr": "nobody_has_this", "format": "heatmap"}],
+            "gridPos": {"w": 12, "h": 8, "x": 12},
+        },
+        {
+            "title": "Traces",
+            "type": "table",
+            "datasource": {"type": "tempo", "uid": "t"},
+            "targets": [{"refId": "A", "query": "{ }", "queryType": "traceql"}],
+            "fieldConfig": {
+                "overrides": [
+                    {
+                        "matcher": {"id": "byName", "options": "traceName"},
+                        "properties": [
+                            {"id": "displayName", "value": "What was asked"},
+                            {
+                                "id": "links",
+                                "value": [{"url": "/d/odd?var-t=${__data.fields.traceID}"}],
+                            },
+                        ],
+                    }
+                ]
+            },
+            "gridPos": {"w": 24, "h": 8, "y": 8},
+        },
+    ],
+}
+
+
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """A console that a Prometheus scrapes and that asks this Prometheus."""
@@ -87,6 +133,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     pages, dashboards = free_port(), tmp_path / "dashboards"
     dashboards.mkdir()
     shutil.copy(HERE / "dashboard.json", dashboards)
+    (dashboards / "odd.json").write_text(json.dumps(ODD))
     config = CONFIG.format(rules=folder / "rules.yml", pages=pages, own=9)
     with running_prometheus(folder, config) as url:
         own = url.rsplit(":", 1)[1]
@@ -274,6 +321,24 @@ def test_dragging_over_a_chart_zooms_the_whole_dashboard(
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 65, steps=5)
     page.mouse.up()
     page.wait_for_url(re.compile(r"from=\d{13}&to=\d{13}"))
+
+
+def test_a_strangers_dashboard_is_drawn_as_far_as_it_goes(
+    live: Running, order: str, page: Page
+) -> None:
+    page.goto(f"{live.pages}/d/odd")
+    page.locator("body[data-ready=true]").wait_for()
+    chart = page.locator('section[aria-label="Below its soft maximum"] [_echarts_instance_]')
+    extent = "getModel().getComponent('yAxis').axis.scale.getExtent()"
+    assert chart.evaluate(f"(it) => echarts.getInstanceByDom(it).{extent}")[1] == 50
+    heat = page.locator('section[aria-label="Heat of nothing"]')
+    assert "undefined" not in heat.inner_text()
+    traces = page.locator('section[aria-label="Traces"]')
+    assert "What was asked" in traces.inner_text()
+    link = traces.get_by_role("link", name="POST /v1/orders").first
+    assert link.get_attribute("href") == f"/d/odd?var-t={order}"
+    page.goto(f"{live.pages}/dashboards")
+    page.get_by_role("link", name="Odd").wait_for()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
