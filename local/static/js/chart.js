@@ -70,7 +70,7 @@ export class TimeChart {
       xAxis: { type: "time", min: start, max: end, splitNumber: 6, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
         axisLabel: { color: muted, fontSize: 11, hideOverlap: true, formatter: (value) => axisTime(value, end - start) }, splitLine: { show: false },
         axisPointer: { label: { show: false } } },
-      yAxis: [axis(format, { type: log ? "log" : "value", minInterval: whole ? 1 : 0, min: lower(min, series), max: upper(max, series) ?? atLeast(softMax), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
+      yAxis: [axis((value) => (value === softMax && !round(value) ? "" : format(value)), { type: log ? "log" : "value", minInterval: whole ? 1 : 0, min: lower(min, series), max: upper(max, series) ?? atLeast(softMax), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
         ...(rightFormat ? [axis(rightFormat, { position: "right", splitLine: { show: false } })] : [])],
       toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
       tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, transitionDuration: 0,
@@ -131,6 +131,9 @@ function upper(max, series) {
   const highest = Math.max(...series.flatMap((one) => one.points.map(([, value]) => value ?? -Infinity)));
   return highest > max ? null : max;
 }
+
+/** A top such as 525 would stand on the 500 below it. */
+const round = (value) => Number(value.toPrecision(1)) === value;
 
 /** A soft maximum only widens the axis, so that a threshold stands inside it. */
 function atLeast(softMax) {
