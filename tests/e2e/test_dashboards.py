@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from contextlib import suppress
 
@@ -10,12 +11,14 @@ import pytest
 
 from dashboards.generate import FOLDER
 from dashboards.verify import main as verify
-from tests.servers import wait_until
+from tests.servers import ROOT, wait_until
 
-pytestmark = pytest.mark.e2e
+PICTURES = ROOT / "build" / "pictures"
 REQUESTS_PER_SECOND = 10
 # Two minutes: the windows of the panels, and the first point of each recorded series.
 PATIENCE_SECONDS = 120
+# Enough to have a line on each panel.
+LOAD_SECONDS = 45
 
 
 @pytest.fixture
@@ -45,6 +48,7 @@ def empty_panels(system, report, **chosen) -> list[str]:
     return bad
 
 
+@pytest.mark.e2e
 def test_every_panel_of_every_dashboard_has_rows_after_two_minutes_of_load(system, load, tmp_path):
     trace_id = uuid.uuid4().hex
     order = system.place_order(trace_id)
@@ -58,3 +62,22 @@ def test_every_panel_of_every_dashboard_has_rows_after_two_minutes_of_load(syste
     with suppress(AssertionError):
         wait_until(all_have_rows, PATIENCE_SECONDS, interval=5)
     assert seen[-1] == []
+
+
+@pytest.mark.browser
+@pytest.mark.timeout(400)
+def test_every_dashboard_is_drawn_light_and_dark(system, load):
+    """Whoever looks at a change finds its pictures in build/pictures."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    trace_id = uuid.uuid4().hex
+    order = system.place_order(trace_id)
+    time.sleep(LOAD_SECONDS)
+    for uid in sorted(path.stem for path in FOLDER.glob("*.json")):
+        for theme in ("dark", "light"):
+            picture = PICTURES / f"{uid}-{theme}.png"
+            picture.unlink(missing_ok=True)
+            words = ["--theme", theme, "--from", "now-2m", "--out", str(picture)]
+            words += ["--var", f"order={order['id']}", "--var", f"trace={trace_id}"]
+            done = system.run("render", uid, *words)
+            assert done.returncode == 0, done.stderr
+            assert picture.read_bytes().startswith(b"\x89PNG")
