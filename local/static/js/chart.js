@@ -116,7 +116,7 @@ export class TimeChart {
 }
 
 function axis(format, more) {
-  return { type: "value", splitNumber: 4, axisLabel: { color: token("--muted"), fontSize: 11, formatter: format, hideOverlap: true }, ...more };
+  return { type: "value", splitNumber: 5, axisLabel: { color: token("--muted"), fontSize: 11, formatter: format, hideOverlap: true }, ...more };
 }
 
 /** A bound is where the axis begins, unless the values lie beyond it. */
