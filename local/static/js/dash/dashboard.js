@@ -51,7 +51,7 @@ export class Dashboard {
 
   layout() {
     this.watcher.disconnect();
-    this.views.forEach((view) => view.clear());
+    this.views.forEach((view) => view.leave());
     this.views = [];
     const alone = params().get("viewPanel");
     const parts = sections(this.model.panels, this.variables.scope);

@@ -86,6 +86,12 @@ export class PanelView {
     await draw(this, result);
   }
 
+  /** End for good: another panel stands here, and nobody waits for the answer. */
+  leave() {
+    this.controller?.abort();
+    this.clear();
+  }
+
   clear() {
     this.state?.dispose?.();
     this.state = null;
