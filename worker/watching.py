@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from observability.instrumentation.celery.queues import QueueCollector
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.metrics import ScrapeGauge, family
-from observability.instrumentation.queues import QueueCollector
 from service import outbox
 from service.database import connection_arguments
 from service.semconv import (

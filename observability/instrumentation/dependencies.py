@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from . import semconv
-from .forking import unforked
+from ._multiprocess.forking import unforked
 from .metrics import family
 
 if TYPE_CHECKING:

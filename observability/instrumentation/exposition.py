@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import prometheus_client
 from prometheus_client import CollectorRegistry
 
-from .forking import unforked
-from .liveness import claim, mark_alive
-from .multiprocess import family_collector
+from ._multiprocess.collector import family_collector
+from ._multiprocess.forking import unforked
+from ._multiprocess.liveness import claim, mark_alive
 from .settings import SettingsError
 
 if TYPE_CHECKING:

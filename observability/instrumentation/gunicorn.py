@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 
+from ._multiprocess.collector import family_collector
+from ._multiprocess.liveness import mark_alive
 from .exposition import ANY_HOST, claim_directory, make_registry
-from .liveness import mark_alive
 from .logs import capture_strays
-from .multiprocess import family_collector
 from .telemetry import started_telemetry
 
 if TYPE_CHECKING:

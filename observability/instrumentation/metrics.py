@@ -17,9 +17,9 @@ from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.utils import floatToGoString
 
 from . import semconv
-from .exemplars import ExemplarFile
-from .recorded_span import current_span
-from .shared_values import use_shared_values
+from ._multiprocess.exemplars import ExemplarFile
+from ._multiprocess.shared_values import use_shared_values
+from ._tracing.recorded_span import current_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence

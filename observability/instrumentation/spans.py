@@ -13,8 +13,8 @@ from opentelemetry.trace import (
 )
 
 from . import semconv
-from .recorded_span import RecordedSpan, current_span
-from .traces import RecordingTracer
+from ._tracing.recorded_span import RecordedSpan, current_span
+from ._tracing.tracer import RecordingTracer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

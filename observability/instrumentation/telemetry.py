@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace as trace_api
 
-from . import otlp, semconv
-from .forking import call_in_children
-from .liveness import mark_alive
+from . import semconv
+from ._export import otlp
+from ._export.pending import PendingCount
+from ._export.pipeline import Pipeline
+from ._export.resource import make_resource
+from ._export.signal_queue import Sender, Signal
+from ._export.transport import HttpTransport, Verdict
+from ._multiprocess.forking import call_in_children
+from ._multiprocess.liveness import mark_alive
+from ._tracing.sampling import Sampler
+from ._tracing.tracer import RecordingTracerProvider
 from .logs import JsonHandler, flush_lines
 from .metrics import Metrics
-from .pending import PendingCount
-from .pipeline import Pipeline
-from .resource import make_resource
-from .sampling import Sampler
-from .signal_queue import Sender, Signal
-from .traces import RecordingTracerProvider
-from .transport import HttpTransport, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from opentelemetry.trace import Tracer
 
-    from .log_line import Line
-    from .recorded_span import RecordedSpan
+    from ._tracing.recorded_span import RecordedSpan
+    from .logs.log_line import Line
     from .settings import TelemetrySettings
 
 _logger = logging.getLogger(__name__)
@@ -230,6 +231,6 @@ class Telemetry:
     def _make_sender(self) -> Sender:
         if self._encodes:
             return EncodedSender(self.settings, lambda: self.provider.resource.attributes)
-        from .contrib_exporter import ContribSender  # noqa: PLC0415 - grpc only where it is chosen
+        from ._export.contrib_exporter import ContribSender  # noqa: PLC0415 - grpc only where it is chosen
 
         return ContribSender(self.settings, lambda: self.provider.resource)

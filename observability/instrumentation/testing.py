@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from .log_line import attributes_of, current_ids
 from .logs import JsonHandler
+from .logs.log_line import attributes_of, current_ids
 from .settings import TelemetrySettings
 from .telemetry import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .recorded_span import RecordedSpan
+    from ._tracing.recorded_span import RecordedSpan
     from .semconv import Metric
 
 

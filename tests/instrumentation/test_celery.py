@@ -18,7 +18,7 @@ import redis
 
 from observability.instrumentation import semconv
 from observability.instrumentation.celery import instrument_producer
-from observability.instrumentation.celery_attempts import queue_wait_seconds
+from observability.instrumentation.celery.attempts import queue_wait_seconds
 from observability.instrumentation.propagation import current_traceparent, remote_parent
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.bench.sink import Sink

@@ -10,11 +10,11 @@ from contextlib import suppress
 
 import pytest
 
-from observability.instrumentation import forking
+from observability.instrumentation._export.transport import HttpTransport
+from observability.instrumentation._multiprocess import forking
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.exposition import make_registry
 from observability.instrumentation.settings import TelemetrySettings
-from observability.instrumentation.transport import HttpTransport
 
 # As long as somebody else's code holds a lock of its own: a C library that sets itself up, say.
 HELD_SECONDS = 0.4

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from observability.instrumentation.log_line import JsonFormatter
 from observability.instrumentation.logs import JsonHandler, log_extra, logging_config
+from observability.instrumentation.logs.log_line import JsonFormatter
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.servers import ROOT

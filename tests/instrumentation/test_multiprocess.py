@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from observability.instrumentation import semconv
-from observability.instrumentation.exemplars import ExemplarFile, keep_newest, read_exemplars
-from observability.instrumentation.liveness import claim
-from observability.instrumentation.multiprocess import FamilyCollector
+from observability.instrumentation._multiprocess.collector import FamilyCollector
+from observability.instrumentation._multiprocess.exemplars import (
+    ExemplarFile,
+    keep_newest,
+    read_exemplars,
+)
+from observability.instrumentation._multiprocess.liveness import claim
 from observability.instrumentation.settings import SettingsError
 from tests.servers import ROOT
 
@@ -24,7 +28,7 @@ import os, sys
 from pathlib import Path
 from observability.instrumentation import semconv
 from observability.instrumentation.metrics import Metrics
-from observability.instrumentation.liveness import mark_alive
+from observability.instrumentation._multiprocess.liveness import mark_alive
 folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 metrics = Metrics(folder)
 for _ in range(int(sys.argv[1])):

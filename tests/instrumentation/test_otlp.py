@@ -14,9 +14,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.trace import Link, SpanKind, StatusCode, TraceFlags, TraceState
 from opentelemetry.trace import SpanContext as Context
 
-from observability.instrumentation import otlp, wire
-from observability.instrumentation.contrib_exporter import ContribSender
-from observability.instrumentation.log_line import as_line
+from observability.instrumentation._export import otlp, wire
+from observability.instrumentation._export.contrib_exporter import ContribSender
+from observability.instrumentation.logs.log_line import as_line
 from observability.instrumentation.propagation import remote_parent
 from observability.instrumentation.testing import RecordedTelemetry
 

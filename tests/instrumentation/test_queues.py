@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from observability.instrumentation.celery import instrument_producer
-from observability.instrumentation.queues import QueueCollector
+from observability.instrumentation.celery.queues import QueueCollector
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.instrumentation.conftest import Worker, samples
 from tests.servers import Redis, free_port, wait_until

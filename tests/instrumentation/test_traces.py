@@ -11,8 +11,8 @@ from opentelemetry.sdk.trace.sampling import TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span_in_context
 
 from observability.instrumentation import semconv
+from observability.instrumentation._tracing.sampling import Decision, Sampler
 from observability.instrumentation.propagation import parse_traceparent, remote_parent
-from observability.instrumentation.sampling import Decision, Sampler
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.spans import client_span
 from observability.instrumentation.testing import RecordedTelemetry, recorded_telemetry

@@ -57,7 +57,7 @@ def test_exemplar_to_trace_the_label_is_spelled_the_same_by_all_three():
     ends = JSON_DATA["prometheus"]["exemplarTraceIdDestinations"]
     assert [(end["name"], end["datasourceUid"]) for end in ends] == [("trace_id", "tempo")]
     assert GENERATOR["trace_id_label_name"] == "trace_id"
-    kit = (ROOT / "observability/instrumentation/exemplars.py").read_text()
+    kit = (ROOT / "observability/instrumentation/_multiprocess/exemplars.py").read_text()
     words = (ROOT / "observability/instrumentation/semconv.py").read_text()
     assert '"trace_id"' in kit + words
 

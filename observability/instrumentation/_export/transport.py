@@ -13,14 +13,14 @@ from enum import Enum
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .forking import unforked
+from .._multiprocess.forking import unforked
+from ..settings import LOGS_PATH, TRACES_PATH
 from .otlp import rejected_items
-from .settings import LOGS_PATH, TRACES_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .settings import TelemetrySettings
+    from ..settings import TelemetrySettings
 
 # Source: OTLP 1.9 specification, "Retryable Response Codes".
 _RETRYABLE = (429, 502, 503, 504)

@@ -15,22 +15,22 @@ from celery import signals
 from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind, set_span_in_context
 
-from . import semconv
-from .celery_attempts import AttemptRecorder, mark_retried
-from .celery_parent import WorkerParent
-from .exposition import ANY_HOST
-from .metrics import bounded
-from .propagation import current_traceparent
-from .settings import TelemetrySettings
-from .spans import fail_span
+from .. import semconv
+from ..exposition import ANY_HOST
+from ..metrics import bounded
+from ..propagation import current_traceparent
+from ..settings import TelemetrySettings
+from ..spans import fail_span
+from .attempts import AttemptRecorder, mark_retried
+from .parent import WorkerParent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from celery import Celery
 
-    from .metrics import Collector
-    from .telemetry import Telemetry
+    from ..metrics import Collector
+    from ..telemetry import Telemetry
 
 __all__ = ["instrument_producer", "instrument_worker", "mark_retried"]
 

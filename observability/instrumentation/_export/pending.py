@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import TYPE_CHECKING
 
-from .forking import GATE, call_in_children
+from .._multiprocess.forking import GATE, call_in_children
 
 if TYPE_CHECKING:
     from collections.abc import Callable

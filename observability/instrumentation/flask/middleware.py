@@ -14,13 +14,13 @@ from flask import got_request_exception
 from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
-from . import semconv
-from .flask_request import KNOWN_METHODS, RequestState
-from .flask_routes import excluded_paths, known_label_sets
-from .http_attributes import server_attributes
-from .logs import write_line
-from .propagation import format_traceparent, remote_context
-from .recorded_span import RecordedSpan
+from .. import semconv
+from .._tracing.recorded_span import RecordedSpan
+from ..logs import write_line
+from ..propagation import format_traceparent, remote_context
+from .attributes import server_attributes
+from .request import KNOWN_METHODS, RequestState
+from .routes import excluded_paths, known_label_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from flask import Flask
     from opentelemetry.trace import Span
 
-    from .telemetry import Telemetry
+    from ..telemetry import Telemetry
 
 _logger = logging.getLogger("access")
 _STATE = "telemetry.request"
@@ -59,7 +59,7 @@ def instrument_app(
     door = Door(app, telemetry, excluded, makes_spans=not _is_traced_already(app, telemetry))
     door.zero(known_label_sets(app, excluded, success_codes or {}))
     if telemetry.settings.flask == "contrib":
-        from .flask_contrib import instrument  # noqa: PLC0415 - only where it is chosen
+        from .contrib import instrument  # noqa: PLC0415 - only where it is chosen
 
         instrument(app, telemetry, excluded)
     door.inner = app.wsgi_app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import semconv
+from .. import semconv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN
 
-from . import semconv
+from .. import semconv
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span

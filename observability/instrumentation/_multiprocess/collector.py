@@ -17,7 +17,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
-from . import semconv
+from .. import semconv
 from .liveness import is_alive
 from .totals import Totals
 

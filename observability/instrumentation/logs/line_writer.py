@@ -6,7 +6,7 @@ import os
 import threading
 from collections import deque
 
-from .forking import call_in_children
+from .._multiprocess.forking import call_in_children
 
 # So many lines wait at most; the next one writes them all.
 MAX_WAITING = 64

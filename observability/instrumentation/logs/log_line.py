@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 from pythonjsonlogger.orjson import OrjsonFormatter
 
-from . import semconv
-from .recorded_span import current_span
+from .. import semconv
+from .._tracing.recorded_span import current_span
 
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext

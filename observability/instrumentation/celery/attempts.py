@@ -13,17 +13,17 @@ from celery.exceptions import Reject
 from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
-from . import semconv
-from .metrics import bounded
-from .propagation import remote_context
-from .spans import fail_span
+from .. import semconv
+from ..metrics import bounded
+from ..propagation import remote_context
+from ..spans import fail_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from opentelemetry.trace import Span
 
-    from .telemetry import Telemetry
+    from ..telemetry import Telemetry
 
 # Exception classes beyond the known ones that get a label value of their own.
 MAX_OTHER_ERRORS = 20

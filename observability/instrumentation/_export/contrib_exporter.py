@@ -13,8 +13,8 @@ from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace.export import SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from .forking import unforked
-from .settings import LOGS_PATH, TRACES_PATH
+from .._multiprocess.forking import unforked
+from ..settings import LOGS_PATH, TRACES_PATH
 from .transport import Verdict
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.resources import Resource
 
-    from .log_line import Line
-    from .settings import TelemetrySettings
+    from ..logs.log_line import Line
+    from ..settings import TelemetrySettings
 
 
 class ContribSender:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import SpanKind, TraceState
 
-from .recorded_span import UNSET
+from .._tracing.recorded_span import UNSET
 from .wire import MAX_CACHE, Fields, attributes, message, text_field, varint
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Link, Status
 
-    from .log_line import Line
+    from ..logs.log_line import Line
 
 _times = Struct("<BQBQ").pack
 _fixed64 = Struct("<BQ").pack

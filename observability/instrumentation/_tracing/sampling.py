@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
-    from .settings import TelemetrySettings
+    from ..settings import TelemetrySettings
 
 _LOW_64_BITS = (1 << 64) - 1
 

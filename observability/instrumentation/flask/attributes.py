@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import semconv
+from .. import semconv
 
 
 def server_attributes(

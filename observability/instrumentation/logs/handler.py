@@ -19,7 +19,7 @@ from .log_line import SEVERITIES, STANDARD_FIELDS, JsonFormatter, Line, as_line,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .settings import TelemetrySettings
+    from ..settings import TelemetrySettings
 
 _writers: WeakSet[LineWriter] = WeakSet()
 # Libraries that complain about exports, once a minute and message at most.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from .settings import prefer_stable_http_names
+from ..settings import prefer_stable_http_names
 
 prefer_stable_http_names()
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flask import Flask
 
-    from .telemetry import Telemetry
+    from ..telemetry import Telemetry
 
 
 def instrument(app: Flask, telemetry: Telemetry, excluded: frozenset[str]) -> None:

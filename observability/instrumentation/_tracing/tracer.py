@@ -15,7 +15,7 @@ from opentelemetry import trace as trace_api
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags
 
-from . import semconv
+from .. import semconv
 from .recorded_span import RecordedSpan, current_span
 from .sampling import Decision
 

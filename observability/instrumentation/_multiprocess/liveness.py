@@ -10,7 +10,7 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from .settings import SettingsError
+from ..settings import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path

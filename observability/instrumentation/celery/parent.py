@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import celery.apps.worker
 
-from . import semconv
-from .celery_attempts import AttemptRecorder, remember_parent
-from .exposition import FOLDER_WANTED, claim_directory, start_metrics_server
-from .logs import configure_logging, say
-from .metrics import family
-from .settings import SettingsError
-from .telemetry import started_telemetry
+from .. import semconv
+from ..exposition import FOLDER_WANTED, claim_directory, start_metrics_server
+from ..logs import configure_logging, say
+from ..metrics import family
+from ..settings import SettingsError
+from ..telemetry import started_telemetry
+from .attempts import AttemptRecorder, remember_parent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client.metrics_core import Metric as Family
 
-    from .exposition import MetricsServer
-    from .metrics import Collector
-    from .settings import TelemetrySettings
-    from .telemetry import Telemetry
+    from ..exposition import MetricsServer
+    from ..metrics import Collector
+    from ..settings import TelemetrySettings
+    from ..telemetry import Telemetry
 
 _logger = logging.getLogger(__name__)
 _REFUSED = 2

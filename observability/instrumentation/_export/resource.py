@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from opentelemetry.sdk.resources import Resource
 
-from . import semconv
+from .. import semconv
 
 if TYPE_CHECKING:
-    from .settings import TelemetrySettings
+    from ..settings import TelemetrySettings
 
 
 def make_resource(settings: TelemetrySettings, identity: dict[str, str]) -> Resource:

@@ -12,13 +12,13 @@ import time
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
-from .forking import call_in_children, gated
+from .._multiprocess.forking import call_in_children, gated
 from .transport import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from .settings import TelemetrySettings
+    from ..settings import TelemetrySettings
     from .signal_queue import Sender, Signal
 
 _logger = logging.getLogger(__name__)

@@ -1,0 +1,1 @@
+"""Send spans and log lines to an OTLP receiver; imported by this kit only."""
