@@ -57,7 +57,7 @@ check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must hold before a commit:
 	@$(PY) -m pytest -m "not e2e and not browser and not slow" tests/contract tests/alerts tests/dashboards tests/stack
 	@$(PY) -m pytest -m "browser or slow"
 	@$(PY) -m alerts test
-	@$(PY) -m alerts.mutate --rules alerts/rules --tests alerts/rules --sample 150 --seed 1 --json build/mutation.json
+	@$(PY) -m alerts.mutation --rules alerts/rules --tests alerts/rules --promtool $(firstword $(PROMTOOLS)) --sample 150 --seed 1 --json build/mutation.json
 
 # Both judges: the oldest that is supported and the newest that Debian has.
 PROMTOOLS := .state/programs/bin/promtool .state/programs/bin/promtool-2.42
@@ -68,7 +68,7 @@ test-alerts: $(VENV)/installed-dev $(PROMTOOLS) ## Run the alert rules' tests on
 	@$(PY) -m alerts test
 
 mutate: $(VENV)/installed-dev $(PROMTOOLS) ## Damage alert rules and see whether their tests notice. RULES=… TESTS=…
-	@$(PY) -m alerts.mutate --rules $(RULES) --tests $(TESTS) --json build/mutation.json
+	@$(PY) -m alerts.mutation --rules $(RULES) --tests $(TESTS) --promtool $(firstword $(PROMTOOLS)) --json build/mutation.json
 
 bench: $(VENV)/installed-dev ## Measure what telemetry costs: CPU per request and p99, as ratios to the bare app.
 	@$(PY) -m tests.bench

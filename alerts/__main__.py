@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 try:
-    from alerts.detection_page import detection_page
-    from alerts.errors import AlertsError
-    from alerts.layout import AUTHOR, ROOT, all_files, left_alone, rendered
-    from alerts.promtool import find_all, run_tests
+    from alerts.layout import AUTHOR, all_files, left_alone, rendered
+    from alerts.paths import FOLDERS, PROGRAMS, ROOT
+    from alerts.promrules.errors import AlertsError
+    from alerts.promrules.promtool import find_all, run_tests
     from alerts.refusals import refuse
-    from alerts.spec import load_objectives
+    from alerts.slo.detection_page import detection_page
+    from alerts.slo.spec import load_objectives
+    from alerts.slo.windows import PROFILES, load_profile
     from alerts.verify import verify
-    from alerts.windows import PROFILES, load_profile
 except ImportError as missing:
     package = {"yaml": "pyyaml", "promql_parser": "promql-parser"}.get(
         (missing.name or "").partition(".")[0]
@@ -34,7 +35,7 @@ def main(arguments: list[str]) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "test":
-            return run_tests(options.promtool, print)
+            return run_tests(find_all(options.promtool, PROGRAMS), FOLDERS, print)
         if options.command == "verify":
             return verify(options.prometheus, options.rules, print)
         if options.command == "detection":
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _detection() -> int:
     path = ROOT / "docs" / "detection.md"
-    path.write_text(detection_page(find_all()[-1]), encoding="utf-8")
+    path.write_text(detection_page(find_all(folder=PROGRAMS)[-1]), encoding="utf-8")
     print(f"{path.relative_to(ROOT)} written")
     return 0
 

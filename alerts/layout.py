@@ -6,20 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alerts import backends, meta, symptoms_dependencies, symptoms_orders, symptoms_queue, telemetry
-from alerts.alerting_rules import slo_groups
-from alerts.model import Group, rule_file
-from alerts.slo_tests import slo_test_files
-from alerts.source import read
-from alerts.spec import Objective, load_objectives
-from alerts.target_tests import target_tests
-from alerts.windows import HERE, PROFILES, Profile, load_profile
-
-ROOT = HERE.parent
-RULES = HERE / "rules"
-STACK = ROOT / "observability" / "stack"
-STACK_RULES = STACK / "rules"
-SCRAPE = ROOT / "observability" / "scrape"
+from alerts.paths import ROOT, RULES, SCRAPE, STACK, STACK_RULES
+from alerts.promrules.model import Group, rule_file
+from alerts.promrules.source import read
+from alerts.slo.alerting_rules import slo_groups
+from alerts.slo.spec import Objective, load_objectives
+from alerts.slo.test_files import slo_test_files
+from alerts.slo.windows import PROFILES, Profile, load_profile
+from alerts.symptoms import backends, dependencies, monitoring, orders, queues, telemetry
+from alerts.symptoms.target_tests import target_tests
 
 # What the local mode scrapes; a test holds it to the file that the local mode writes.
 LOCAL_JOBS = (
@@ -66,14 +61,14 @@ def slo_files(
 def other_files() -> dict[Path, list[Group]]:
     """Return the files that are the same in every profile."""
     files = {
-        RULES / "common" / "orders.yml": [symptoms_orders.group()],
-        RULES / "common" / "queues.yml": [symptoms_queue.group()],
-        RULES / "common" / "dependencies.yml": [symptoms_dependencies.group()],
+        RULES / "common" / "orders.yml": [orders.group()],
+        RULES / "common" / "queues.yml": [queues.group()],
+        RULES / "common" / "dependencies.yml": [dependencies.group()],
         RULES / "common" / "telemetry.yml": [telemetry.group()],
         RULES / "docker" / "delivery.yml": [telemetry.delivery_docker()],
         RULES / "local" / "delivery.yml": [telemetry.delivery_local()],
-        RULES / "local" / "targets.yml": [meta.targets(LOCAL_JOBS)],
-        RULES / "local" / "monitoring.yml": [meta.group()],
+        RULES / "local" / "targets.yml": [monitoring.targets(LOCAL_JOBS)],
+        RULES / "local" / "monitoring.yml": [monitoring.group()],
     }
     return files | _files_of_neighbours()
 
@@ -82,10 +77,10 @@ def _files_of_neighbours() -> dict[Path, list[Group]]:
     """Return the files that are made from other rooms, as far as those were copied along."""
     files: dict[Path, list[Group]] = {}
     if SCRAPE.is_dir():
-        files[RULES / "docker" / "targets.yml"] = [meta.targets(docker_jobs())]
+        files[RULES / "docker" / "targets.yml"] = [monitoring.targets(docker_jobs())]
     if STACK.is_dir():
-        files[STACK_RULES / "monitoring.yml"] = [meta.group()]
-        files[STACK_RULES / "targets.yml"] = [meta.targets(stack_jobs())]
+        files[STACK_RULES / "monitoring.yml"] = [monitoring.group()]
+        files[STACK_RULES / "targets.yml"] = [monitoring.targets(stack_jobs())]
         files[STACK_RULES / "backends.yml"] = [backends.group()]
     return files
 
@@ -106,7 +101,7 @@ def all_files() -> dict[Path, list[Group]]:
 def every_group() -> list[Group]:
     """Return each kind of group once, whichever rooms were copied along."""
     files = all_files().values()
-    return [*(group for groups in files for group in groups), backends.group(), meta.group()]
+    return [*(group for groups in files for group in groups), backends.group(), monitoring.group()]
 
 
 def header(path: Path) -> str:
@@ -134,7 +129,7 @@ def rendered() -> dict[Path, str]:
             texts |= slo_test_files(RULES / name, objective, profile)
     for folder, names in _target_jobs().items():
         path = folder / "tests" / "targets.test.yml"
-        texts[path] = target_tests(meta.targets(names), names, header(path))
+        texts[path] = target_tests(monitoring.targets(names), names, header(path))
     if STACK.is_dir():
         texts[RULES / "local" / "tests" / MONITORING] = _monitoring_tests()
     return texts

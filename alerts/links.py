@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from urllib.parse import quote
 
-from alerts.source import read
-from alerts.windows import HERE
+from alerts.paths import HERE
+from alerts.promrules.source import read
 
 RUNBOOKS = HERE / "runbooks"
 

@@ -7,18 +7,19 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from alerts.alert import SEVERITIES
-from alerts.burn_rate import reachable
-from alerts.durations import number, show
-from alerts.errors import Place, RefusedError
 from alerts.links import RUNBOOKS
-from alerts.model import Alert, Group, Rule
+from alerts.paths import HERE
 from alerts.promql import LE
-from alerts.reading import Selector, grouping_labels, selectors
-from alerts.spec import Objective
-from alerts.symptoms_orders import P99_SECONDS
+from alerts.promrules.durations import number, show
+from alerts.promrules.errors import Place, RefusedError
+from alerts.promrules.model import Alert, Group, Rule
+from alerts.promrules.reading import Selector, grouping_labels, selectors
+from alerts.slo.burn_rate import reachable
+from alerts.slo.spec import Objective
+from alerts.slo.windows import Profile
+from alerts.symptoms.alert import SEVERITIES
+from alerts.symptoms.orders import P99_SECONDS
 from alerts.vocabulary import Vocabulary
-from alerts.windows import HERE, Profile
 from observability.instrumentation.semconv import HTTP_SERVER_REQUEST_DURATION
 
 MIN_SCRAPES = 4
@@ -124,7 +125,7 @@ def _where(rule: Rule) -> Place:
 
 def _in_source(text: str) -> Place:
     """Return the line of this package's Python that has the text."""
-    for path in sorted(HERE.glob("*.py")):
+    for path in sorted(HERE.rglob("*.py")):
         for number_, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             if text in line and path != Path(__file__):
                 return Place(path.relative_to(HERE.parent), number_)

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alerts.errors import AlertsError
-from alerts.layout import RULES
-from alerts.promtool import find_rules
-from alerts.reading import Selector, selectors
-from alerts.source import read
+from alerts.paths import RULES
+from alerts.promrules.errors import AlertsError
+from alerts.promrules.promtool import find_rules
+from alerts.promrules.reading import Selector, selectors
+from alerts.promrules.source import read
 
 TIMEOUT = 10
 DEFAULT = (RULES / "production", RULES / "common")

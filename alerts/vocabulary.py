@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from alerts.catalogue import PROGRAMS
-from alerts.model import Group, Recording
 from alerts.promql import INSTANCE, JOB, LE, UP, bound
-from alerts.reading import grouping_labels
+from alerts.promrules.model import Group, Recording
+from alerts.promrules.reading import grouping_labels
 from observability.instrumentation import semconv as kit
 from observability.instrumentation.semconv import Metric
 from service import semconv as orders

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.symptoms_dependencies import POOL_RATIO
+from alerts.symptoms.dependencies import POOL_RATIO
 from dashboards import queries as q
 from dashboards.board import Board, Row, choice
 from dashboards.look import (

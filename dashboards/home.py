@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.symptoms_queue import AGE_SECONDS
+from alerts.symptoms.queues import AGE_SECONDS
 from dashboards import queries as q
 from dashboards.alerts_table import alerts_table
 from dashboards.board import Board, Row

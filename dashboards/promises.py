@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from alerts.durations import show
 from alerts.layout import every_group
-from alerts.model import Alert
-from alerts.spec import Objective, load_objectives
-from alerts.windows import load_profile
+from alerts.promrules.durations import show
+from alerts.promrules.model import Alert
+from alerts.slo.spec import Objective, load_objectives
+from alerts.slo.windows import load_profile
 
 BOUND = re.compile(r'le="([\d.]+)"')
 

@@ -7,8 +7,8 @@ any; `$__rate_interval` is Grafana's, at least four scrapes. Names come from the
 
 from __future__ import annotations
 
-from alerts.symptoms_queue import DRAIN_CRITICAL_SECONDS
-from alerts.telemetry import LINES_ACCEPTED, SPANS_ACCEPTED
+from alerts.symptoms.queues import DRAIN_CRITICAL_SECONDS
+from alerts.symptoms.telemetry import LINES_ACCEPTED, SPANS_ACCEPTED
 from dashboards.promises import alerts_by_dashboard, bound_seconds
 from observability.instrumentation import semconv as kit
 from service import semconv as orders

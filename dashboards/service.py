@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alerts.symptoms_dependencies import POOL_RATIO
-from alerts.symptoms_orders import P99_SECONDS
+from alerts.symptoms.dependencies import POOL_RATIO
+from alerts.symptoms.orders import P99_SECONDS
 from dashboards import queries as q
 from dashboards.board import Board, Row, choice, choice_of_logs, one_of
 from dashboards.look import (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.telemetry import LINE_RATIO, SPAN_RATIO
+from alerts.symptoms.telemetry import LINE_RATIO, SPAN_RATIO
 from dashboards import queries as q
 from dashboards.board import Board, Row
 from dashboards.look import NONE_IS_GOOD, SKY, UP, WARN, Bounds, Column, Look, Query

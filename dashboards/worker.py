@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alerts.symptoms_dependencies import OUTBOX_SECONDS
-from alerts.symptoms_queue import AGE_SECONDS, DRAIN_SECONDS
+from alerts.symptoms.dependencies import OUTBOX_SECONDS
+from alerts.symptoms.queues import AGE_SECONDS, DRAIN_SECONDS
 from dashboards import queries as q
 from dashboards.board import Board, Row, choice
 from dashboards.look import (

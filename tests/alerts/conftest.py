@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from alerts.promtool import Promtool, find_rules, find_tests, identify
+from alerts.paths import FOLDERS
+from alerts.promrules.promtool import Promtool, find_rules, find_tests, identify
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +25,10 @@ def newest(promtools: list[Promtool]) -> Promtool:
 @pytest.fixture(scope="session")
 def rule_paths() -> list[Path]:
     """Every rule file that we ship."""
-    return find_rules()
+    return find_rules(FOLDERS)
 
 
 @pytest.fixture(scope="session")
 def test_paths() -> list[Path]:
     """Every promtool test that we ship."""
-    return find_tests()
+    return find_tests(FOLDERS)

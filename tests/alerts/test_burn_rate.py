@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.burn_rate import burn_rate_factor, detection, error_budget, reachable, reset
-from alerts.durations import number, parse, show
+from alerts.promrules.durations import number, parse, show
+from alerts.slo.burn_rate import burn_rate_factor, detection, error_budget, reachable, reset
 
 MONTH = timedelta(days=30)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from alerts.coverage import uncovered, vacuous
-from alerts.errors import AlertsError
-from alerts.promtool import find_tests
+from alerts.mutation.coverage import uncovered, vacuous
+from alerts.paths import FOLDERS
+from alerts.promrules.errors import AlertsError
+from alerts.promrules.promtool import find_tests
 
 RULES = """
 groups:
@@ -33,7 +34,9 @@ def test_every_rule_fires_nearly_fires_and_resolves_in_a_test_and_every_recordin
     assert uncovered(test_paths) == []
 
 
-@pytest.mark.parametrize("path", find_tests(), ids=lambda p: f"{p.parent.parent.name}-{p.stem}")
+@pytest.mark.parametrize(
+    "path", find_tests(FOLDERS), ids=lambda p: f"{p.parent.parent.name}-{p.stem}"
+)
 def test_no_assertion_is_vacuous(path):
     assert vacuous(path) == []
 

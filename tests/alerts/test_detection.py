@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from alerts.detection import resets, rows
-from alerts.detection_page import detection_page
-from alerts.layout import ROOT
-from alerts.spec import load_objectives
-from alerts.windows import load_profile
+from alerts.paths import ROOT
+from alerts.slo.detection import resets, rows
+from alerts.slo.detection_page import detection_page
+from alerts.slo.spec import load_objectives
+from alerts.slo.windows import load_profile
 
 OBJECTIVE = load_objectives()[0]
 PROFILE = load_profile("production")

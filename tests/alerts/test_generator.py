@@ -14,8 +14,6 @@ import pytest
 import yaml
 
 from alerts import refusals
-from alerts.alerting_rules import slo_groups
-from alerts.errors import AlertsError, RefusedError
 from alerts.layout import (
     LOCAL_JOBS,
     RULES,
@@ -26,10 +24,13 @@ from alerts.layout import (
     stack_jobs,
 )
 from alerts.links import DASHBOARDS, RUNBOOKS
-from alerts.model import Alert, Group, Recording
-from alerts.spec import load_objectives
+from alerts.paths import HERE
+from alerts.promrules.errors import AlertsError, RefusedError
+from alerts.promrules.model import Alert, Group, Recording
+from alerts.slo.alerting_rules import slo_groups
+from alerts.slo.spec import load_objectives
+from alerts.slo.windows import load_profile
 from alerts.vocabulary import Vocabulary
-from alerts.windows import HERE, load_profile
 
 
 def rules_of(path: Path) -> list[dict]:
@@ -419,7 +420,7 @@ def test_a_p99_threshold_on_the_top_bucket_is_refused(monkeypatch):
 
 
 def test_a_threshold_rule_is_refused_with_the_line_of_its_module():
-    from alerts.symptoms_queue import group
+    from alerts.symptoms.queues import group
 
     rules = tuple(
         Recording(r.name, r.expr.replace("[5m]", "[15s]")) if isinstance(r, Recording) else r

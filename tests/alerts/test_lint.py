@@ -6,11 +6,12 @@ import re
 
 import yaml
 
-from alerts.alert import SEVERITIES
-from alerts.durations import parse
-from alerts.layout import RULES, all_files
-from alerts.model import Alert, Recording
-from alerts.reading import grouping_labels, selectors
+from alerts.layout import all_files
+from alerts.paths import RULES
+from alerts.promrules.durations import parse
+from alerts.promrules.model import Alert, Recording
+from alerts.promrules.reading import grouping_labels, selectors
+from alerts.symptoms.alert import SEVERITIES
 from alerts.vocabulary import DECLARED, Vocabulary
 
 GROUPS = [group for groups in all_files().values() for group in groups]

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from alerts.expression_mutants import expression_mutants
-from alerts.mutants import mutants
-from alerts.mutate import main
-from alerts.tokens import tokens
+from alerts.mutation.__main__ import main
+from alerts.mutation.expression_mutants import expression_mutants
+from alerts.mutation.mutants import mutants
+from alerts.promrules.tokens import tokens
 
 RULES = """
 groups:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from alerts import promtool as module
-from alerts.errors import AlertsError
-from alerts.promtool import find_rules, find_tests, identify, run_tests
+from alerts.promrules import promtool as module
+from alerts.promrules.errors import AlertsError
+from alerts.promrules.promtool import find_rules, find_tests, identify, run_tests
 
 
 def test_both_majors_are_here(promtools):

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from alerts.layout import STACK, all_files
-from alerts.model import Alert
+from alerts.promrules.model import Alert
 from tests.servers import free_port, running, wait_until
 
 CONFIG = STACK / "alertmanager" / "alertmanager.yml"

@@ -9,7 +9,8 @@ import pytest
 
 from alerts.__main__ import main
 from alerts.catalogue import PROMETHEUS
-from alerts.layout import RULES, all_files
+from alerts.layout import all_files
+from alerts.paths import RULES
 from alerts.verify import missing
 from tests.servers import free_port, running, wait_until
 

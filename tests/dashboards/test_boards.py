@@ -10,7 +10,7 @@ import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from alerts.spec import load_objectives
+from alerts.slo.spec import load_objectives
 from dashboards.generate import FOLDER, boards, main
 
 FILES = sorted(FOLDER.glob("*.json"))

@@ -1,0 +1,1 @@
+"""Damage alert rules and see whether their tests notice; needs only promrules."""

@@ -1,0 +1,84 @@
+"""How a rule can be damaged: its expression, its `for`, its labels, its words, or all of it."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from alerts.mutation.expression_mutants import expression_mutants
+from alerts.promrules.durations import parse, show
+from alerts.promrules.rule_sites import RawRule, Site, sites
+
+SEVERITY = {"page": "ticket", "ticket": "page", "critical": "warning", "warning": "critical"}
+# Damage that must never go unnoticed: it decides whether, when and whom an alert wakes.
+CRITICAL = ("threshold", "comparison", "for", "severity", "guard", "delete")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One damaged rule.
+
+    Args:
+        site: The rule.
+        operator: The kind of damage.
+        before: The rule as it is.
+        after: The damaged rule; None if it is deleted.
+    """
+
+    site: Site
+    operator: str
+    before: RawRule
+    after: RawRule | None
+
+    @property
+    def diff(self) -> str:
+        """Return the lines of the rule that differ."""
+        old = _lines(self.before)
+        new = _lines(self.after) if self.after is not None else []
+        lines = difflib.unified_diff(old, new, lineterm="", n=0)
+        return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
+
+
+def _lines(rule: RawRule) -> list[str]:
+    expr = str(rule["expr"]).splitlines()
+    rest = {key: value for key, value in rule.items() if key != "expr"}
+    text: str = yaml.safe_dump(rest, sort_keys=False, width=10_000, allow_unicode=True)
+    return ["expr: " + expr[0], *("      " + line for line in expr[1:]), *text.splitlines()]
+
+
+def mutants(file: Path) -> Iterator[Mutant]:
+    """Return every mutant of every rule of a file."""
+    for site, rule in sites(file):
+        for operator, after in _damages(rule):
+            yield Mutant(site, operator, rule, after)
+
+
+def _damages(rule: RawRule) -> Iterator[tuple[str, RawRule | None]]:
+    for operator, expr in expression_mutants(str(rule["expr"])):
+        yield operator, rule | {"expr": expr}
+    yield from _holds(rule)
+    for key, value in rule.get("labels", {}).items():
+        operator = "severity" if key == "severity" else "label"
+        changed = SEVERITY.get(value, f"{value}-changed")
+        yield operator, _with(rule, "labels", key, changed)
+    for key, value in rule.get("annotations", {}).items():
+        yield "annotation", _with(rule, "annotations", key, f"{value} changed")
+    yield "delete", None
+
+
+def _holds(rule: RawRule) -> Iterator[tuple[str, RawRule]]:
+    for key, operator in (("for", "for"), ("keep_firing_for", "keep_firing_for")):
+        if key in rule:
+            yield operator, {k: v for k, v in rule.items() if k != key}
+            yield operator, rule | {key: show(parse(str(rule[key])) * 2)}
+
+
+def _with(rule: RawRule, part: str, key: str, value: str) -> RawRule:
+    changed = copy.deepcopy(rule)
+    changed[part][key] = value
+    return changed

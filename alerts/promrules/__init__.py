@@ -1,0 +1,1 @@
+"""Read, write, check and test Prometheus rule files; stands alone, for rules of anyone."""

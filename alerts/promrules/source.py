@@ -1,0 +1,65 @@
+"""YAML with line numbers, so that a refusal can name the line to edit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from alerts.promrules.errors import AlertsError, Place
+
+Key = str | int
+
+
+@dataclass(frozen=True)
+class Source:
+    """The documents of one file, and where each of their entries stands.
+
+    Args:
+        path: The file, as it is to be named to a person.
+        documents: What the YAML says.
+        lines: Line of each entry by its path of keys, the document's number first.
+    """
+
+    path: Path
+    documents: list[Any]
+    lines: dict[tuple[Key, ...], int]
+
+    def place(self, *keys: Key) -> Place:
+        """Return where an entry stands, or the nearest entry above it that exists."""
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return Place(self.path, self.lines.get(keys, 1))
+
+
+def read(path: Path) -> Source:
+    """Return the documents of a YAML file.
+
+    Raises:
+        AlertsError: The file is missing or no YAML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        documents = list(yaml.safe_load_all(text))
+    except OSError as error:
+        raise AlertsError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise AlertsError(f"{path}: {error}") from error
+    lines: dict[tuple[Key, ...], int] = {}
+    for number, node in enumerate(nodes):
+        _note(node, (number,), lines)
+    return Source(path, documents, lines)
+
+
+def _note(node: yaml.Node, keys: tuple[Key, ...], lines: dict[tuple[Key, ...], int]) -> None:
+    lines[keys] = node.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            _note(value, (*keys, key.value), lines)
+            lines[(*keys, key.value)] = key.start_mark.line + 1
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _note(item, (*keys, index), lines)

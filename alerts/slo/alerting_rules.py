@@ -1,0 +1,125 @@
+"""From an SLO to its alerts: multi-window, multi-burn-rate, and two that watch the SLO itself."""
+
+from __future__ import annotations
+
+from alerts.links import dashboard_url, runbook_url
+from alerts.promrules.durations import number, seconds, show
+from alerts.promrules.model import Alert, Group, Rule
+from alerts.slo.recording_rules import BAD, BURN_RATE, COVERAGE, REMAINING, TOTAL, SLORecordings
+from alerts.slo.spec import Objective
+from alerts.slo.windows import Profile, Tier
+
+SLO_DATA_MISSING = "SLODataMissing"
+SLO_BUDGET_EXHAUSTED = "SLOErrorBudgetExhausted"
+
+
+def slo_groups(objective: Objective, profile: Profile) -> list[Group]:
+    """Return the two groups of an SLO: what pages, and the budget of the period."""
+    recordings = SLORecordings(objective, profile)
+    name = f"slo-{objective.name}"
+    burns = [_burn(recordings, tier) for tier in objective.tiers(profile)]
+    main: tuple[Rule, ...] = (*recordings.main(), *burns, _data_missing(recordings))
+    period: tuple[Rule, ...] = (*recordings.budget(), _budget_exhausted(recordings))
+    return [
+        Group(name, main, profile.interval),
+        Group(f"{name}-period", period, profile.period_interval),
+    ]
+
+
+def _burn(recordings: SLORecordings, tier: Tier) -> Alert:
+    objective, profile = recordings.objective, recordings.profile
+    long_window, short_window = show(tier.long_window), show(tier.short_window)
+    return Alert(
+        objective.alert,
+        _burn_expr(recordings, tier),
+        tier.hold,
+        _labels(recordings, tier.severity)
+        | {"burn": tier.name, "long_window": long_window, "short_window": short_window},
+        _annotations(
+            recordings,
+            objective.alert,
+            f"{objective.name} burns its error budget too fast ({tier.name})",
+            f"{objective.description} Over {long_window} the budget of {show(profile.period)} burns"
+            f' {{{{ $value | printf "%.1f" }}}} times as fast as it may;'
+            f" this alert is for more than {number(tier.factor)}.{_demo_note(profile)}",
+        ),
+        objective.place("alerting"),
+    )
+
+
+def _burn_expr(recordings: SLORecordings, tier: Tier) -> str:
+    profile, factor = recordings.profile, number(tier.factor)
+    long_name = profile.suffix(tier.long_window)
+    events = f"{BAD}{long_name} * {seconds(tier.long_window)}"
+    if tier.long_window > profile.raw_up_to:
+        events += f" * {COVERAGE}{long_name}"
+    return (
+        f"{recordings.own(BURN_RATE + long_name)} > {factor}\n"
+        f"and {BURN_RATE}{profile.suffix(tier.short_window)} > {factor}\n"
+        f"and {events} >= {recordings.objective.min_bad_events}"
+    )
+
+
+def _data_missing(recordings: SLORecordings) -> Alert:
+    objective, profile = recordings.objective, recordings.profile
+    base = profile.suffix(profile.base_window)
+    expr = f"absent({recordings.own(TOTAL + base)})\nor absent({recordings.own(BAD + base)})"
+    return Alert(
+        SLO_DATA_MISSING,
+        expr,
+        profile.missing_hold,
+        _labels(recordings, "ticket"),
+        _annotations(
+            recordings,
+            SLO_DATA_MISSING,
+            f"{objective.name} cannot be judged: its series are missing",
+            f"Neither good nor bad events of {objective.name} have been seen for"
+            f" {show(profile.missing_hold)}; its burn alerts are blind.{_demo_note(profile)}",
+        ),
+        objective.place("sli", "events"),
+    )
+
+
+def _budget_exhausted(recordings: SLORecordings) -> Alert:
+    objective, profile = recordings.objective, recordings.profile
+    period = show(profile.period)
+    return Alert(
+        SLO_BUDGET_EXHAUSTED,
+        f"{recordings.own(REMAINING)} < 0",
+        profile.exhausted_hold,
+        _labels(recordings, "ticket"),
+        _annotations(
+            recordings,
+            SLO_BUDGET_EXHAUSTED,
+            f"{objective.name} has spent the error budget of its whole period",
+            f"{objective.description} Of the budget of {period},"
+            f" {{{{ $value | humanizePercentage }}}} is left.{_demo_note(profile)}",
+        ),
+        objective.place("objective"),
+    )
+
+
+def _labels(recordings: SLORecordings, severity: str) -> dict[str, str]:
+    objective, profile = recordings.objective, recordings.profile
+    return {
+        "severity": severity,
+        "team": objective.team,
+        **objective.labels,
+        "profile": profile.name,
+        "slo_period": show(profile.period),
+    }
+
+
+def _annotations(
+    recordings: SLORecordings, alert: str, summary: str, description: str
+) -> dict[str, str]:
+    return {
+        "summary": summary,
+        "description": description,
+        "runbook_url": runbook_url(alert),
+        "dashboard_url": dashboard_url("slo", slo=recordings.objective.name),
+    }
+
+
+def _demo_note(profile: Profile) -> str:
+    return f" Demo: 1 minute here is {profile.scale} in production." if profile.scale > 1 else ""

@@ -1,0 +1,64 @@
+"""Traffic over time, written in promtool's notation of series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from alerts.promrules.durations import number
+
+BASE = 1000
+# Steps are multiples of 1/1024, which floats add without error; else a sum that is off in its last
+# bit reads as a counter that was reset.
+EXACT = 1024
+
+
+@dataclass(frozen=True)
+class Phase:
+    """So many steps of the same traffic.
+
+    Args:
+        steps: Samples.
+        total: Events per step.
+        bad: Bad ones among them.
+        gone: The series are not there; the first step carries the stale marker.
+        restart: Counters begin again from 0.
+    """
+
+    steps: int
+    total: float = 0.0
+    bad: float = 0.0
+    gone: bool = False
+    restart: bool = False
+
+    def count(self, role: str) -> float:
+        """Return the events per step that a role counts; a decoy counts strangers' events."""
+        counts = {"total": self.total, "bad": self.bad, "good": self.total - self.bad}
+        return counts.get(role, 500.0)
+
+
+def counter(phases: Sequence[Phase], role: str, share: int) -> str:
+    """Return a counter's values.
+
+    Args:
+        phases: One after the other; the first sample stands before the first step.
+        role: good, bad, total or decoy.
+        share: Among how many series the role's events are divided.
+    """
+    value = float(BASE)
+    parts = [number(value)]
+    for phase in phases:
+        if phase.gone:
+            parts.append("stale" + (f" _x{phase.steps - 1}" if phase.steps > 1 else ""))
+            continue
+        step = round(phase.count(role) / share * EXACT) / EXACT
+        first = step if phase.restart else value + step
+        more = phase.steps - 1
+        parts.append(f"{number(first)}+{number(step)}x{more}" if more else number(first))
+        value = first + step * more
+    return " ".join(parts)
+
+
+def gauge(levels: Sequence[tuple[float, int]]) -> str:
+    """Return a gauge's values from (value, samples) pairs."""
+    return " ".join(f"{number(value)}x{samples - 1}" for value, samples in levels)

@@ -1,0 +1,60 @@
+"""How an alert that is no SLO is declared: a threshold with its words and links."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from alerts.links import dashboard_url, runbook_url
+from alerts.promrules.model import Alert
+
+PAGE = "page"
+TICKET = "ticket"
+NONE = "none"
+SEVERITIES = (PAGE, TICKET, NONE)
+TEAM = "orders"
+
+
+def threshold(
+    name: str,
+    expr: str,
+    *,
+    hold: timedelta,
+    severity: str,
+    service: str,
+    summary: str,
+    description: str,
+    dashboard: str,
+    variables: dict[str, str] | None = None,
+    labels: dict[str, str] | None = None,
+) -> Alert:
+    """Return an alert with every label and annotation that each of ours carries.
+
+    Args:
+        name: CamelCase, component first, symptom last.
+        expr: PromQL.
+        hold: Its `for`.
+        severity: page, ticket or none.
+        service: Who is in trouble; inhibition depends on it.
+        summary: One line that names the object.
+        description: What is true, and since when.
+        dashboard: uid of the dashboard to look at.
+        variables: The dashboard's variables.
+        labels: More labels, always static: a value in a label would restart `for`.
+    """
+    return Alert(
+        name,
+        expr,
+        hold,
+        {"severity": severity, "team": TEAM, "service": service, **(labels or {})},
+        {
+            "summary": summary,
+            "description": description,
+            "runbook_url": runbook_url(name),
+            "dashboard_url": dashboard_url(dashboard, **(variables or {})),
+        },
+    )
+
+
+def minutes(count: float) -> timedelta:
+    """Return so many minutes."""
+    return timedelta(minutes=count)

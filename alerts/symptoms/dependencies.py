@@ -1,0 +1,185 @@
+"""Thresholds on what the service leans on: database, broker, cache, breaker, outbox."""
+
+from __future__ import annotations
+
+from alerts.promql import equal, series, unequal
+from alerts.promrules.model import Alert, Group
+from alerts.symptoms.alert import PAGE, TICKET, minutes, threshold
+from observability.instrumentation.semconv import (
+    BREAKER_STATES,
+    CACHE,
+    CACHE_REQUESTS,
+    CIRCUIT_BREAKER_STATE,
+    CIRCUIT_BREAKER_TRANSITIONS,
+    DB_POOL_IN_USE,
+    DB_POOL_MAX,
+    DB_POOL_TIMEOUTS,
+    DEPENDENCY,
+    DEPENDENCY_UP,
+    POOL,
+    RESULT,
+    TO,
+)
+from service.semconv import (
+    ORDERS,
+    ORDERS_RELAY,
+    ORDERS_WORKER,
+    OUTBOX_OLDEST_UNPUBLISHED_AGE,
+    OUTBOX_POISON_ROWS,
+)
+
+POOL_RATIO = 0.9
+POOL_TIMEOUTS = 5
+CACHE_ERROR_RATIO = 0.1
+CACHE_MIN_ERRORS = 20
+BREAKER_CYCLES = 8
+OUTBOX_SECONDS = 60
+OUTBOX_STUCK_SECONDS = 600
+
+
+def group() -> Group:
+    """Return the dependencies' rules."""
+    rules = (
+        _pool_saturated(),
+        _pool_timeouts(),
+        _down("DatabaseDown", "postgres", "the database"),
+        _down("BrokerDown", "broker", "the broker"),
+        _cache_errors(),
+        _breaker_open(),
+        _breaker_flapping(),
+        _outbox_lag(),
+        _outbox_stuck(),
+        _outbox_poison(),
+    )
+    return Group("dependencies", rules)
+
+
+def _pool_saturated() -> Alert:
+    busy = f"avg_over_time({series(DB_POOL_IN_USE)}[2m])"
+    most = f"last_over_time({series(DB_POOL_MAX)}[2m])"
+    return threshold(
+        "DBPoolSaturated",
+        # Each instance by itself first: one full pool is hidden by another's empty one.
+        f"max by ({POOL}) (\n  {busy} / {most}\n) > {POOL_RATIO}",
+        hold=minutes(10),
+        severity=TICKET,
+        service=ORDERS,
+        summary="The connection pool {{ $labels.pool }} is nearly used up",
+        description="{{ $value | humanizePercentage }} of the connections of {{ $labels.pool }}"
+        " are in use, over 90 % for 10 minutes.",
+        dashboard="cache-database",
+    )
+
+
+def _pool_timeouts() -> Alert:
+    return threshold(
+        "DBPoolTimeouts",
+        f"sum by ({POOL}) (increase({series(DB_POOL_TIMEOUTS)}[5m])) >= {POOL_TIMEOUTS}",
+        hold=minutes(1),
+        severity=PAGE,
+        service=ORDERS,
+        summary="Requests give up waiting for a connection of {{ $labels.pool }}",
+        description='About {{ $value | printf "%.0f" }} requests in 5 minutes found no free'
+        " connection in time and failed.",
+        dashboard="cache-database",
+    )
+
+
+def _down(name: str, dependency: str, words: str) -> Alert:
+    reached = f"last_over_time({series(DEPENDENCY_UP, equal(DEPENDENCY, dependency))}[2m])"
+    return threshold(
+        name,
+        # max: down is what nobody reaches; one process that cannot is that process' trouble.
+        f"max by ({DEPENDENCY}) ({reached}) == 0",
+        hold=minutes(1),
+        severity=PAGE,
+        service=dependency,
+        summary=f"No process reaches {words}",
+        description=f"Every process that needs {words} has failed to reach it for a minute.",
+        dashboard="cache-database",
+    )
+
+
+def _cache_errors() -> Alert:
+    errors = series(CACHE_REQUESTS, equal(RESULT, "error"))
+    asked = series(CACHE_REQUESTS, unequal(RESULT, "bypass"))
+    return threshold(
+        "CacheErrorsHigh",
+        f"sum by ({CACHE}) (rate({errors}[5m]))\n"
+        f"/ sum by ({CACHE}) (rate({asked}[5m])) > {CACHE_ERROR_RATIO}\n"
+        f"and sum by ({CACHE}) (increase({errors}[5m])) >= {CACHE_MIN_ERRORS}",
+        hold=minutes(5),
+        severity=TICKET,
+        service=ORDERS,
+        summary="The cache {{ $labels.cache }} does not answer",
+        description="{{ $value | humanizePercentage }} of look-ups in {{ $labels.cache }} fail;"
+        " each of them is a query to the database.",
+        dashboard="cache-database",
+    )
+
+
+def _breaker_open() -> Alert:
+    state = f"max by ({DEPENDENCY}) (max_over_time({series(CIRCUIT_BREAKER_STATE)}[2m]))"
+    return threshold(
+        "CircuitBreakerOpen",
+        f"{state} == {BREAKER_STATES['open']}",
+        hold=minutes(2),
+        severity=TICKET,
+        service=ORDERS_WORKER,
+        summary="The breaker to {{ $labels.dependency }} is open",
+        description="Calls to {{ $labels.dependency }} are refused without being tried, because"
+        " so many failed before.",
+        dashboard="worker",
+    )
+
+
+def _breaker_flapping() -> Alert:
+    closed = series(CIRCUIT_BREAKER_TRANSITIONS, equal(TO, "closed"))
+    return threshold(
+        "CircuitBreakerFlapping",
+        # Closings: in a long outage a breaker opens again and again, but closes only at the end.
+        # Each of four children has its own breaker, so 8 are two whole outages.
+        f"sum by ({DEPENDENCY}) (increase({closed}[30m])) > {BREAKER_CYCLES}",
+        hold=minutes(0),
+        severity=TICKET,
+        service=ORDERS_WORKER,
+        summary="The breaker to {{ $labels.dependency }} opens and closes again and again",
+        description='Closed about {{ $value | printf "%.0f" }} times in 30 minutes:'
+        " {{ $labels.dependency }} is neither up nor down.",
+        dashboard="worker",
+    )
+
+
+def _outbox(name: str, seconds: int, severity: str, words: str) -> Alert:
+    return threshold(
+        name,
+        f"max(max_over_time({series(OUTBOX_OLDEST_UNPUBLISHED_AGE)}[2m])) > {seconds}",
+        hold=minutes(2),
+        severity=severity,
+        service=ORDERS_RELAY,
+        summary=f"Orders have waited in the outbox for more than {words}",
+        description="The oldest row that is due is {{ $value | humanizeDuration }} old: the relay"
+        " is slow, stopped, or cannot reach the broker.",
+        dashboard="worker",
+    )
+
+
+def _outbox_lag() -> Alert:
+    return _outbox("OutboxLagHigh", OUTBOX_SECONDS, TICKET, "a minute")
+
+
+def _outbox_stuck() -> Alert:
+    return _outbox("OutboxStuck", OUTBOX_STUCK_SECONDS, PAGE, "10 minutes")
+
+
+def _outbox_poison() -> Alert:
+    return threshold(
+        "OutboxPoisonRows",
+        f"max(max_over_time({series(OUTBOX_POISON_ROWS)}[2m])) > 0",
+        hold=minutes(5),
+        severity=TICKET,
+        service=ORDERS_RELAY,
+        summary="Rows of the outbox cannot be sent and were set aside",
+        description="{{ $value }} rows wait for a person; the order behind each goes no further.",
+        dashboard="worker",
+    )

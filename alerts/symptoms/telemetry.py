@@ -1,0 +1,98 @@
+"""Whether telemetry arrives: what the application sent, against what the back ends accepted."""
+
+from __future__ import annotations
+
+from alerts.catalogue import (
+    LOKI,
+    LOKI_LINES,
+    STORE,
+    STORE_LINES,
+    STORE_SPANS,
+    TEMPO,
+    TEMPO_SPANS,
+    Program,
+)
+from alerts.promql import JOB, equal, series
+from alerts.promrules.model import Alert, Group, Recording
+from alerts.symptoms.alert import TICKET, minutes, threshold
+from observability.instrumentation.semconv import (
+    REASON,
+    SAMPLED,
+    TELEMETRY_LOG_LINES,
+    TELEMETRY_SPANS_DROPPED,
+    TELEMETRY_SPANS_ENDED,
+)
+
+SPANS_ACCEPTED = "backend:spans_accepted:rate5m"
+LINES_ACCEPTED = "backend:log_lines_accepted:rate5m"
+SPAN_RATIO = 0.9
+LINE_RATIO = 0.95
+MIN_RATE = 1
+SERVICE = "telemetry"
+
+
+def delivery_docker() -> Group:
+    """Return what Tempo and Loki accepted."""
+    return _accepted(TEMPO, TEMPO_SPANS, LOKI, LOKI_LINES)
+
+
+def delivery_local() -> Group:
+    """Return what the local mode's store accepted."""
+    return _accepted(STORE, STORE_SPANS, STORE, STORE_LINES)
+
+
+def _accepted(traces: Program, spans: str, logs: Program, lines: str) -> Group:
+    rules = (
+        Recording(SPANS_ACCEPTED, f"sum(rate({series(spans, equal(JOB, traces.name))}[5m]))"),
+        Recording(LINES_ACCEPTED, f"sum(rate({series(lines, equal(JOB, logs.name))}[5m]))"),
+    )
+    return Group("delivery", rules)
+
+
+def group() -> Group:
+    """Return the rules on delivery; the recordings that they read differ by mode."""
+    ended = series(TELEMETRY_SPANS_ENDED, equal(SAMPLED, "true"))
+    return Group(
+        "telemetry",
+        (
+            _ratio_low("TraceDeliveryRatioLow", SPANS_ACCEPTED, ended, SPAN_RATIO, "spans"),
+            _ratio_low(
+                "LogDeliveryRatioLow",
+                LINES_ACCEPTED,
+                series(TELEMETRY_LOG_LINES),
+                LINE_RATIO,
+                "log lines",
+            ),
+            _spans_dropped(),
+        ),
+    )
+
+
+def _ratio_low(name: str, accepted: str, sent: str, ratio: float, what: str) -> Alert:
+    return threshold(
+        name,
+        # `or vector(0)`: when the back end's counter is gone too, nothing arrives.
+        f"({accepted} or vector(0))\n/ (sum(rate({sent}[5m])) > {MIN_RATE}) < {ratio}",
+        hold=minutes(10),
+        severity=TICKET,
+        service=SERVICE,
+        summary=f"Of the application's {what}, too few arrive",
+        description=f"{{{{ $value | humanizePercentage }}}} of the {what} that the application"
+        f" sent were accepted; less than {ratio * 100:.0f} % for 10 minutes.",
+        dashboard="telemetry",
+    )
+
+
+def _spans_dropped() -> Alert:
+    dropped = series(TELEMETRY_SPANS_DROPPED)
+    return threshold(
+        "SpansDroppedInApp",
+        f"sum by ({JOB}, {REASON}) (rate({dropped}[5m])) > 0",
+        hold=minutes(5),
+        severity=TICKET,
+        service=SERVICE,
+        summary="{{ $labels.job }} drops spans ({{ $labels.reason }})",
+        description='{{ $labels.job }} has dropped {{ $value | printf "%.2f" }} spans a second'
+        " before they were sent, for 5 minutes.",
+        dashboard="telemetry",
+    )
