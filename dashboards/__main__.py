@@ -30,9 +30,9 @@ def main(arguments: list[str]) -> int:
 def _run(arguments: list[str]) -> int:
     # Apart, because an adopter verifies without the generator's packages.
     if arguments[:1] == ["verify"]:
-        from dashboards import verify  # noqa: PLC0415
+        from dashboards.verify import verifier  # noqa: PLC0415
 
-        return verify.main(arguments[1:])
+        return verifier.main(arguments[1:])
     from dashboards import generate  # noqa: PLC0415
 
     return generate.main(arguments)

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from dashboards import cache_database, home, order, service, slo, telemetry, worker
-from dashboards.board import Board
+from dashboards.boards import cache_database, home, order, service, slo, telemetry, worker
+from dashboards.grafana.dashboard import Board
 
 FOLDER = Path(__file__).parent / "json"
 MODULES = (home, service, worker, cache_database, slo, telemetry, order)

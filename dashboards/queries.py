@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from alerts.symptoms.queues import DRAIN_CRITICAL_SECONDS
 from alerts.symptoms.telemetry import LINES_ACCEPTED, SPANS_ACCEPTED
-from dashboards.promises import alerts_by_dashboard, bound_seconds
+from dashboards.objectives import alerts_by_dashboard, bound_seconds
 from observability.instrumentation import semconv as kit
 from service import semconv as orders
 

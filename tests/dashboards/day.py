@@ -19,7 +19,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from dashboards.verify import main as verify
+from dashboards.verify.verifier import main as verify
 from service.semconv import ORDERS, ORDERS_RELAY, ORDERS_WORKER, PAYMENT_PROVIDER
 from tests.servers import PROGRAMS, running_prometheus
 

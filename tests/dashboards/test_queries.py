@@ -13,11 +13,11 @@ import promql_parser
 import pytest
 
 from dashboards import queries
-from dashboards.back_ends import BackEnd, BackEndError, prometheus_rows
 from dashboards.generate import FOLDER
-from dashboards.reading import read_dashboards
-from dashboards.substitution import Value, built_in, substitute
-from dashboards.verify import selectors_of
+from dashboards.verify.backends import BackEnd, BackEndError, prometheus_rows
+from dashboards.verify.reading import read_dashboards
+from dashboards.verify.substitution import Value, built_in, substitute
+from dashboards.verify.verifier import selectors_of
 from tests.dashboards.labels import Labels
 from tests.dashboards.vocabulary import known
 from tests.servers import running_prometheus

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from dashboards.reading import DashboardError, read_dashboard
-from dashboards.sources import Sources
-from dashboards.substitution import Value, built_in, substitute
-from dashboards.variables import values_of
+from dashboards.verify.reading import DashboardError, read_dashboard
+from dashboards.verify.sources import Sources
+from dashboards.verify.substitution import Value, built_in, substitute
+from dashboards.verify.variables import values_of
 
 BOARD = {
     "__inputs": [{"name": "DS_LOKI", "pluginId": "loki"}],

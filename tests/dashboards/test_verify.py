@@ -33,7 +33,7 @@ def prometheus(tmp_path_factory) -> Iterator[str]:
     with running_prometheus(folder / "a", "global: {}\n") as scraped:
         port = int(scraped.rsplit(":", 1)[1])
         with running_prometheus(folder / "b", prometheus_config(port)) as url:
-            from dashboards.back_ends import BackEnd, prometheus_has
+            from dashboards.verify.backends import BackEnd, prometheus_has
 
             wait_until(lambda: prometheus_has(BackEnd(url), "prometheus_build_info"), 30)
             yield url

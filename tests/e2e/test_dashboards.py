@@ -10,7 +10,7 @@ from contextlib import suppress
 import pytest
 
 from dashboards.generate import FOLDER
-from dashboards.verify import main as verify
+from dashboards.verify.verifier import main as verify
 from tests.servers import ROOT, wait_until
 
 PICTURES = ROOT / "build" / "pictures"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from alerts.symptoms.dependencies import POOL_RATIO
 from alerts.symptoms.orders import P99_SECONDS
 from dashboards import queries as q
-from dashboards.board import Board, Row, choice, choice_of_logs, one_of
-from dashboards.look import (
+from dashboards.grafana.dashboard import Board, Row, choice, choice_of_logs, one_of
+from dashboards.grafana.panels import heat, number, series
+from dashboards.grafana.style import (
     BAD,
     COUNT,
     PURPLE,
@@ -18,9 +19,8 @@ from dashboards.look import (
     Query,
     half_way,
 )
-from dashboards.panels import heat, number, series
-from dashboards.promises import objective
-from dashboards.tables import log_lines, rows, trace_list
+from dashboards.grafana.tables import log_lines, rows, trace_list
+from dashboards.objectives import objective
 from observability.instrumentation import semconv as kit
 
 QUANTILES = {"p50": SKY, "p95": PURPLE, "p99": WARN}

@@ -25,7 +25,7 @@ from grafana_foundation_sdk.models import heatmap as heatmap_models
 from grafana_foundation_sdk.models import text as text_models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.look import ANY, GOOD, WARN, Frame, Link, Look, Query
+from dashboards.grafana.style import ANY, GOOD, WARN, Frame, Link, Look, Query
 
 PROMETHEUS = models.DataSourceRef(type_val="prometheus", uid="${prometheus}")
 Panel = Builder[models.Panel]

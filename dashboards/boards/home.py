@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from alerts.symptoms.queues import AGE_SECONDS
 from dashboards import queries as q
-from dashboards.alerts_table import alerts_table
-from dashboards.board import Board, Row
-from dashboards.look import (
-    BAD,
-    GOOD,
-    PURPLE,
-    SKY,
-    UP,
-    WARN,
-    Link,
-    Look,
-    Query,
-    half_way,
-)
-from dashboards.panels import bars, note, number, series
-from dashboards.slo import LEFT, SLO_COLOURS
+from dashboards.boards.alerts_table import alerts_table
+from dashboards.boards.slo import LEFT, SLO_COLOURS
+from dashboards.grafana.dashboard import Board, Row
+from dashboards.grafana.panels import bars, note, number, series
+from dashboards.grafana.style import BAD, GOOD, PURPLE, SKY, UP, WARN, Link, Look, Query, half_way
 
 PLACED = {"placed": SKY, "confirmed": GOOD, "cancelled": WARN, "payment_failed": BAD}
 QUEUES = {"orders": SKY, "emails": PURPLE}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dashboards import queries as q
-from dashboards.look import BAD, GREY, WARN, Column, Look, Query
-from dashboards.panels import Panel
-from dashboards.tables import rows
+from dashboards.grafana.panels import Panel
+from dashboards.grafana.style import BAD, GREY, WARN, Column, Look, Query
+from dashboards.grafana.tables import rows
 
 SEVERITIES = {"page": ("page", BAD), "ticket": ("ticket", WARN), "none": ("none", GREY)}
 TO_DASHBOARD = ("Look at it", "/d/${__value.raw}?${__url_time_range}")

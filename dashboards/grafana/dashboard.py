@@ -11,10 +11,10 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models import dashboard as models
 
-from dashboards.look import BAD, GREY
-from dashboards.panels import PROMETHEUS, Panel
+from dashboards.grafana.panels import PROMETHEUS, Panel
+from dashboards.grafana.style import BAD, GREY
+from dashboards.grafana.tables import LOKI
 from dashboards.queries import alerts_marked, process_starts
-from dashboards.tables import LOKI
 
 TAG = "sightline"
 WRITTEN_BY = "Written by `python -m dashboards`; edit the Python, not this."

@@ -20,14 +20,30 @@ from typing import Any
 
 import promql_parser
 
-from dashboards import back_ends
-from dashboards.back_ends import BackEnd, BackEndError, UnreachableError
-from dashboards.reading import SILENT, Dashboard, DashboardError, Panel, Target, read_dashboards
-from dashboards.report import EMPTY, FAILED, HAS_ROWS, SKIPPED, Finding, as_json, as_junit, as_text
-from dashboards.substitution import Values, built_in, names_in, substitute
-from dashboards.variables import values_of
+from dashboards.verify import backends
+from dashboards.verify.backends import BackEnd, BackEndError, UnreachableError
+from dashboards.verify.reading import (
+    SILENT,
+    Dashboard,
+    DashboardError,
+    Panel,
+    Target,
+    read_dashboards,
+)
+from dashboards.verify.report import (
+    EMPTY,
+    FAILED,
+    HAS_ROWS,
+    SKIPPED,
+    Finding,
+    as_json,
+    as_junit,
+    as_text,
+)
+from dashboards.verify.substitution import Values, built_in, names_in, substitute
+from dashboards.verify.variables import values_of
 
-OURS = Path(__file__).parent / "json"
+OURS = Path(__file__).parent.parent / "json"
 KINDS = ("prometheus", "loki", "tempo")
 # As many as a panel has pixels, unless it asks for fewer.
 POINTS = 1000
@@ -71,12 +87,12 @@ class Verifier:
         """Return the values of a label; none where nobody was named who knows them."""
         if kind not in self._ends:
             return []
-        ask = {"loki": back_ends.loki_label_values}.get(kind, back_ends.prometheus_label_values)
+        ask = {"loki": backends.loki_label_values}.get(kind, backends.prometheus_label_values)
         return ask(self._ends[kind], selector, label)
 
     def query_result(self, expr: str) -> Sequence[str]:
         """Return the rows of a PromQL query, one text each."""
-        return back_ends.prometheus_texts(self._ends["prometheus"], expr)
+        return backends.prometheus_texts(self._ends["prometheus"], expr)
 
     def _panel(self, dashboard: Dashboard, panel: Panel, values: Values) -> Finding:
         finding = Finding(dashboard.uid, panel.title, SKIPPED, only_in_docker=panel.only_in_docker)
@@ -137,12 +153,12 @@ class Verifier:
     def _rows(self, target: Target, expr: str, step: timedelta) -> int:
         end = replace(self._ends[target.kind], step=step)
         if target.kind == "prometheus":
-            return back_ends.prometheus_rows(end, expr, instant=target.instant)
-        ask = {"loki": back_ends.loki_rows, "tempo": back_ends.tempo_rows}[target.kind]
+            return backends.prometheus_rows(end, expr, instant=target.instant)
+        ask = {"loki": backends.loki_rows, "tempo": backends.tempo_rows}[target.kind]
         return ask(end, expr)
 
     def _ask_has(self, selector: str) -> bool:
-        return back_ends.prometheus_has(self._ends["prometheus"], selector)
+        return backends.prometheus_has(self._ends["prometheus"], selector)
 
 
 def selectors_of(expr: str) -> dict[str, set[str]]:

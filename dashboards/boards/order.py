@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dashboards import queries as q
-from dashboards.board import Board, Row, free_text
-from dashboards.panels import note
-from dashboards.tables import log_lines, trace, trace_list
+from dashboards.grafana.dashboard import Board, Row, free_text
+from dashboards.grafana.panels import note
+from dashboards.grafana.tables import log_lines, trace, trace_list
 
 WORDS = (
     "Paste an **order id** above: its requests, its attempts and its log lines are left; empty "

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dashboards import queries as q
-from dashboards.alerts_table import alerts_table
-from dashboards.board import Board, Row
-from dashboards.look import GOOD, PLAIN, PURPLE, SKY, WARN, Column, Look, Query
-from dashboards.panels import Panel, bars, note, number, series
-from dashboards.promises import Speed, good_ratios, speeds
-from dashboards.tables import rows
+from dashboards.boards.alerts_table import alerts_table
+from dashboards.grafana.dashboard import Board, Row
+from dashboards.grafana.panels import Panel, bars, note, number, series
+from dashboards.grafana.style import GOOD, PLAIN, PURPLE, SKY, WARN, Column, Look, Query
+from dashboards.grafana.tables import rows
+from dashboards.objectives import Speed, good_ratios, speeds
 
 LEFT = Look("percentunit", (0.1, 0.5), rising=False, highest=1, decimals=1)
 SLO_COLOURS = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dashboards.sources import PROMETHEUS, Sources
+from dashboards.verify.sources import PROMETHEUS, Sources
 
 DOCKER = "(docker)"
 # Panels of words and lists; they ask nobody.

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from dashboards.substitution import EVERYTHING, Value, Values, substitute
+from dashboards.verify.substitution import EVERYTHING, Value, Values, substitute
 
 LABEL_VALUES = re.compile(
     r"^\s*label_values\(\s*(?:(?P<metric>.+)\s*,\s*)?(?P<label>\w+)\s*\)\s*$", re.DOTALL

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from alerts.symptoms.telemetry import LINE_RATIO, SPAN_RATIO
 from dashboards import queries as q
-from dashboards.board import Board, Row
-from dashboards.look import NONE_IS_GOOD, SKY, UP, WARN, Bounds, Column, Look, Query
-from dashboards.panels import bars, number, series
-from dashboards.tables import rows
+from dashboards.grafana.dashboard import Board, Row
+from dashboards.grafana.panels import bars, number, series
+from dashboards.grafana.style import NONE_IS_GOOD, SKY, UP, WARN, Bounds, Column, Look, Query
+from dashboards.grafana.tables import rows
 
 SENT = {"sent": SKY, "accepted": WARN}
 FAMILIES = (Column("metric", "Metric"), Column("Value", "Series", 100))

@@ -5,8 +5,9 @@ from __future__ import annotations
 from alerts.symptoms.dependencies import OUTBOX_SECONDS
 from alerts.symptoms.queues import AGE_SECONDS, DRAIN_SECONDS
 from dashboards import queries as q
-from dashboards.board import Board, Row, choice
-from dashboards.look import (
+from dashboards.grafana.dashboard import Board, Row, choice
+from dashboards.grafana.panels import number, series
+from dashboards.grafana.style import (
     BAD,
     BREAKER,
     COUNT,
@@ -20,9 +21,8 @@ from dashboards.look import (
     Query,
     half_way,
 )
-from dashboards.panels import number, series
-from dashboards.promises import bound_seconds
-from dashboards.tables import log_lines, rows, trace_list
+from dashboards.grafana.tables import log_lines, rows, trace_list
+from dashboards.objectives import bound_seconds
 from observability.instrumentation import semconv as kit
 
 STATES = {"succeeded": GOOD, "retried": WARN, "failed": BAD, "rejected": PURPLE}

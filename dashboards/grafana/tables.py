@@ -10,8 +10,8 @@ from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import tempo as tempo_models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.look import ANY, Column, Frame, Link, Look, Query
-from dashboards.panels import Panel, dress, mappings, prometheus_target
+from dashboards.grafana.panels import Panel, dress, mappings, prometheus_target
+from dashboards.grafana.style import ANY, Column, Frame, Link, Look, Query
 
 LOKI = models.DataSourceRef(type_val="loki", uid="${loki}")
 TEMPO = models.DataSourceRef(type_val="tempo", uid="${tempo}")

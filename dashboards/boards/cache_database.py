@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from alerts.symptoms.dependencies import POOL_RATIO
 from dashboards import queries as q
-from dashboards.board import Board, Row, choice
-from dashboards.look import (
+from dashboards.grafana.dashboard import Board, Row, choice
+from dashboards.grafana.panels import number, series
+from dashboards.grafana.style import (
     BAD,
     BREAKER,
     GOOD,
@@ -18,8 +19,7 @@ from dashboards.look import (
     Query,
     half_way,
 )
-from dashboards.panels import number, series
-from dashboards.promises import good_ratios
+from dashboards.objectives import good_ratios
 from observability.instrumentation import semconv as kit
 
 RESULTS = {"hit": GOOD, "miss": WARN, "error": BAD, "bypass": GREY}
