@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from local import commands
+from local.cli import commands
 from local.settings import LocalSettings, SettingsError
 
 ABOUT = {
@@ -23,7 +23,7 @@ MODE_HELP = "auto is Docker if an engine answers (default: local)"
 def main(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     if arguments[:1] == ["render"]:
-        from local import render  # noqa: PLC0415 - draws with what only pictures need
+        from local.cli import render  # noqa: PLC0415 - draws with what only pictures need
 
         return render.main(arguments[1:])
     options = _parser().parse_args(arguments)

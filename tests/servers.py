@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from local import servers
-from local.binaries import Binaries
-from local.ports import free_ports
+from local.cli.ports import free_ports
+from local.servers import command_lines
+from local.servers.binaries import Binaries
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent
@@ -120,7 +120,7 @@ class Postgres:
     data: Path
     process: subprocess.Popen[bytes]
     host: str = "127.0.0.1"
-    superuser: str = servers.SUPERUSER
+    superuser: str = command_lines.SUPERUSER
     _names: Iterator[int] = field(default_factory=itertools.count)
 
     def connect(self, database: str = "postgres", **options: Any) -> psycopg.Connection:
@@ -149,8 +149,8 @@ def running_postgres(folder: Path, **settings: object) -> Iterator[Postgres]:
     """Run a PostgreSQL with a new cluster below `folder`."""
     bin_folder, data, port = PROGRAMS.postgres_folder(), folder / "data", free_port()
     password = secrets.token_urlsafe(12)
-    servers.init_postgres(bin_folder, data, password)
-    command = servers.postgres_command(bin_folder, data, port, fsync="off", **settings)
+    command_lines.init_postgres(bin_folder, data, password)
+    command = command_lines.postgres_command(bin_folder, data, port, fsync="off", **settings)
     with running(command, log=folder / "postgres.log", stop=signal.SIGINT) as process:
         server = Postgres(port, password, data, process)
         wait_until(
@@ -180,7 +180,9 @@ def running_redis(
     if password is not None:
         quoted = password.replace("\\", "\\\\").replace('"', '\\"')
         (folder / "password.conf").write_text(f'requirepass "{quoted}"\n')
-    command = servers.redis_command(PROGRAMS.find("redis-server"), folder, port, durable=durable)
+    command = command_lines.redis_command(
+        PROGRAMS.find("redis-server"), folder, port, durable=durable
+    )
     with running(command, log=folder / "redis.log", ready=lambda: is_listening(port)) as process:
         yield Redis(port, folder, process, password)
 
@@ -190,7 +192,7 @@ def running_prometheus(folder: Path, config: str, *more: str) -> Iterator[str]:
     """Run a Prometheus with this configuration text; yield its base URL."""
     port, path = free_port(), folder / "prometheus.yml"
     path.write_text(config)
-    command = servers.prometheus_command(
+    command = command_lines.prometheus_command(
         PROGRAMS.find("prometheus"), path, folder / "tsdb", port, *more
     )
     with running(command, log=folder / "prometheus.log", ready=lambda: _answers(port)):
@@ -201,7 +203,7 @@ def running_prometheus(folder: Path, config: str, *more: str) -> Iterator[str]:
 def running_alertmanager(folder: Path, config: Path) -> Iterator[str]:
     """Run an Alertmanager with this configuration file; yield its base URL."""
     port = free_port()
-    command = servers.alertmanager_command(
+    command = command_lines.alertmanager_command(
         PROGRAMS.find("alertmanager"), config, folder / "data", port
     )
     with running(command, log=folder / "alertmanager.log", ready=lambda: _answers(port)):

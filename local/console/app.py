@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
 
-from local.console.dashboards import dashboards_blueprint
-from local.console.loki_api import loki_blueprint
-from local.console.mail_api import mail_blueprint, mailpit_blueprint
+from local.console.api.dashboards import dashboards_blueprint
+from local.console.api.loki import loki_blueprint
+from local.console.api.mail import mail_blueprint, mailpit_blueprint
+from local.console.api.runbooks import runbooks_blueprint
+from local.console.api.signals import signals_blueprint
+from local.console.api.tempo import tempo_blueprint
+from local.console.api.upstream import upstream_blueprint
 from local.console.pages import pages_blueprint
-from local.console.runbooks import runbooks_blueprint
-from local.console.signals import signals_blueprint
-from local.console.tempo_api import tempo_blueprint
-from local.console.upstream import upstream_blueprint
 from local.store.errors import BadQueryError, StoreError
-from local.store.exposition import Exposition
+from local.store.metrics.exposition import Exposition
 
 if TYPE_CHECKING:
     from werkzeug.exceptions import HTTPException
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from local.console.settings import ConsoleSettings
     from local.store.store import Store
 
-STATIC = Path(__file__).resolve().parents[1] / "static"
+STATIC = Path(__file__).resolve().parent / "static"
 # Everything comes from this address; charts and tooltips set styles from scripts, never by text.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"

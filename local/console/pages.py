@@ -9,7 +9,7 @@ import orjson
 from flask import Blueprint, jsonify, redirect, render_template, request
 
 from local.console.modules import imported
-from local.store import logs
+from local.store.queries import logs
 from local.store.store import row_counts
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from local.console.settings import ConsoleSettings
     from local.store.store import Store
 
-SCRIPTS = Path(__file__).resolve().parents[1] / "static" / "js"
+SCRIPTS = Path(__file__).resolve().parent / "static" / "js"
 # Address: script and title.
 _PAGES = {
     "/": ("home", "Home"),

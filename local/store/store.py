@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client.core import GaugeMetricFamily
 
 from local.store import retention, semconv
+from local.store.metrics.series import Counter
+from local.store.metrics.service_graph import ServiceGraph
+from local.store.metrics.span_metrics import SpanMetrics
 from local.store.schema import open_reader
-from local.store.series import Counter
-from local.store.service_graph import ServiceGraph
-from local.store.span_metrics import SpanMetrics
 from local.store.writer import Batch, Writer
 
 if TYPE_CHECKING:

@@ -136,7 +136,7 @@ def test_every_job_that_is_scraped_is_missed_when_it_is_gone():
 
 
 def test_the_local_jobs_are_those_that_the_local_mode_scrapes():
-    from local.configs import JOBS
+    from local.servers.configs import JOBS
 
     assert sorted(JOBS) == sorted(LOCAL_JOBS)
 

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import redis
 
-from local.ports import free_port_variables
+from local.cli.ports import free_port_variables
 from service.semconv import QUEUES
 from tests.chaos.books import Entry
 from worker.broker import UNACKED, queue_lengths

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local import render
+from local.cli import render
 from tests.console.conftest import Running
 from tests.servers import running_prometheus
 
@@ -16,7 +16,7 @@ PAGES = (
     *("/", "/explore", "/traces", "/trace/abc", "/logs", "/alerts", "/alerts/rules"),
     *("/runbook/Any", "/mails", "/dashboards", "/d/any", "/d/any/slug"),
 )
-STATIC = Path(__file__).resolve().parents[2] / "local" / "static"
+STATIC = Path(__file__).resolve().parents[2] / "local" / "console" / "static"
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from local.ports import free_port_variables
+from local.cli.ports import free_port_variables
 from tests.e2e.system import System
 from tests.servers import ROOT
 

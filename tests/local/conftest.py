@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from local.down import down
-from local.plan import Child, Plan, Probe
-from local.processes import members
+from local.cli.down import down
 from local.state import MARKER, StateFolder
+from local.supervisor.plan import Child, Plan, Probe
+from local.supervisor.processes import members
 from tests.servers import ROOT, free_port, wait_until
 
 STANDIN = Path(__file__).parent / "standin.py"

@@ -11,13 +11,13 @@ import sys
 
 import pytest
 
-from local.logfiles import last_lines, rotate
-from local.passwords import NAMES, ensure_passwords
-from local.plan import Probe
-from local.ports import free_port_variables
-from local.processes import members
+from local.cli.ports import free_port_variables
+from local.servers.passwords import NAMES, ensure_passwords
 from local.settings import PORTS
 from local.state import StateFolder
+from local.supervisor.logfiles import last_lines, rotate
+from local.supervisor.plan import Probe
+from local.supervisor.processes import members
 from outside.load import read_rate
 from tests.local.conftest import shell, standin
 from tests.servers import ROOT, wait_until

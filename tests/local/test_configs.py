@@ -8,8 +8,8 @@ import subprocess
 import pytest
 import yaml
 
-from local.configs import ALERTMANAGER_SOURCE, JOBS, write_alertmanager, write_prometheus
-from local.ports import free_port_variables
+from local.cli.ports import free_port_variables
+from local.servers.configs import ALERTMANAGER_SOURCE, JOBS, write_alertmanager, write_prometheus
 from local.settings import ROOT, LocalSettings
 from tests.servers import running_alertmanager, running_prometheus
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from local.docker import Engine, container_state, find_engine, problems_before_start
+from local.cli.docker import Engine, container_state, find_engine, problems_before_start
 from local.settings import LocalSettings
 
 GIB = 1024**3

@@ -41,7 +41,7 @@ def test_a_new_cluster_gets_the_database_its_tables_and_its_roles_and_a_second_r
     variables, passwords = environ
     for _ in range(2):
         done = subprocess.run(
-            [sys.executable, "-m", "local.migrate"],
+            [sys.executable, "-m", "local.servers.migrate"],
             check=False,
             cwd=ROOT,
             env=variables,

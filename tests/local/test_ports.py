@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-from local.ports import free_port_variables, taken_ports
+from local.cli.ports import free_port_variables, taken_ports
 from local.settings import PORTS, LocalSettings
-from local.spawn import spawn
 from local.state import MARKER
+from local.supervisor.spawn import spawn
 from tests.local.conftest import STANDIN
 from tests.servers import is_listening, wait_until
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from local.relocate import COMPILED_IN, DESCRIPTOR, relocate
+from local.servers.relocate import COMPILED_IN, DESCRIPTOR, relocate
 
 
 def test_the_compiled_in_folder_becomes_one_of_the_same_length_that_leads_to_the_tree(tmp_path):

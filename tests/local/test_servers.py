@@ -8,7 +8,7 @@ import psycopg
 import pytest
 import redis
 
-from local.binaries import Binaries, ProgramMissingError
+from local.servers.binaries import Binaries, ProgramMissingError
 from tests.servers import ROOT, is_listening, running_postgres, running_redis
 
 

@@ -8,9 +8,9 @@ import signal
 
 import pytest
 
-from local.down import down
-from local.plan import Child, Plan, PlanError, Probe
-from local.processes import all_processes, family, members
+from local.cli.down import down
+from local.supervisor.plan import Child, Plan, PlanError, Probe
+from local.supervisor.processes import all_processes, family, members
 from tests.local.conftest import shell, standin
 from tests.servers import is_listening, wait_until
 
@@ -141,7 +141,7 @@ def test_a_killed_supervisor_takes_its_children_along_by_itself(supervise):
 
 
 def test_down_leaves_the_processes_of_others_alone(supervise, tmp_path_factory):
-    from local.spawn import spawn
+    from local.supervisor.spawn import spawn
 
     other = spawn(["sleep", "60"], environment={"SIGHTLINE_STATE": "/somewhere/else"})
     try:

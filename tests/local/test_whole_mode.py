@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from local.plan import Plan
-from local.ports import free_port_variables
-from local.processes import members
+from local.cli.ports import free_port_variables
 from local.state import StateFolder
+from local.supervisor.plan import Plan
+from local.supervisor.processes import members
 from tests.servers import ROOT, is_listening, wait_until
 from worker.app import HARD_SECONDS
 

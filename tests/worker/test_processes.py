@@ -177,7 +177,7 @@ def test_a_message_that_waits_long_in_the_broker_is_not_sent_again(world, sql, b
 
 
 def test_the_worker_and_the_relay_find_a_broker_that_was_killed(world, sql, broker):
-    from local import servers
+    from local.servers import command_lines
     from tests.servers import PROGRAMS, is_listening, running
 
     world.start_provider()
@@ -188,7 +188,7 @@ def test_the_worker_and_the_relay_find_a_broker_that_was_killed(world, sql, brok
         broker.process.send_signal(signal.SIGKILL)
         broker.process.wait(5)
         orders += place_orders(sql, 2)
-        command = servers.redis_command(
+        command = command_lines.redis_command(
             PROGRAMS.find("redis-server"), broker.folder, broker.port, durable=True
         )
         log = broker.folder / "again.log"
@@ -240,7 +240,7 @@ def test_the_relay_shows_queues_and_dead_letters_while_there_is_no_worker(world,
 
 
 def test_a_worker_that_could_not_acknowledge_takes_messages_again(world, sql, broker):
-    from local import servers
+    from local.servers import command_lines
     from tests.servers import PROGRAMS, is_listening, running
 
     world.start_provider()
@@ -251,7 +251,7 @@ def test_a_worker_that_could_not_acknowledge_takes_messages_again(world, sql, br
     wait_until(lambda: any(n for (n,) in rows(sql, "starts")), 90)
     broker.process.send_signal(signal.SIGKILL)
     wait_until(lambda: "Couldn't ack" in world.log("orders-worker"), 30)
-    command = servers.redis_command(
+    command = command_lines.redis_command(
         PROGRAMS.find("redis-server"), broker.folder, broker.port, durable=True
     )
     again = running(

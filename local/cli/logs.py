@@ -1,0 +1,77 @@
+"""Show the log files of the children, and follow them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from local.state import StateFolder
+from local.supervisor.logfiles import last_lines
+
+POLL_SECONDS = 0.2
+
+
+class Tail:
+    """The growing end of one log file.
+
+    Args:
+        log: The file; it need not be there yet.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._position = self._size()
+        self._rest = ""
+
+    def before(self, count: int) -> list[str]:
+        """Return the last lines that were there when this tail was made."""
+        return last_lines(self._log, count, end=self._position)
+
+    def new_lines(self) -> list[str]:
+        """Return the lines that were added since; a file that was cut is read from its start."""
+        size = self._size()
+        if size < self._position:
+            self._position = 0
+        if size == self._position:
+            return []
+        with self._log.open("rb") as source:
+            source.seek(self._position)
+            text = source.read().decode(errors="replace")
+            self._position = source.tell()
+        *lines, self._rest = (self._rest + text).split("\n")
+        return lines
+
+    def _size(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
+
+
+def log_names(state: StateFolder) -> list[str]:
+    """Return whose log files there are."""
+    return sorted(file.stem for file in state.log("any").parent.glob("*.log"))
+
+
+def show(
+    state: StateFolder, names: list[str], count: int, say: Callable[[str], None], *, on: bool
+) -> None:
+    """Show the ends of log files; a name stands before each line if there are several.
+
+    Args:
+        state: Whose logs.
+        names: Which of them.
+        count: How many lines of each.
+        say: Gets one line after the other.
+        on: Whether to go on with what is written, until interrupted.
+    """
+
+    def tell(name: str, lines: list[str]) -> None:
+        for line in lines:
+            say(f"{name:<17}| {line}" if len(names) > 1 else line)
+
+    tails = {name: Tail(state.log(name)) for name in names}
+    for name, tail in tails.items():
+        tell(name, tail.before(count))
+    while on:
+        for name, tail in tails.items():
+            tell(name, tail.new_lines())
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,1 @@
+"""What the console's pages and dashboards ask over HTTP."""

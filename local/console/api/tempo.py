@@ -1,0 +1,140 @@
+"""Tempo's query addresses, answered from the store, so that dashboards ask the same in both modes.
+
+Source: Tempo 3.0 HTTP API: search, traces by id (v1 and v2), search tags; ids in a trace's JSON
+are base64, as protobuf writes them.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import TYPE_CHECKING, Any
+
+from flask import Blueprint, Response, jsonify, request
+
+from local.store.errors import BadQueryError
+from local.store.queries import traceql, traces
+from local.store.queries.times import seconds_of
+
+if TYPE_CHECKING:
+    from local.store.store import Store
+
+HOUR = 3600.0
+
+
+def tempo_blueprint(store: Store) -> Blueprint:
+    """Return the addresses under /tempo."""
+    api = Blueprint("tempo", __name__, url_prefix="/tempo/api")
+
+    @api.get("/search")
+    def search() -> Response:
+        start_ns, end_ns = _bounds()
+        limit = request.args.get("limit", 20, type=int)
+        if not 1 <= limit <= 500:
+            raise BadQueryError(f"limit: expected 1 to 500, not {limit}")
+        query = traceql.parse(request.args.get("q", "{}"))
+        found = traceql.search(store.reader(), query, start_ns, end_ns, limit)
+        return jsonify(traces=[_found(trace) for trace in found], metrics={})
+
+    @api.get("/traces/<trace_id>")
+    def v1(trace_id: str) -> Response | tuple[Response, int]:
+        batches = _batches(store, trace_id)
+        return jsonify(batches=batches) if batches else (jsonify(error="trace not found"), 404)
+
+    @api.get("/v2/traces/<trace_id>")
+    def v2(trace_id: str) -> Response | tuple[Response, int]:
+        batches = _batches(store, trace_id)
+        if not batches:
+            return jsonify(error="trace not found"), 404
+        return jsonify(trace={"resourceSpans": batches})
+
+    @api.get("/echo")
+    def echo() -> Response:
+        return Response("echo", mimetype="text/plain")
+
+    return api
+
+
+def _bounds() -> tuple[int, int]:
+    now = time.time()
+    end = seconds_of(request.args.get("end", "now"), now, name="end")
+    start = seconds_of(request.args.get("start", str(end - HOUR)), now, name="start")
+    return int(start * 1e9), int(end * 1e9)
+
+
+def _found(trace: dict[str, Any]) -> dict[str, Any]:
+    spans = [
+        {
+            "spanID": span["span_id"],
+            "name": span["name"],
+            "startTimeUnixNano": str(span["start_ns"]),
+            "durationNanos": str(span["duration_ns"]),
+            "attributes": _attributes({"service.name": span["service"]}),
+        }
+        for span in trace["spans_matched"][:3]
+    ]
+    span_set = {"spans": spans, "matched": len(trace["spans_matched"])}
+    return {
+        "traceID": trace["trace_id"],
+        "rootServiceName": trace["root_service"],
+        "rootTraceName": trace["root_name"],
+        "startTimeUnixNano": str(trace["start_ns"]),
+        "durationMs": round(trace["duration_ns"] / 1e6),
+        "spanSet": span_set,
+        "spanSets": [span_set],
+    }
+
+
+def _batches(store: Store, trace_id: str) -> list[dict[str, Any]]:
+    trace = traces.read_trace(store.reader(), traces.trace_id_of(trace_id))
+    spans = trace["spans"] if trace else []
+    return [
+        {
+            "resource": {"attributes": _attributes(span["resource"])},
+            "scopeSpans": [{"scope": {}, "spans": [_span(span)]}],
+        }
+        for span in spans
+    ]
+
+
+def _span(span: dict[str, Any]) -> dict[str, Any]:
+    status = {"unset": {}, "ok": {"code": "STATUS_CODE_OK"}, "error": {"code": "STATUS_CODE_ERROR"}}
+    return {
+        "traceId": _base64(span["trace_id"]),
+        "spanId": _base64(span["span_id"]),
+        "parentSpanId": _base64(span["parent_span_id"]),
+        "name": span["name"],
+        "kind": f"SPAN_KIND_{span['kind'].upper()}",
+        "startTimeUnixNano": str(span["start_ns"]),
+        "endTimeUnixNano": str(span["start_ns"] + span["duration_ns"]),
+        "attributes": _attributes(span["attributes"]),
+        "events": [
+            {
+                "timeUnixNano": str(event["time_ns"]),
+                "name": event["name"],
+                "attributes": _attributes(event["attributes"]),
+            }
+            for event in span["events"]
+        ],
+        "status": {**status[span["status"]], "message": span["status_message"]},
+    }
+
+
+def _base64(hex_id: str) -> str:
+    return base64.b64encode(bytes.fromhex(hex_id)).decode()
+
+
+def _attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"key": key, "value": _value(value)} for key, value in values.items()]
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [_value(item) for item in value]}}
+    return {"stringValue": value if isinstance(value, str) else str(value)}

@@ -1,0 +1,163 @@
+"""The children of the local mode: the project's own processes and the servers that they need."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterable
+
+from local.servers import command_lines
+from local.servers.binaries import Binaries
+from local.servers.child_environment import environment_of
+from local.settings import LocalSettings
+from local.state import StateFolder
+from local.supervisor.plan import Child, Plan, Probe
+from service.semconv import QUEUES
+
+RETENTION = ("--storage.tsdb.retention.time=40d", "--storage.tsdb.retention.size=8GB")
+# Accepted messages must outlive a SIGKILL of the broker.
+DURABLE = ("--appendfsync", "always")
+# A fifth of the garbage of Go's default, for a little CPU.
+LEAN_GO = {"GOGC": "20"}
+# As long as in Compose: a task that runs may end before its worker is killed.
+WORKER_GRACE_SECONDS = 30
+# A title would be written over the environment, by which strays are known.
+NO_TITLE = ("--set-proc-title", "no")
+
+
+class PlanBuilder:
+    """Put together what the local mode runs.
+
+    Args:
+        settings: Ports, paths, rates.
+        binaries: Where the servers' programs are.
+    """
+
+    def __init__(self, settings: LocalSettings, binaries: Binaries) -> None:
+        self._settings = settings
+        self._state = StateFolder(settings.state)
+        self._binaries = binaries
+
+    def plan(self) -> Plan:
+        """Return every child, servers first."""
+        return Plan((*self._servers(), *self._applications()))
+
+    def _servers(self) -> Iterable[Child]:
+        settings, folder = self._settings, self._state.path
+        yield self._postgres()
+        yield self._redis("cache", durable=False)
+        yield self._redis("broker", durable=True)
+        prometheus = command_lines.prometheus_command(
+            self._binaries.find("prometheus"),
+            folder / "prometheus.yml",
+            folder / "prometheus",
+            settings.ports["PROMETHEUS_PORT"],
+            *RETENTION,
+            self._external_url("PROMETHEUS_PORT"),
+        )
+        yield self._server("prometheus", prometheus, self._http("PROMETHEUS_PORT", "/-/ready"))
+        alertmanager = command_lines.alertmanager_command(
+            self._binaries.find("alertmanager"),
+            folder / "alertmanager.yml",
+            folder / "alertmanager",
+            settings.ports["ALERTMANAGER_PORT"],
+        )
+        yield self._server(
+            "alertmanager", alertmanager, self._http("ALERTMANAGER_PORT", "/-/ready")
+        )
+
+    def _postgres(self) -> Child:
+        port = self._settings.ports["ORDERS_DATABASE_PORT"]
+        command = command_lines.postgres_command(
+            self._binaries.postgres_folder(),
+            self._state.path / "postgres",
+            port,
+            shared_buffers="16MB",
+        )
+        return self._server("postgres", command, Probe("postgres", port), stop_signal=signal.SIGINT)
+
+    def _redis(self, name: str, *, durable: bool) -> Child:
+        port = self._settings.ports[f"ORDERS_{name.upper()}_PORT"]
+        folder = self._state.path / name
+        command = command_lines.redis_command(
+            self._binaries.find("redis-server"), folder, port, durable=durable
+        )
+        probe = Probe("redis", port, password_file=str(self._state.secret(name)))
+        return self._server(name, [*command, *NO_TITLE, *(DURABLE if durable else ())], probe)
+
+    def _server(
+        self, name: str, command: list[str], probe: Probe, stop_signal: int = signal.SIGTERM
+    ) -> Child:
+        return Child(
+            name,
+            tuple(command),
+            probe=probe,
+            address=f"127.0.0.1:{probe.port}",
+            environment=LEAN_GO if name in {"prometheus", "alertmanager"} else {},
+            stop_signal=stop_signal,
+        )
+
+    def _applications(self) -> Iterable[Child]:
+        yield self._python("console", "-m", "local.console", port="GRAFANA_PORT", path="/livez")
+        yield self._python("migrate", "-m", "local.servers.migrate", needs=("postgres",), once=True)
+        yield self._gunicorn(
+            "payment-provider", "outside.payment_provider:create_app()",
+            needs=("console",), port="ORDERS_PAYMENT_PROVIDER_PORT", path="/livez",
+        )  # fmt: skip
+        yield self._gunicorn(
+            "orders", "service.wsgi:app",
+            needs=("migrate", "cache", "console"), port="ORDERS_PORT", path="/readyz",
+        )  # fmt: skip
+        yield self._python(
+            "orders-relay", "-m", "worker.relay",
+            needs=("migrate", "broker", "console"),
+            port="ORDERS_RELAY_METRICS_PORT", path="/metrics",
+        )  # fmt: skip
+        yield self._worker()
+        yield self._python(
+            "customers", "-m", "outside.customers",
+            needs=("orders", "orders-relay", "orders-worker", "payment-provider"),
+        )  # fmt: skip
+
+    def _worker(self) -> Child:
+        return self._python(
+            "orders-worker", "-m", "celery", "-A", "worker.main:app", "worker",
+            "-Q", ",".join(QUEUES), "--pool", "prefork", "-c", self._settings.worker_concurrency,
+            "--without-gossip", "--without-mingle", "--without-heartbeat",
+            needs=("migrate", "broker", "console", "payment-provider"),
+            port="ORDERS_WORKER_METRICS_PORT", path="/metrics", grace_seconds=WORKER_GRACE_SECONDS,
+        )  # fmt: skip
+
+    def _gunicorn(self, name: str, app: str, needs: tuple[str, ...], port: str, path: str) -> Child:
+        config = f"python:{app.partition('.')[0]}.gunicorn_conf"
+        return self._python(
+            name, "-m", "gunicorn", "-c", config, app, needs=needs, port=port, path=path
+        )
+
+    def _python(
+        self,
+        name: str,
+        *arguments: str,
+        needs: tuple[str, ...] = (),
+        port: str | None = None,
+        path: str = "/",
+        once: bool = False,
+        grace_seconds: float = Child.grace_seconds,
+    ) -> Child:
+        return Child(
+            name,
+            (sys.executable, *arguments),
+            needs=needs,
+            environment=environment_of(name, self._settings),
+            probe=self._http(port, path) if port else Probe(),
+            address=self._settings.address(port) if port else "",
+            once=once,
+            grace_seconds=grace_seconds,
+        )
+
+    def _external_url(self, port: str) -> str:
+        """Return the flag for links in alerts; the default would name this machine."""
+        return f"--web.external-url=http://{self._settings.address(port)}/"
+
+    def _http(self, port: str, path: str) -> Probe:
+        return Probe("http", self._settings.ports[port], path)

@@ -1,0 +1,1 @@
+"""Answer searches, LogQL and TraceQL from the store."""

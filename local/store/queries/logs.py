@@ -1,0 +1,112 @@
+"""Find log lines, and count them over time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from local.store import rows
+from local.store.errors import BadQueryError
+from local.store.queries.conditions import Conditions
+from local.store.semconv import LEVELS
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+@dataclass(frozen=True)
+class LogSearch:
+    """What a line must be to be found; empty means anything.
+
+    Args:
+        level: The least level.
+        after: Only lines stored after this id, oldest first; for tailing.
+        attributes: `key=value` or `key`.
+    """
+
+    services: tuple[str, ...] = ()
+    level: str = ""
+    text: tuple[str, ...] = ()
+    trace_id: str = ""
+    span_id: str = ""
+    attributes: tuple[str, ...] = ()
+    start_ns: int | None = None
+    end_ns: int | None = None
+    after: int | None = None
+    limit: int = 200
+
+
+def search_logs(connection: sqlite3.Connection, search: LogSearch) -> list[dict[str, Any]]:
+    """Return the lines that match: newest first, or after an id oldest first."""
+    conditions = _conditions(search)
+    order = "time_ns DESC, logs.id DESC"
+    if search.after is not None:
+        conditions.add("logs.id > ?", search.after)
+        order = "logs.id"
+    found = connection.execute(
+        "SELECT logs.*, resources.document AS resource FROM logs"  # noqa: S608 - values are bound
+        " JOIN resources ON resources.id = resource_id"
+        f"{conditions.where()} ORDER BY {order} LIMIT ?",
+        [*conditions.values, search.limit],
+    )
+    return [rows.read_log(row) for row in found]
+
+
+def count_logs(
+    connection: sqlite3.Connection, search: LogSearch, *, step_ns: int
+) -> list[dict[str, Any]]:
+    """Return how many lines match per step of time and level.
+
+    Returns:
+        Items with `time_ns` (start of the step), `level` and `count`, by time.
+    """
+    conditions = _conditions(replace(search, after=None))
+    levels = " ".join(
+        f"WHEN severity >= {number} THEN '{word}'"
+        for word, number in sorted(LEVELS.items(), key=lambda item: -item[1])
+    )
+    found = connection.execute(
+        f"SELECT time_ns / ? * ? AS step, CASE WHEN severity = 0 THEN 'info' {levels} END AS level,"  # noqa: S608 - values are bound
+        f" count(*) AS lines FROM logs{conditions.where()} GROUP BY step, level ORDER BY step",
+        [step_ns, step_ns, *conditions.values],
+    )
+    return [{"time_ns": row["step"], "level": row["level"], "count": row["lines"]} for row in found]
+
+
+def last_id(connection: sqlite3.Connection) -> int:
+    """Return the id of the line stored last, 0 if there is none."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM logs").fetchone()[0])
+
+
+def _conditions(search: LogSearch) -> Conditions:
+    conditions = Conditions()
+    if search.trace_id:
+        # Repeating the index's own condition lets SQLite use it.
+        conditions.add("trace_id = ? AND trace_id <> ''", search.trace_id)
+    if search.span_id:
+        conditions.add("span_id = ?", search.span_id)
+    if len(search.services) == 1:
+        conditions.add("service = ?", search.services[0])
+    elif search.services:
+        marks = ", ".join("?" * len(search.services))
+        conditions.add(f"+service IN ({marks})", *search.services)
+    if search.level:
+        conditions.add(_level(search.level))
+    for text in search.text:
+        conditions.contains("body", text)
+    for attribute in search.attributes:
+        conditions.attribute(attribute)
+    conditions.between("time_ns", search.start_ns, search.end_ns)
+    return conditions
+
+
+def _level(level: str) -> str:
+    number = LEVELS.get(level.lower())
+    if number is None:
+        raise BadQueryError(f"level: expected one of {', '.join(LEVELS)}, not {level!r}")
+    # Severity 0, unknown, reads as info. Above, a plain bound lets the partial index apply.
+    return (
+        f"severity >= {number}"
+        if number > LEVELS["info"]
+        else f"(severity = 0 OR severity >= {number})"
+    )

@@ -1,0 +1,1 @@
+"""Run a plan of processes, and start again what dies; knows nothing of orders."""

@@ -1,0 +1,100 @@
+"""Ask a child whether it is ready."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from contextlib import suppress
+from pathlib import Path
+
+from local.supervisor.plan import Probe
+from local.supervisor.spawn import ended, spawn
+
+HOST = "127.0.0.1"
+
+
+async def is_ready(probe: Probe, seconds: float = 3) -> bool:
+    """Return whether the child says yes within the time; never raises.
+
+    Args:
+        probe: What to ask; `alive` is always yes.
+        seconds: How long to wait for the answer.
+    """
+    if probe.kind == "alive":
+        return True
+    ask = {
+        "tcp": _tcp,
+        "http": _http,
+        "redis": _redis,
+        "postgres": _postgres,
+        "command": _command,
+    }[probe.kind]
+    with suppress(OSError, asyncio.TimeoutError, EOFError):
+        return await asyncio.wait_for(ask(probe), seconds)
+    return False
+
+
+async def _tcp(probe: Probe) -> bool:
+    return await _talk(probe.port, b"") is not None
+
+
+async def _http(probe: Probe) -> bool:
+    request = f"GET {probe.path} HTTP/1.0\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+    return (await _talk(probe.port, request.encode())).split(b" ")[1:2] == [b"200"]
+
+
+async def _redis(probe: Probe) -> bool:
+    commands = [["PING"]]
+    if probe.password_file:
+        commands.insert(0, ["AUTH", Path(probe.password_file).read_text().strip()])
+    reader, writer = await asyncio.open_connection(HOST, probe.port)
+    try:
+        for words in commands:
+            writer.write(_redis_words(words))
+            if not (await reader.readline()).startswith(b"+"):
+                return False
+        return True
+    finally:
+        writer.close()
+
+
+def _redis_words(words: list[str]) -> bytes:
+    parts = [word.encode() for word in words]
+    body = b"".join(b"$%d\r\n%s\r\n" % (len(part), part) for part in parts)
+    return b"*%d\r\n%s" % (len(parts), body)
+
+
+async def _postgres(probe: Probe) -> bool:
+    """Begin to log in: while PostgreSQL starts up or recovers, it answers with an error.
+
+    Source: PostgreSQL 18, "Message Formats", StartupMessage and AuthenticationRequest.
+    """
+    options = b"user\0probe\0database\0postgres\0\0"
+    hello = struct.pack("!ii", 8 + len(options), 3 << 16) + options
+    reader, writer = await asyncio.open_connection(HOST, probe.port)
+    try:
+        writer.write(hello)
+        return await reader.readexactly(1) == b"R"
+    finally:
+        writer.close()
+
+
+async def _command(probe: Probe) -> bool:
+    process = spawn(probe.command)
+    try:
+        return await ended(process) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+
+
+async def _talk(port: int, request: bytes) -> bytes:
+    """Send a request, if any, and return the first line of the answer."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        if not request:
+            return b""
+        writer.write(request)
+        return await reader.readline()
+    finally:
+        writer.close()

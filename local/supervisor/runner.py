@@ -1,0 +1,177 @@
+"""Keep one child of a plan alive: start it, wait until it is ready, start it again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from local.supervisor.plan import Child
+from local.supervisor.probes import is_ready
+from local.supervisor.spawn import clear_group, ended, spawn
+
+State = Literal[
+    "waiting", "starting", "ready", "done", "restarting", "failed", "stopping", "stopped"
+]
+
+FIRST_BACK_OFF_SECONDS = 0.5
+LONGEST_BACK_OFF_SECONDS = 15.0
+# A child that stayed ready for this long is forgiven its earlier deaths.
+FORGIVEN_AFTER_SECONDS = 10.0
+
+
+class ChildFailedError(RuntimeError):
+    """Raised when a child never became ready; the message says what it did instead."""
+
+
+class Runner:
+    """One child and everything that is known of it.
+
+    Args:
+        child: What to run.
+        log: File of its output.
+        folder: Where it runs.
+        environment: What every child gets; the child's own variables are added.
+        changed: Called after each change of state.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        *,
+        log: Path,
+        folder: Path,
+        environment: Mapping[str, str],
+        changed: Callable[[Runner], None],
+    ) -> None:
+        self.child = child
+        self.state: State = "waiting"
+        self.restarts = 0
+        self.message = ""
+        self.ready = asyncio.Event()
+        self._log = log
+        self._folder = folder
+        self._environment = {**environment, **child.environment}
+        self._changed = changed
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = False
+        self._created = time.monotonic()
+
+    def report(self) -> dict[str, Any]:
+        """Return what the state file says of this child; no id once its process is gone."""
+        process = self._process
+        return {
+            "name": self.child.name,
+            "state": self.state,
+            "pid": process.pid if process and process.returncode is None else None,
+            "restarts": self.restarts,
+            "address": self.child.address,
+            "log": str(self._log),
+            "message": self.message,
+        }
+
+    async def run(self) -> None:
+        """Run the child until `stop`; a child that runs once, until it is done.
+
+        Raises:
+            ChildFailedError: It never became ready.
+        """
+        back_off = FIRST_BACK_OFF_SECONDS
+        while not self._stopping:
+            lived = await self._live_once()
+            if self.child.once or self._stopping:
+                return
+            self.restarts += 1
+            if lived > FORGIVEN_AFTER_SECONDS:
+                back_off = FIRST_BACK_OFF_SECONDS
+            self._set("restarting", f"{self.message}, started again in {back_off:g} s")
+            await asyncio.sleep(back_off)
+            back_off = min(back_off * 2, LONGEST_BACK_OFF_SECONDS)
+
+    async def stop(self) -> None:
+        """Ask the child to end, then make it; nothing of its session is left."""
+        self._stopping = True
+        process = self._process
+        if process is not None and process.poll() is None:
+            if self.state != "failed":
+                self._set("stopping")
+            process.send_signal(self.child.stop_signal)
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(ended(process), self.child.grace_seconds)
+            if process.poll() is None:
+                self.message = f"killed, it did not end within {self.child.grace_seconds:g} s"
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                await ended(process)
+            await clear_group(process.pid)
+        if self.state not in {"done", "failed"}:
+            self._set("stopped")
+
+    async def _live_once(self) -> float:
+        """Start the child and wait for its end; return for how many seconds it was ready."""
+        started = time.monotonic()
+        self._set("starting")
+        try:
+            self._process = process = spawn(
+                self.child.command,
+                log=self._log,
+                environment=self._environment,
+                stop_signal=self.child.stop_signal,
+                folder=self._folder,
+            )
+        except OSError as error:
+            raise ChildFailedError(self._fail(f"cannot start: {error}")) from error
+        self._set("starting")
+        end = asyncio.create_task(ended(process))
+        ready_at = await self._await_ready(end, started)
+        code = await end
+        await clear_group(process.pid)
+        self.message = _describe(code)
+        self._judge_end(code)
+        return time.monotonic() - ready_at if ready_at else 0
+
+    async def _await_ready(self, end: asyncio.Task[int], started: float) -> float | None:
+        """Probe until the child is ready or over; return when it became ready."""
+        while not end.done() and not self._stopping:
+            if not self.child.once and await is_ready(self.child.probe) and not end.done():
+                self.ready.set()
+                self._set("ready")
+                return time.monotonic()
+            if not self.ready.is_set() and time.monotonic() - started > self.child.ready_seconds:
+                message = f"not ready within {self.child.ready_seconds:g} s"
+                raise ChildFailedError(self._fail(message))
+            pause = min(max(0.1, (time.monotonic() - started) / 20), 1.0)
+            await asyncio.wait({end}, timeout=pause)
+        return None
+
+    def _judge_end(self, code: int) -> None:
+        if self._stopping:
+            return
+        if self.child.once and code == 0:
+            self._set("done")
+            self.ready.set()
+        elif not self.ready.is_set():
+            raise ChildFailedError(self._fail(f"{_describe(code)} before it was ready"))
+
+    def _fail(self, message: str) -> str:
+        self._set("failed", message)
+        return f"{self.child.name}: {message}"
+
+    def _set(self, state: State, message: str | None = None) -> None:
+        self.state = state
+        self.message = self.message if message is None else message
+        if state in {"ready", "done"}:
+            self.message = f"after {time.monotonic() - self._created:.1f} s"
+        self._changed(self)
+
+
+def _describe(code: int) -> str:
+    if code < 0:
+        return f"killed by {signal.Signals(-code).name}"
+    return f"ended with exit code {code}"
