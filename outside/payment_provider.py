@@ -39,11 +39,11 @@ from outside.ledger import (
     VoidedError,
 )
 from outside.settings import ProviderSettings
-from service.faults import Switchboard, mark
-from service.limits import limit_bodies, parse_json, read_body
-from service.problems import from_validation, problem, register_problems
-from service.schemas import ID_PATTERN, KEY_PATTERN
+from service.faults.switchboard import Switchboard, mark
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
+from service.web.limits import limit_bodies, parse_json, read_body
+from service.web.problems import from_validation, problem, register_problems
+from service.web.schemas import ID_PATTERN, KEY_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

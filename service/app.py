@@ -10,18 +10,18 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.telemetry import start_telemetry
-from service.api import OrderViews
-from service.cache import OrderCache
-from service.database import Database, make_pool
-from service.faults import Switchboard
-from service.health import health_blueprint
-from service.injection import inject_faults
-from service.limits import RateLimit, check_headers, limit_bodies
+from service.faults.injection import inject_faults
+from service.faults.switchboard import Switchboard
 from service.metrics import OrderMetrics
-from service.openapi import openapi_blueprint
-from service.problems import register_problems
 from service.semconv import ORDERS, POOL_ORDERS, SERVICE_NAMESPACE
-from service.store import OrderStore
+from service.storage.cache import OrderCache
+from service.storage.database import Database, make_pool
+from service.storage.orders import OrderStore
+from service.web.api import OrderViews
+from service.web.health import health_blueprint
+from service.web.limits import RateLimit, check_headers, limit_bodies
+from service.web.openapi import openapi_blueprint
+from service.web.problems import register_problems
 
 if TYPE_CHECKING:
     from observability.instrumentation.telemetry import Telemetry

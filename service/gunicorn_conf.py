@@ -11,10 +11,10 @@ import redis
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
-from service.database import Database, connection_arguments
-from service.gunicorn_response import answer_in_one_piece
 from service.memory import share_before_fork
 from service.settings import Settings, require_metrics_folder
+from service.storage.database import Database, connection_arguments
+from service.web.gunicorn_response import answer_in_one_piece
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from service.settings import DatabaseSettings
 
 OWNER = "orders_migrate"
-FOLDER = Path(__file__).parent / "migrations"
+FOLDER = Path(__file__).parent / "storage" / "migrations"
 LOCK = 7_305_808_869
 # Advisory locks belong to one database, roles to the whole server: two databases may meet there.
 MEETINGS = (

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from observability.instrumentation.propagation import current_traceparent
-from service import outbox, store
+from service.storage import orders, outbox
 from worker.errors import TooManyStartsError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from service.database import Database
     from service.orders import Order
+    from service.storage.database import Database
 
 T = TypeVar("T")
 
@@ -73,7 +73,7 @@ class Attempts:
             if starts is None or starts > MAX_STARTS:
                 _stop(delivery, starts)
                 return None
-            planned = plan(conn, store.lock_order(conn, delivery.order_id))
+            planned = plan(conn, orders.lock_order(conn, delivery.order_id))
             if planned is None:
                 _finish(conn, delivery)
             return planned
@@ -96,7 +96,7 @@ class Attempts:
         def work(conn: Connection[Any]) -> Order | None:
             if not _finish(conn, delivery):
                 return None
-            return record(conn, store.lock_order(conn, delivery.order_id))
+            return record(conn, orders.lock_order(conn, delivery.order_id))
 
         return self._database.run(work)
 

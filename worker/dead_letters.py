@@ -18,9 +18,9 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
-from service import outbox
-from service.database import connection_arguments
 from service.settings import Settings
+from service.storage import outbox
+from service.storage.database import connection_arguments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from observability.instrumentation.propagation import current_traceparent
-from service import outbox, payments, store
 from service.orders import Order, OrderStatus
-from service.payments import PaymentKind, PaymentState
 from service.semconv import (
     TASK_FULFIL_ORDER,
     TASK_REFUND_ORDER,
     TASK_SEND_ORDER_EMAIL,
 )
+from service.storage import orders, outbox, payments
+from service.storage.payments import PaymentKind, PaymentState
 from worker.errors import BadMessageError, UnexpectedAnswerError
 from worker.mail import SUBJECTS
 from worker.payment import PaymentAnswer, PaymentResult
@@ -75,7 +75,7 @@ class Fulfil:
         changed = outcome(order, answer.result, datetime.now(UTC))
         if changed is None:
             return None
-        store.save_status(conn, changed)
+        orders.save_status(conn, changed)
         _tell_customer(conn, changed)
         return changed
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from observability.instrumentation.propagation import current_traceparent
 from observability.instrumentation.semconv import ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT
 from observability.instrumentation.spans import client_span
-from service.faults import mark
+from service.faults.switchboard import mark
 from service.semconv import ATTR_ORDER_ID
 from worker.errors import MailRefusedError, MailUnavailableError
 

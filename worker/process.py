@@ -16,11 +16,11 @@ import requests
 from observability.instrumentation.requests import instrument_session
 from observability.instrumentation.semconv import BREAKER_STATES, CIRCUIT_BREAKER_TRANSITIONS
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
-from service.cache import OrderCache
-from service.database import Database, open_pool
-from service.faults import Switchboard, mark
+from service.faults.switchboard import Switchboard, mark
 from service.metrics import OrderMetrics
 from service.semconv import ORDERS_WORKER, POOL_ORDERS_WORKER, SERVICE_NAMESPACE
+from service.storage.cache import OrderCache
+from service.storage.database import Database, open_pool
 from worker import mail, payment
 from worker.attempts import Attempts, Delivery
 from worker.breaker import Circuit, SharedStorage

@@ -23,12 +23,12 @@ from observability.instrumentation.exposition import claim_directory, start_metr
 from observability.instrumentation.logs import configure_logging
 from observability.instrumentation.settings import SettingsError
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
-from service import outbox
-from service.database import connection_arguments
-from service.faults import Switchboard, mark
-from service.idempotency import purge_expired_keys
+from service.faults.switchboard import Switchboard, mark
 from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE, SPAN_RELAY_PAUSE
 from service.settings import Settings, exit_for
+from service.storage import outbox
+from service.storage.database import connection_arguments
+from service.storage.idempotency import purge_expired_keys
 from worker.broker import configure, connect_broker
 from worker.sending import BrokerAwayError, resend_lost, send_due
 from worker.watching import relay_collectors
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Tracer
 
-    from service.faults import Faults
+    from service.faults.switchboard import Faults
 
 logger = logging.getLogger(__name__)
 

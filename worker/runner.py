@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import timedelta
 
-    from service.cache import OrderCache
     from service.orders import Order, OrderStatus
+    from service.storage.cache import OrderCache
     from worker.attempts import Attempts, Delivery
     from worker.mail import Mailer
     from worker.payment import PaymentClient

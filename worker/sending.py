@@ -10,7 +10,6 @@ from kombu.exceptions import EncodeError, OperationalError
 
 from observability.instrumentation.propagation import remote_parent
 from observability.instrumentation.semconv import HEADER_ATTEMPT
-from service import outbox
 from service.semconv import (
     ATTR_ORDER_ID,
     QUEUES,
@@ -19,6 +18,7 @@ from service.semconv import (
     TASK_REFUND_ORDER,
     TASK_SEND_ORDER_EMAIL,
 )
+from service.storage import outbox
 from worker.broker import held_messages, queue_lengths
 from worker.tasks import message_id
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from celery import Celery
     from psycopg import Connection
 
-    from service.outbox import OutboxRow
+    from service.storage.outbox import OutboxRow
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,6 @@ import psycopg
 from observability.instrumentation.celery.queues import QueueCollector
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.metrics import ScrapeGauge, family
-from service import outbox
-from service.database import connection_arguments
 from service.semconv import (
     ORDERS_DEAD_LETTER_TASKS,
     ORDERS_RELAY,
@@ -20,6 +18,8 @@ from service.semconv import (
     QUEUES,
     TASK_QUEUES,
 )
+from service.storage import outbox
+from service.storage.database import connection_arguments
 from worker import dead_letters
 from worker.broker import PRIORITY_STEPS, connect_broker
 

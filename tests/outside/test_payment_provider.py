@@ -14,7 +14,7 @@ from observability.instrumentation.settings import TelemetrySettings
 from outside.ledger import Ledger, reason_to_decline
 from outside.payment_provider import create_app
 from outside.settings import ProviderSettings
-from service.faults import set_fault
+from service.faults.switchboard import set_fault
 from tests.servers import ROOT, free_port, running
 
 

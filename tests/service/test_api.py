@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from flask.testing import FlaskClient
 
-from service.idempotency import purge_expired_keys
+from service.storage.idempotency import purge_expired_keys
 from tests.service.orders import TEA, an_order, place, place_one
 
 

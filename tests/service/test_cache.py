@@ -12,13 +12,13 @@ import pytest
 
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.telemetry import start_telemetry
-from service import cache as cache_module
 from service import orders
-from service.cache import OrderCache
 from service.errors import OrderNotFoundError, StoreUnavailableError
-from service.faults import Switchboard, set_fault
+from service.faults.switchboard import Switchboard, set_fault
 from service.orders import Currency, Item, Order
 from service.settings import RedisSettings
+from service.storage import cache as cache_module
+from service.storage.cache import OrderCache
 from tests.servers import wait_until
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)

@@ -7,8 +7,8 @@ from dataclasses import fields
 
 import pytest
 
-from service import faults
-from service.faults import FAULTS, Faults, Switchboard, set_fault
+from service.faults import switchboard
+from service.faults.switchboard import FAULTS, Faults, Switchboard, set_fault
 from tests.servers import ROOT, wait_until
 from tests.service.orders import place, place_one
 
@@ -173,7 +173,7 @@ class TestInTheApi:
 
 
 def test_memory_grows_and_is_given_back() -> None:
-    from service.injection import LARGEST_LEAK_MB, Leak
+    from service.faults.injection import LARGEST_LEAK_MB, Leak
 
     now = [0.0]
     leak = Leak(lambda: now[0])
@@ -193,4 +193,4 @@ def test_memory_grows_and_is_given_back() -> None:
 
 def test_the_switch_is_not_reachable_over_http(app) -> None:
     assert not [rule for rule in app.url_map.iter_rules() if "fault" in rule.rule]
-    assert faults.__name__ == "service.faults"
+    assert switchboard.__name__ == "service.faults.switchboard"

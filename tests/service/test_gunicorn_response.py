@@ -8,7 +8,7 @@ import pytest
 from gunicorn.config import Config
 from gunicorn.http import wsgi
 
-from service.gunicorn_response import WholeResponse, answer_in_one_piece
+from service.web.gunicorn_response import WholeResponse, answer_in_one_piece
 
 
 class Socket:

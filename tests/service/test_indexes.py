@@ -8,11 +8,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from service import outbox, store
-from service.cursors import Cursor
 from service.errors import OrderNotFoundError
-from service.idempotency import purge_expired_keys
-from service.store import OrderStore
+from service.storage import orders, outbox
+from service.storage.idempotency import purge_expired_keys
+from service.storage.orders import OrderStore
+from service.web.cursors import Cursor
 
 
 class Recorder:
@@ -86,7 +86,7 @@ def test_a_page_walks_its_index_and_sorts_nothing(filled) -> None:
 def test_an_order_is_found_by_its_primary_key(filled) -> None:
     def read(recorder: Recorder) -> None:
         with pytest.raises(OrderNotFoundError):
-            store.read_order(recorder, UUID(int=1))
+            orders.read_order(recorder, UUID(int=1))
 
     assert "orders_pkey" in plan(filled, recorded(read))
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from service.openapi import document
+from service.web.openapi import document
 from tests.service.orders import an_order
 
 ORDER = "11111111-1111-4111-8111-111111111111"

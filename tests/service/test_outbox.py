@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from service import outbox
-from service.outbox import Backlog, Message
+from service.storage import outbox
+from service.storage.outbox import Backlog, Message
 
 
 @pytest.fixture

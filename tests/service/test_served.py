@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from service.faults import set_fault
+from service.faults.switchboard import set_fault
 from tests.servers import ROOT, Redis, running_postgres, running_redis, wait_until
 from tests.service.conftest import AWKWARD
 from tests.service.orders import an_order

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from service import outbox, store
 from service.orders import Currency, Item, place
 from service.semconv import TASK_FULFIL_ORDER
+from service.storage import orders, outbox
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
@@ -19,7 +19,7 @@ TRACEPARENT = f"00-{TRACE_ID}-b7ad6b7169203331-01"
 def add_order(sql: psycopg.Connection, customer: str = "customer-1") -> UUID:
     """Write a pending order and return its id."""
     order = place(uuid4(), customer, [Item("tea", 2, 650)], Currency.EUR, datetime.now(UTC))
-    store.insert_order(sql, order)
+    orders.insert_order(sql, order)
     return order.id
 
 

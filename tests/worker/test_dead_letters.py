@@ -8,8 +8,8 @@ import json
 import psycopg
 import pytest
 
-from service.database import connection_arguments
 from service.semconv import TASK_SEND_ORDER_EMAIL
+from service.storage.database import connection_arguments
 from tests.worker.rows import TRACEPARENT, add_letter, add_order, rows
 from worker import dead_letters
 

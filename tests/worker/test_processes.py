@@ -11,9 +11,9 @@ import psutil
 import pytest
 import redis
 
-from service import outbox
-from service.faults import set_fault
+from service.faults.switchboard import set_fault
 from service.semconv import QUEUES, TASK_SEND_ORDER_EMAIL
+from service.storage import outbox
 from tests.servers import ROOT, wait_until
 from tests.worker.processes import running_world
 from tests.worker.rows import (

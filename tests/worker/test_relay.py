@@ -12,11 +12,11 @@ from kombu.exceptions import OperationalError
 
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.testing import recorded_telemetry
-from service import outbox
-from service.database import connection_arguments
-from service.faults import Faults
+from service.faults.switchboard import Faults
 from service.semconv import QUEUES, TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
 from service.settings import RedisSettings, Settings
+from service.storage import outbox
+from service.storage.database import connection_arguments
 from tests.servers import wait_until
 from tests.worker.rows import TRACE_ID, TRACEPARENT, add_row, place_order, rows
 from worker.broker import connect_broker, priority_lists, queue_lengths

@@ -10,12 +10,12 @@ import pytest
 from celery.exceptions import Reject
 from psycopg_pool import ConnectionPool
 
-from service import outbox, payments, store
-from service.database import Database, connection_arguments
-from service.faults import Switchboard
+from service.faults.switchboard import Switchboard
 from service.orders import OrderStatus
-from service.payments import PaymentKind, PaymentState
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
+from service.storage import orders, outbox, payments
+from service.storage.database import Database, connection_arguments
+from service.storage.payments import PaymentKind, PaymentState
 from tests.worker.rows import add_order, add_row, letters, place_order, rows, status
 from worker.attempts import MAX_STARTS, Attempts, Delivery
 from worker.errors import (
@@ -116,8 +116,8 @@ def delivery(row, order_id, task=TASK_FULFIL_ORDER, attempt=1, **payload):
 def cancel(sql, order_id):
     """Cancel as the API does."""
     with sql.transaction():
-        order = store.lock_order(sql, order_id)
-        store.save_status(sql, order.cancel(datetime.now(UTC)))
+        order = orders.lock_order(sql, order_id)
+        orders.save_status(sql, order.cancel(datetime.now(UTC)))
         if payments.find(sql, order_id, PaymentKind.CHARGE):
             add_row(sql, order_id, TASK_REFUND_ORDER)
         add_row(sql, order_id, TASK_SEND_ORDER_EMAIL, payload={"kind": "cancelled"})

@@ -16,20 +16,20 @@ from werkzeug.exceptions import UnsupportedMediaType
 
 from observability.instrumentation.propagation import current_traceparent
 from service import orders
-from service.cursors import Cursor
-from service.documents import to_document
-from service.idempotency import IdempotencyKey
-from service.limits import parse_json, read_body
-from service.problems import from_validation
-from service.schemas import OrderBody, OrderHeaders, PageQuery
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, ATTR_ORDER_STATUS
+from service.storage.idempotency import IdempotencyKey
+from service.web.cursors import Cursor
+from service.web.limits import parse_json, read_body
+from service.web.problems import from_validation
+from service.web.schemas import OrderBody, OrderHeaders, PageQuery
+from service.web.serialization import to_document
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from service.cache import OrderCache
     from service.metrics import OrderMetrics
-    from service.store import OrderStore
+    from service.storage.cache import OrderCache
+    from service.storage.orders import OrderStore
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -14,7 +14,7 @@ from werkzeug.exceptions import (
 )
 
 from service.errors import TooManyRequestsError
-from service.guarded_redis import GuardedRedis
+from service.storage.guarded_redis import GuardedRedis
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from observability.instrumentation.redis import instrument_redis
-from service.guard import Guard
+from service.storage.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

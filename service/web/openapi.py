@@ -10,8 +10,8 @@ from flask import Blueprint, Response
 from pydantic.json_schema import models_json_schema
 
 from service.orders import Currency, OrderStatus
-from service.problems import MEDIA_TYPE
-from service.schemas import (
+from service.web.problems import MEDIA_TYPE
+from service.web.schemas import (
     CURSOR_PATTERN,
     DEFAULT_PAGE,
     ID_PATTERN,

@@ -14,10 +14,8 @@ from typing import TYPE_CHECKING, Any
 from openfeature import api
 from opentelemetry import trace
 
-from observability.instrumentation.settings import SettingsError
-from service.flag_file import FlagFile, FlagFileProvider, Flags, read_flags, write_flags
+from service.faults.flag_provider import FlagFile, FlagFileProvider, Flags, read_flags, write_flags
 from service.semconv import ATTR_FEATURE_FLAG_KEY, ATTR_FEATURE_FLAG_VALUE, EVENT_FEATURE_FLAG
-from service.settings import exit_for, faults_file_from_env
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -199,13 +197,3 @@ def main(arguments: list[str], path: Path) -> int:
             sys.stderr.write(USAGE)
             return 2
     return 0
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1:], faults_file_from_env()))
-    except SettingsError as bad:
-        exit_for(bad)
-    except ValueError as bad_value:
-        sys.stderr.write(f"{bad_value}\n")
-        sys.exit(2)

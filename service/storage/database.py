@@ -18,8 +18,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from observability.instrumentation.psycopg import InstrumentedPool
 from service.errors import StoreUnavailableError
-from service.faults import mark
-from service.guard import Guard
+from service.faults.switchboard import mark
+from service.storage.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
     from observability.instrumentation.telemetry import Telemetry
-    from service.faults import Faults, Switchboard
+    from service.faults.switchboard import Faults, Switchboard
     from service.settings import DatabaseSettings
 
 T = TypeVar("T")

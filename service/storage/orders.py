@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
 
-from service import outbox, payments
 from service.errors import OrderNotFoundError
-from service.faults import mark
-from service.idempotency import claim_key
+from service.faults.switchboard import mark
 from service.orders import Currency, Item, Order, OrderStatus
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
+from service.storage import outbox, payments
+from service.storage.idempotency import claim_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-    from service.cursors import Cursor
-    from service.database import Database
-    from service.idempotency import Answer, IdempotencyKey
+    from service.storage.database import Database
+    from service.storage.idempotency import Answer, IdempotencyKey
+    from service.web.cursors import Cursor
 
 # A task that nobody knows: what the fault poison_message sends.
 POISON = "poison"

@@ -15,8 +15,8 @@ from service.errors import StoreUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from service.cache import OrderCache
-    from service.database import Database
+    from service.storage.cache import OrderCache
+    from service.storage.database import Database
 
 OK = "ok"
 DEGRADED = "degraded"

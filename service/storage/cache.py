@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from observability.instrumentation.redis import CacheInstruments
-from service.documents import to_json
 from service.errors import OrderNotFoundError, StoreUnavailableError
-from service.faults import mark
-from service.guarded_redis import GuardedRedis, LeftAloneError, connect
+from service.faults.switchboard import mark
 from service.semconv import CACHE_ORDERS
+from service.storage.guarded_redis import GuardedRedis, LeftAloneError, connect
+from service.web.serialization import to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from uuid import UUID
 
     from observability.instrumentation.telemetry import Telemetry
-    from service.faults import Switchboard
+    from service.faults.switchboard import Switchboard
     from service.orders import Order
     from service.settings import RedisSettings
 

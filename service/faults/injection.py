@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from flask import request
 
-from service.faults import mark
+from service.faults.switchboard import mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Flask
 
-    from service.faults import Switchboard
+    from service.faults.switchboard import Switchboard
 
 LARGEST_LEAK_MB = 256
 MEGABYTE = 1024 * 1024

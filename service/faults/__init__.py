@@ -1,0 +1,1 @@
+"""Break things on purpose; production modules know nothing of it."""

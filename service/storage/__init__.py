@@ -1,0 +1,1 @@
+"""PostgreSQL and Redis behind the orders: all SQL of a table in one module."""
