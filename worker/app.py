@@ -14,7 +14,7 @@ from worker import progress
 from worker.broker import configure
 from worker.errors import ERROR_TYPES
 from worker.process import Process
-from worker.tasks import register_tasks
+from worker.tasks.registry import register_tasks
 
 if TYPE_CHECKING:
     from service.settings import Settings

@@ -21,12 +21,12 @@ from service.metrics import OrderMetrics
 from service.semconv import ORDERS_WORKER, POOL_ORDERS_WORKER, SERVICE_NAMESPACE
 from service.storage.cache import OrderCache
 from service.storage.database import Database, open_pool
-from worker import mail, payment
-from worker.attempts import Attempts, Delivery
-from worker.breaker import Circuit, SharedStorage
-from worker.parent import worker_collectors
+from worker.clients import mail, payment
+from worker.clients.circuit_breaker import Circuit, SharedStorage
+from worker.metrics.parent import worker_collectors
 from worker.progress import Progress
-from worker.runner import Runner
+from worker.tasks.attempts import Attempts, Delivery
+from worker.tasks.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -22,7 +22,7 @@ from local.cli.ports import free_port_variables
 from service.semconv import QUEUES
 from tests.chaos.books import Entry
 from worker.broker import UNACKED, queue_lengths
-from worker.mail import DOMAIN
+from worker.clients.mail import DOMAIN
 
 ROOT = Path(__file__).parent.parent.parent
 LOCAL = [sys.executable, "-m", "local"]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from worker.backoff import LONGEST, delay
+from worker.tasks.backoff import LONGEST, delay
 
 
 @pytest.mark.parametrize(

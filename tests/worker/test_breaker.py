@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-from worker import breaker as breakers
-from worker.breaker import Circuit, SharedStorage
+from worker.clients import circuit_breaker as breakers
+from worker.clients.circuit_breaker import Circuit, SharedStorage
 from worker.errors import CircuitOpenError
 
 

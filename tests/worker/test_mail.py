@@ -13,9 +13,9 @@ from observability.instrumentation.testing import recorded_telemetry
 from service.orders import Currency, Item, place
 from tests.servers import free_port
 from tests.worker.processes import Mailbox
-from worker.breaker import FAIL_MAX, Circuit, SharedStorage
+from worker.clients.circuit_breaker import FAIL_MAX, Circuit, SharedStorage
+from worker.clients.mail import Mailer, compose, is_outage
 from worker.errors import CircuitOpenError, MailRefusedError, MailUnavailableError
-from worker.mail import Mailer, compose, is_outage
 
 ORDER_ID = UUID("11111111-2222-3333-4444-555555555555")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -15,10 +15,10 @@ import pytest
 import requests
 
 from service.orders import Currency, Item, place
-from worker import payment
-from worker.breaker import FAIL_MAX, Circuit, SharedStorage
+from worker.clients import payment
+from worker.clients.circuit_breaker import FAIL_MAX, Circuit, SharedStorage
+from worker.clients.payment import PaymentAnswer, PaymentClient, PaymentResult, is_outage
 from worker.errors import CircuitOpenError, PaymentRefusedError, PaymentUnavailableError
-from worker.payment import PaymentAnswer, PaymentClient, PaymentResult, is_outage
 
 ORDER_ID = UUID("11111111-2222-3333-4444-555555555555")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

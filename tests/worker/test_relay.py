@@ -20,8 +20,8 @@ from service.storage.database import connection_arguments
 from tests.servers import wait_until
 from tests.worker.rows import TRACE_ID, TRACEPARENT, add_row, place_order, rows
 from worker.broker import connect_broker, priority_lists, queue_lengths
-from worker.relay import Relay, create_producer
-from worker.sending import BrokerAwayError, resend_lost, send_due
+from worker.relay.__main__ import Relay, create_producer
+from worker.relay.sending import BrokerAwayError, resend_lost, send_due
 
 PASSWORD = "b:r@o/k?e#r %é"
 

@@ -17,7 +17,7 @@ from service.storage import orders, outbox, payments
 from service.storage.database import Database, connection_arguments
 from service.storage.payments import PaymentKind, PaymentState
 from tests.worker.rows import add_order, add_row, letters, place_order, rows, status
-from worker.attempts import MAX_STARTS, Attempts, Delivery
+from worker.clients.payment import PaymentAnswer, PaymentResult
 from worker.errors import (
     CircuitOpenError,
     MailUnavailableError,
@@ -25,8 +25,8 @@ from worker.errors import (
     PaymentUnavailableError,
     TooManyStartsError,
 )
-from worker.payment import PaymentAnswer, PaymentResult
-from worker.runner import MAX_ATTEMPTS, Runner, judge
+from worker.tasks.attempts import MAX_STARTS, Attempts, Delivery
+from worker.tasks.runner import MAX_ATTEMPTS, Runner, judge
 
 CHARGED = PaymentAnswer(PaymentResult.SUCCEEDED, "ch_1")
 

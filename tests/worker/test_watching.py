@@ -5,7 +5,7 @@ from __future__ import annotations
 from service.semconv import QUEUES
 from service.settings import Settings
 from tests.servers import free_port
-from worker.watching import relay_collectors
+from worker.metrics.watching import relay_collectors
 
 
 def test_the_limit_of_each_queue_is_what_the_setting_says_even_while_the_broker_is_away() -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from service.orders import Order
-    from worker.breaker import Circuit
+    from worker.clients.circuit_breaker import Circuit
 
 DEPENDENCY = "payment-provider"
 CONNECT_SECONDS = 1.0

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from observability.instrumentation.telemetry import Telemetry
     from service.orders import Order
-    from worker.breaker import Circuit
+    from worker.clients.circuit_breaker import Circuit
 
 DEPENDENCY = "smtp"
 SMTP_SECONDS = 5.0

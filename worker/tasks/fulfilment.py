@@ -19,17 +19,17 @@ from service.semconv import (
 )
 from service.storage import orders, outbox, payments
 from service.storage.payments import PaymentKind, PaymentState
+from worker.clients.mail import SUBJECTS
+from worker.clients.payment import PaymentAnswer, PaymentResult
 from worker.errors import BadMessageError, UnexpectedAnswerError
-from worker.mail import SUBJECTS
-from worker.payment import PaymentAnswer, PaymentResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from psycopg import Connection
 
-    from worker.mail import Mailer
-    from worker.payment import PaymentClient
+    from worker.clients.mail import Mailer
+    from worker.clients.payment import PaymentClient
 
 STATES = {
     PaymentResult.SUCCEEDED: PaymentState.SUCCEEDED,

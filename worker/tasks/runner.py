@@ -22,9 +22,9 @@ from opentelemetry import trace
 from observability.instrumentation.celery import mark_retried
 from service.errors import OrderNotFoundError, StoreUnavailableError
 from service.semconv import ATTR_ORDER_ID
-from worker.backoff import delay
 from worker.errors import CircuitOpenError, PermanentError, TransientError
-from worker.fulfilment import create_job
+from worker.tasks.backoff import delay
+from worker.tasks.fulfilment import create_job
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from service.orders import Order, OrderStatus
     from service.storage.cache import OrderCache
-    from worker.attempts import Attempts, Delivery
-    from worker.mail import Mailer
-    from worker.payment import PaymentClient
+    from worker.clients.mail import Mailer
+    from worker.clients.payment import PaymentClient
+    from worker.tasks.attempts import Attempts, Delivery
 
 logger = logging.getLogger(__name__)
 

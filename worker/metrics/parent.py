@@ -11,15 +11,15 @@ from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.metrics import ScrapeGauge
 from observability.instrumentation.semconv import BREAKER_STATES, CIRCUIT_BREAKER_STATE
 from service.semconv import ORDERS_WORKER
-from worker import mail, payment
-from worker.watching import OutboxCollector, ask_broker, ask_database, connect
+from worker.clients import mail, payment
+from worker.metrics.watching import OutboxCollector, ask_broker, ask_database, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from observability.instrumentation.metrics import Collector
     from service.settings import Settings
-    from worker.breaker import SharedStorage
+    from worker.clients.circuit_breaker import SharedStorage
 
 PROBE_SECONDS = 1.5
 

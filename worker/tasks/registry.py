@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 from service.semconv import TASK_QUEUES
-from worker.attempts import Delivery
 from worker.errors import BadMessageError
+from worker.tasks.attempts import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

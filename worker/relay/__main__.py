@@ -30,8 +30,8 @@ from service.storage import outbox
 from service.storage.database import connection_arguments
 from service.storage.idempotency import purge_expired_keys
 from worker.broker import configure, connect_broker
-from worker.sending import BrokerAwayError, resend_lost, send_due
-from worker.watching import relay_collectors
+from worker.metrics.watching import relay_collectors
+from worker.relay.sending import BrokerAwayError, resend_lost, send_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,7 +20,7 @@ from service.semconv import (
 )
 from service.storage import outbox
 from worker.broker import held_messages, queue_lengths
-from worker.tasks import message_id
+from worker.tasks.registry import message_id
 
 if TYPE_CHECKING:
     from datetime import timedelta

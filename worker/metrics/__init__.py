@@ -1,0 +1,1 @@
+"""What is read when the worker or the relay is scraped."""

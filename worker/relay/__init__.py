@@ -1,0 +1,1 @@
+"""Move outbox rows to the broker."""

@@ -1,0 +1,1 @@
+"""What the tasks do, from a message to its outcome."""
