@@ -88,7 +88,7 @@ generate: $(VENV)/installed-dev ## Write alerts/rules, dashboards/json and docs/
 
 UV := $(VENV)/bin/uv
 COMPILE = $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-IMAGE := --extra telemetry --extra service --extra worker --extra outside
+IMAGE := --extra telemetry --extra service --extra worker --extra simulators
 
 lock: $(VENV)/installed-dev ## Choose the newest versions that fit and write the lock files.
 	$(COMPILE) --upgrade pyproject.toml --group install -o requirements-install.lock

@@ -8,7 +8,7 @@ import sys
 from local.cli import docker, down, logs, status, up
 from local.settings import LocalSettings
 from local.state import StateFolder
-from outside.load import write_rate
+from simulators.load import write_rate
 
 MODES = ("auto", "docker", "local")
 NOT_RUNNING = 3

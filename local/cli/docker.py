@@ -115,7 +115,7 @@ def logs(name: str | None, *, follow: bool, lines: int) -> int:
 
 def set_load(rate: float) -> int:
     """Change the customers' rate; return the exit code."""
-    return _compose("exec", "-T", "customers", "python", "-m", "outside.load", str(rate))
+    return _compose("exec", "-T", "customers", "python", "-m", "simulators.load", str(rate))
 
 
 def _compose(*words: str) -> int:

@@ -14,7 +14,7 @@ from local.servers.configs import write_alertmanager, write_prometheus
 from local.servers.passwords import ensure_passwords, write_redis_passwords
 from local.settings import LocalSettings
 from local.state import StateFolder, write_whole
-from outside.load import write_rate
+from simulators.load import write_rate
 
 PROGRAMS = ("redis-server", "prometheus", "alertmanager")
 

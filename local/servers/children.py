@@ -101,7 +101,7 @@ class PlanBuilder:
         yield self._python("console", "-m", "local.console", port="GRAFANA_PORT", path="/livez")
         yield self._python("migrate", "-m", "local.servers.migrate", needs=("postgres",), once=True)
         yield self._gunicorn(
-            "payment-provider", "outside.payment_provider:create_app()",
+            "payment-provider", "simulators.payment_provider:create_app()",
             needs=("console",), port="ORDERS_PAYMENT_PROVIDER_PORT", path="/livez",
         )  # fmt: skip
         yield self._gunicorn(
@@ -115,7 +115,7 @@ class PlanBuilder:
         )  # fmt: skip
         yield self._worker()
         yield self._python(
-            "customers", "-m", "outside.customers",
+            "customers", "-m", "simulators.customers",
             needs=("orders", "orders-relay", "orders-worker", "payment-provider"),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Who may import whom, and which rooms keep their hands off the outside world."""
+"""Who may import whom, and which rooms keep their hands off the simulators world."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ ARROWS = {
     "worker": {"service", KIT},
     "alerts": SEMCONV,
     "dashboards": {"alerts", *SEMCONV},
-    "outside": {"service", "worker", KIT},
-    "local": {"service", "worker", "outside", "alerts", "dashboards", KIT},
+    "simulators": {"service", "worker", KIT},
+    "local": {"service", "worker", "simulators", "alerts", "dashboards", KIT},
 }
 STANDARD_LIBRARY_ONLY = ["service/orders.py", "service/errors.py", "service/semconv.py"]
 
@@ -74,7 +74,7 @@ def test_a_room_imports_only_what_its_arrows_allow(room):
         (KIT, "from ...service import semconv"),
         ("alerts", "from service import metrics"),
         ("dashboards", "from local import render"),
-        ("worker", "import outside.customers"),
+        ("worker", "import simulators.customers"),
         ("local", "from tests import servers"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from local.console.settings import ConsoleSettings
 from local.settings import LocalSettings
 from observability.instrumentation.settings import TelemetrySettings
-from outside.settings import CustomersSettings, ProviderSettings
+from simulators.settings import CustomersSettings, ProviderSettings
 from service.settings import MigrateSettings, Settings
 from tests.servers import ROOT
 

@@ -18,7 +18,7 @@ from local.state import StateFolder
 from local.supervisor.logfiles import last_lines, rotate
 from local.supervisor.plan import Probe
 from local.supervisor.processes import members
-from outside.load import read_rate
+from simulators.load import read_rate
 from tests.local.conftest import shell, standin
 from tests.servers import ROOT, wait_until
 

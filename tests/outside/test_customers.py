@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from outside.load import main, read_rate, write_rate
+from simulators.load import main, read_rate, write_rate
 from tests.servers import ROOT, free_port, running, wait_until
 
 
@@ -71,7 +71,7 @@ def customers(tmp_path, service_port, load_file):
         "ORDERS_LOAD_FILE": str(load_file),
         "OTEL_SDK_DISABLED": "true",
     }
-    command = [sys.executable, "-m", "outside.customers"]
+    command = [sys.executable, "-m", "simulators.customers"]
     log = tmp_path / "customers.log"
     with running(command, log=log, env=environ, cwd=ROOT) as process:
         yield process
@@ -135,7 +135,7 @@ def test_without_a_file_the_command_says_which_variable_is_missing(capsys):
 
 def test_a_bad_setting_stops_them_with_one_message():
     environ = {"ORDERS_LOAD_RATE": "fast", "ORDERS_URL": "ftp://x"}
-    command = [sys.executable, "-m", "outside.customers"]
+    command = [sys.executable, "-m", "simulators.customers"]
     done = subprocess.run(
         command, check=False, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=60
     )

@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from observability.instrumentation.settings import TelemetrySettings
-from outside.ledger import Ledger, reason_to_decline
-from outside.payment_provider import create_app
-from outside.settings import ProviderSettings
+from simulators.ledger import Ledger, reason_to_decline
+from simulators.payment_provider import create_app
+from simulators.settings import ProviderSettings
 from service.faults.switchboard import set_fault
 from tests.servers import ROOT, free_port, running
 
@@ -222,7 +222,7 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "OTEL_SDK_DISABLED": "true",
     }
-    app = ["-c", "python:outside.gunicorn_conf", "outside.payment_provider:create_app()"]
+    app = ["-c", "python:simulators.gunicorn_conf", "simulators.payment_provider:create_app()"]
     url, answered = f"http://127.0.0.1:{port}", []
 
     def charge_one(order_id: str) -> None:
@@ -254,7 +254,7 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
 
 
 def test_bad_settings_stop_it_at_the_start() -> None:
-    app = ["-c", "python:outside.gunicorn_conf", "outside.payment_provider:create_app()"]
+    app = ["-c", "python:simulators.gunicorn_conf", "simulators.payment_provider:create_app()"]
     run = subprocess.run(
         [sys.executable, "-m", "gunicorn", *app],
         env={"PATH": os.environ["PATH"], "ORDERS_PAYMENT_PROVIDER_PORT": "none"},

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from observability.instrumentation.settings import SettingsError
-from outside.settings import CustomersSettings, ProviderSettings
+from simulators.settings import CustomersSettings, ProviderSettings
 from service.settings import MigrateSettings, Settings
 from tests.service.conftest import AWKWARD
 

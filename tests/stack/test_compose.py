@@ -284,7 +284,7 @@ def test_each_of_our_processes_has_a_metrics_folder_of_its_own(name):
 
 @pytest.mark.parametrize("name", APPLICATION)
 def test_every_variable_of_ours_is_one_that_the_code_reads(name):
-    sources = [ROOT / room / "settings.py" for room in ("service", "worker", "outside")]
+    sources = [ROOT / room / "settings.py" for room in ("service", "worker", "simulators")]
     sources += [ROOT / "observability" / "instrumentation" / "settings.py"]
     known = "".join(path.read_text() for path in sources if path.exists())
     owners = {"CACHE", "BROKER"}

@@ -112,10 +112,10 @@ class World:
 
     def start_provider(self) -> Popen[bytes]:
         port = self.environ["ORDERS_PAYMENT_PROVIDER_PORT"]
-        command = ["-m", "gunicorn", "-c", "python:outside.gunicorn_conf"]
+        command = ["-m", "gunicorn", "-c", "python:simulators.gunicorn_conf"]
         return self._start(
             "payment-provider",
-            [*command, "outside.payment_provider:create_app()"],
+            [*command, "simulators.payment_provider:create_app()"],
             lambda: is_listening(int(port)),
         )
 

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.telemetry import start_telemetry
-from outside.ledger import (
+from simulators.ledger import (
     CHARGE,
     DECLINED,
     REFUND,
@@ -38,7 +38,7 @@ from outside.ledger import (
     Ledger,
     VoidedError,
 )
-from outside.settings import ProviderSettings
+from simulators.settings import ProviderSettings
 from service.faults.switchboard import Switchboard, mark
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
 from service.web.limits import limit_bodies, parse_json, read_body

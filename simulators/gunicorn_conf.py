@@ -1,4 +1,4 @@
-"""Tell gunicorn how to serve the payment provider: `-c python:outside.gunicorn_conf`."""
+"""Tell gunicorn how to serve the payment provider: `-c python:simulators.gunicorn_conf`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
-from outside.settings import ProviderSettings
+from simulators.settings import ProviderSettings
 from service.settings import require_metrics_folder
 
 settings = ProviderSettings.from_env_or_exit()

@@ -1,6 +1,6 @@
 """How hard the customers press: a small file that they read again every second.
 
-`python -m outside.load 25` sets 25 requests per second, for the customers whose
+`python -m simulators.load 25` sets 25 requests per second, for the customers whose
 `ORDERS_LOAD_FILE` names the same file.
 """
 
@@ -53,13 +53,13 @@ def main(arguments: list[str], path: Path | None) -> int:
         rate = float(arguments[0])
         write_rate(path, rate)
     except (IndexError, ValueError) as error:
-        sys.stderr.write(f"{error}\nusage: python -m outside.load REQUESTS_PER_SECOND\n")
+        sys.stderr.write(f"{error}\nusage: python -m simulators.load REQUESTS_PER_SECOND\n")
         return 2
     sys.stdout.write(f"{rate:g} requests per second\n")
     return 0
 
 
 if __name__ == "__main__":
-    from outside.settings import CustomersSettings
+    from simulators.settings import CustomersSettings
 
     sys.exit(main(sys.argv[1:], CustomersSettings.from_env_or_exit().load_file))

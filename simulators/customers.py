@@ -1,6 +1,6 @@
 """The customers: a steady, mixed load on the orders API, by Locust.
 
-Run it with `python -m outside.customers`; nothing imports it, since Locust patches the whole
+Run it with `python -m simulators.customers`; nothing imports it, since Locust patches the whole
 process. They wait until the service answers, and TERM sends them home.
 """
 
@@ -25,8 +25,8 @@ from locust.env import Environment
 from locust.runners import LocalRunner
 
 from observability.instrumentation.logs import configure_logging
-from outside.load import read_rate
-from outside.settings import CustomersSettings
+from simulators.load import read_rate
+from simulators.settings import CustomersSettings
 
 logger = logging.getLogger("customers")
 
