@@ -54,7 +54,7 @@ check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must hold before a commit:
 	@$(PY) -m mypy
 	@$(PY) -m alerts --check
 	@$(PY) -m dashboards --check
-	@$(PY) -m pytest -m "not e2e and not browser and not slow" tests/contract tests/alerts tests/dashboards tests/stack
+	@$(PY) -m pytest -m "not e2e and not browser and not slow" tests/unit tests/contract tests/integration/alerts tests/integration/dashboards tests/integration/stack
 	@$(PY) -m pytest -m "browser or slow"
 	@$(PY) -m alerts test
 	@$(PY) -m alerts.mutation --rules alerts/rules --tests alerts/rules --promtool $(firstword $(PROMTOOLS)) --sample 150 --seed 1 --json build/mutation.json
@@ -62,7 +62,7 @@ check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must hold before a commit:
 # Both judges: the oldest that is supported and the newest that Debian has.
 PROMTOOLS := .state/programs/bin/promtool .state/programs/bin/promtool-2.42
 $(PROMTOOLS) &: $(VENV)/installed-dev
-	@$(PY) -c 'from tests.servers import PROGRAMS; [PROGRAMS.find(n) for n in ("promtool", "promtool-2.42")]'
+	@$(PY) -c 'from tools.servers import PROGRAMS; [PROGRAMS.find(n) for n in ("promtool", "promtool-2.42")]'
 
 test-alerts: $(VENV)/installed-dev $(PROMTOOLS) ## Run the alert rules' tests on every promtool that can be had.
 	@$(PY) -m alerts test
@@ -71,18 +71,18 @@ mutate: $(VENV)/installed-dev $(PROMTOOLS) ## Damage alert rules and see whether
 	@$(PY) -m alerts.mutation --rules $(RULES) --tests $(TESTS) --promtool $(firstword $(PROMTOOLS)) --json build/mutation.json
 
 bench: $(VENV)/installed-dev ## Measure what telemetry costs: CPU per request and p99, as ratios to the bare app.
-	@$(PY) -m tests.bench
+	@$(PY) -m tools.bench
 
 chaos: $(VENV)/installed-dev ## Kill processes at random under load and compare the books. MINUTES=10 SEED=1
-	@$(PY) -m tests.chaos --minutes $(MINUTES) --seed $(SEED)
+	@$(PY) -m tools.chaos --minutes $(MINUTES) --seed $(SEED)
 
 fuzz: $(VENV)/installed-dev ## Send generated requests, good and bad, to the API. CASES=2000
-	@$(PY) -m tests.service.fuzz --cases $(CASES)
+	@$(PY) -m tools.fuzz --cases $(CASES)
 
 generate: $(VENV)/installed-dev ## Write alerts/rules, dashboards/json and docs/telemetry.md anew.
 	@$(PY) -m alerts
 	@$(PY) -m dashboards
-	@$(PY) -m tests.contract.telemetry_document
+	@$(PY) -m tools.telemetry_document
 
 # ---------------------------------------------------------------------------------------------------------------
 

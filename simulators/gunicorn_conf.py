@@ -6,8 +6,8 @@ from pathlib import Path
 
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
-from simulators.settings import ProviderSettings
 from service.settings import require_metrics_folder
+from simulators.settings import ProviderSettings
 
 settings = ProviderSettings.from_env_or_exit()
 require_metrics_folder(settings.telemetry)

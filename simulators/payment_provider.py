@@ -26,6 +26,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.telemetry import start_telemetry
+from service.faults.switchboard import Switchboard, mark
+from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
+from service.web.limits import limit_bodies, parse_json, read_body
+from service.web.problems import from_validation, problem, register_problems
+from service.web.schemas import ID_PATTERN, KEY_PATTERN
 from simulators.ledger import (
     CHARGE,
     DECLINED,
@@ -39,11 +44,6 @@ from simulators.ledger import (
     VoidedError,
 )
 from simulators.settings import ProviderSettings
-from service.faults.switchboard import Switchboard, mark
-from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
-from service.web.limits import limit_bodies, parse_json, read_body
-from service.web.problems import from_validation, problem, register_problems
-from service.web.schemas import ID_PATTERN, KEY_PATTERN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.servers import PROGRAMS, Postgres, Redis, running_postgres, running_redis
+from tools.servers import PROGRAMS, Postgres, Redis, running_postgres, running_redis
 
 LOG_TAIL_CHARACTERS = 6_000
 

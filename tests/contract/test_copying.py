@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.servers import ROOT
+from tools.servers import ROOT
 
 SHOP = """
 from flask import Flask, abort

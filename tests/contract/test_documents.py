@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from tests.contract.telemetry_document import PATH, document
-from tests.servers import ROOT
+from tools.servers import ROOT
+from tools.telemetry_document import PATH, document
 
 DOCUMENTS = sorted(
     ROOT / name

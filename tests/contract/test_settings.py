@@ -10,9 +10,9 @@ import pytest
 from local.console.settings import ConsoleSettings
 from local.settings import LocalSettings
 from observability.instrumentation.settings import TelemetrySettings
-from simulators.settings import CustomersSettings, ProviderSettings
 from service.settings import MigrateSettings, Settings
-from tests.servers import ROOT
+from simulators.settings import CustomersSettings, ProviderSettings
+from tools.servers import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
 DOORS = {

@@ -14,7 +14,7 @@ import pytest
 
 from local.cli.ports import free_port_variables
 from tests.e2e.system import System
-from tests.servers import ROOT
+from tools.servers import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.servers import ROOT
+from tools.servers import ROOT
 
 CUSTOMER = "customer-ada"
 

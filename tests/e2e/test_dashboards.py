@@ -11,7 +11,7 @@ import pytest
 
 from dashboards.generate import FOLDER
 from dashboards.verify.verifier import main as verify
-from tests.servers import ROOT, wait_until
+from tools.servers import ROOT, wait_until
 
 PICTURES = ROOT / "build" / "pictures"
 REQUESTS_PER_SECOND = 10

@@ -9,7 +9,7 @@ import pytest
 
 from observability.instrumentation import semconv as kit
 from service import semconv as words
-from tests.servers import wait_until
+from tools.servers import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 

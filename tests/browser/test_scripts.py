@@ -1,0 +1,197 @@
+"""The page's pure functions, run where they run: in the browser, imported from the console."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.consoles import Running, running_console
+
+pytestmark = pytest.mark.browser
+CHROMIUM = "/usr/bin/chromium"
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    if not shutil.which(CHROMIUM):
+        pytest.skip(f"{CHROMIUM} is not installed")
+    with (
+        running_console(tmp_path_factory.mktemp("state"), {}) as console,
+        sync_playwright() as play,
+    ):
+        yield _open(play, console)
+
+
+def _open(play: Any, console: Running) -> Page:
+    browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    page: Page = browser.new_page()
+    page.goto(f"{console.pages}/runbook/none?theme=dark")
+    return page
+
+
+def run(page: Page, module: str, body: str, *values: Any) -> Any:
+    script = f"async (v) => {{ const m = await import('/static/js/{module}.js'); {body} }}"
+    return page.evaluate(script, list(values))
+
+
+SCOPE = """
+  const v = (name, value, more) => [name, {value, options: ["a", "b.c"], ...more}];
+  const all = {multi: true, includeAll: true};
+  const scope = new m.Scope(new Map([
+    v("one", "x"), v("quoted", 'a"b'), v("many", ["a", "b.c"], all),
+    v("all", ["$__all"], all), v("any", ["$__all"], {...all, allValue: ".+"})]),
+    {__rate_interval: "20s", __url_time_range: "from=now-1h&to=now"});
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "filled"),
+    [
+        ('up{job="$one"}', "query", 'up{job="x"}'),
+        ("rate(x[$__rate_interval])", "query", "rate(x[20s])"),
+        ('{a=~"$many"}', "query", '{a=~"(a|b\\\\.c)"}'),
+        ('{a=~"$all"}', "query", '{a=~"(a|b\\\\.c)"}'),
+        ('{a=~"$any"}', "query", '{a=~".+"}'),
+        ('{a="$quoted"}', "query", '{a="a\\"b"}'),
+        ("${many:csv} [[one]] ${many:pipe}", "text", "a,b.c x a|b.c"),
+        ("Rate of $all", "text", "Rate of All"),
+        (
+            "/d/x?${__url_time_range}&${many:queryparam}",
+            "text",
+            "/d/x?from=now-1h&to=now&var-many=a&var-many=b.c",
+        ),
+        (
+            'label_replace(x, "a", "$1", "b", "(.+)")',
+            "query",
+            'label_replace(x, "a", "$1", "b", "(.+)")',
+        ),
+        ("$constructor $unknown", "text", "$constructor $unknown"),
+    ],
+)
+def test_variables_are_filled_in_as_grafana_does(
+    page: Page, text: str, style: str, filled: str
+) -> None:
+    body = f"const given = v; {{ {SCOPE} return m.fill(given[0], scope, given[1]); }}"
+    assert run(page, "dash/scope", body, text, style) == filled
+
+
+@pytest.mark.parametrize(
+    ("unit", "decimals", "value", "text"),
+    [
+        ("s", None, 0.25, "250 ms"),
+        ("s", None, 200, "3 min 20 s"),
+        ("ms", None, 1500, "1.5 s"),
+        ("percentunit", None, 0.0123, "1.23%"),
+        ("percentunit", None, 0.99957, "99.957%"),
+        ("percentunit", 1, 0.5, "50.0%"),
+        ("bytes", None, 1536, "1.5 KiB"),
+        ("reqps", None, 12.34, "12.3 req/s"),
+        ("short", None, 12_345, "12.3 k"),
+        ("none", 0, 3, "3"),
+        ("suffix:boxes", None, 3, "3 boxes"),
+        ("unheard of", None, 3, "3 unheard of"),
+        ("s", None, None, "no value"),
+    ],
+)
+def test_numbers_are_written_in_their_unit(
+    page: Page, unit: str, decimals: int | None, value: float | None, text: str
+) -> None:
+    body = "return m.unitFormat(v[0], v[1])(v[2]);"
+    assert run(page, "dash/units", body, unit, decimals, value) == text
+
+
+def test_thresholds_mappings_and_overrides_decide_text_and_colour(page: Page) -> None:
+    body = """
+      const panel = {fieldConfig: {defaults: {unit: "s", color: {mode: "thresholds"},
+        thresholds: {mode: "absolute",
+          steps: [{color: "#00ff00", value: null}, {color: "#ff0000", value: 1}]},
+        mappings: [{type: "value", options: {"0": {text: "idle", color: "#0000ff"}}},
+                   {type: "range", options: {from: 10, to: 20, result: {text: "long"}}}]},
+        overrides: [{matcher: {id: "byName", options: "b"},
+          properties: [{id: "unit", value: "bytes"}]}]}};
+      const shown = (name, value) => { const one = m.display(value, m.fieldOptions(panel, {name}));
+        return [one.text, one.color]; };
+      return [shown("a", 0.5), shown("a", 2), shown("a", 0), shown("a", 15), shown("b", 2048)];
+    """
+    assert run(page, "dash/field", body) == [
+        ["500 ms", "#00ff00"],
+        ["2 s", "#ff0000"],
+        ["idle", "#0000ff"],
+        ["long", "#ff0000"],
+        ["2 KiB", "#ff0000"],
+    ]
+
+
+def test_markdown_becomes_elements_and_never_markup(page: Page) -> None:
+    text = (
+        "# A\n\n1. one\n   - two\n\n| a | b |\n|---|---|\n| x | **z** |\n\n```\n<b>\n```\n"
+        "[j](javascript:alert(1)) [r](../runbooks/OrdersDown.md) <img src=x>"
+    )
+    body = """
+      const found = (what) => [...m.markdown(v[0]).querySelectorAll(what)];
+      const all = (what) => found(what).map((one) => one.textContent);
+      return {h: all("h1"), li: all("ol > li > ul > li"), th: all("th"), strong: all("strong"),
+        pre: all("pre"), links: found("a").map((one) => one.getAttribute("href")),
+        img: all("img").length};
+    """
+    assert run(page, "markdown", body, text) == {
+        "h": ["A"],
+        "li": ["two"],
+        "th": ["a", "b"],
+        "strong": ["z"],
+        "pre": ["<b>"],
+        "links": ["/runbook/OrdersDown"],
+        "img": 0,
+    }
+
+
+def test_spans_that_point_at_each_other_are_still_all_shown(page: Page) -> None:
+    spans = [
+        {"span_id": "a", "parent_span_id": "b", "start_ns": 1},
+        {"span_id": "b", "parent_span_id": "a", "start_ns": 2},
+        {"span_id": "c", "parent_span_id": "c", "start_ns": 3},
+        {"span_id": "d", "parent_span_id": "gone", "start_ns": 4},
+        {"span_id": "e", "parent_span_id": "d", "start_ns": 5},
+    ]
+    body = "return m.spanTree(v[0]).map((one) => [one.span.span_id, one.depth]);"
+    shown = run(page, "tree", body, spans)
+    assert sorted(name for name, _ in shown) == ["a", "b", "c", "d", "e"]
+    assert ["e", 1] in shown
+
+
+def test_a_repeat_moves_what_stands_below_it(page: Page) -> None:
+    panels = [
+        {
+            "type": "stat",
+            "repeat": "q",
+            "gridPos": {"x": 0, "y": 0, "w": 12, "h": 4},
+            "maxPerRow": 2,
+        },
+        {"type": "stat", "gridPos": {"x": 0, "y": 4, "w": 24, "h": 4}},
+    ]
+    body = """
+      const { Scope } = await import("/static/js/dash/scope.js");
+      const scope = new Scope(new Map([["q", {value: ["a", "b", "c"], options: ["a", "b", "c"]}]]));
+      const { items } = m.sections(v[0], scope)[0];
+      return items.map((one) => [one.x, one.y, one.w, one.scope.values("q")]);
+    """
+    assert run(page, "dash/layout", body, panels) == [
+        [0, 0, 12, ["a"]],
+        [12, 0, 12, ["b"]],
+        [0, 4, 12, ["c"]],
+        [0, 8, 24, ["a", "b", "c"]],
+    ]
+
+
+def test_addresses_and_runbooks_in_a_text_are_links_and_nothing_else_is(page: Page) -> None:
+    text = "See http://127.0.0.1:3000/d/slo?a=1&b=2. <b>x</b> alerts/runbooks/Burn.md javascript:a"
+    body = "const d = document.createElement('pre'); m.put(d, m.linked(v[0])); return d.innerHTML;"
+    assert run(page, "dom", body, text) == (
+        'See <a href="http://127.0.0.1:3000/d/slo?a=1&amp;b=2" rel="noreferrer">'
+        "http://127.0.0.1:3000/d/slo?a=1&amp;b=2</a>. &lt;b&gt;x&lt;/b&gt; "
+        '<a href="/runbook/Burn" rel="noreferrer">alerts/runbooks/Burn.md</a> javascript:a'
+    )

@@ -1,0 +1,142 @@
+"""The pages' frame, and what the console hands out of files and of Prometheus."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local.cli import render
+from tests.consoles import Running
+from tools.servers import running_prometheus
+
+PAGES = (
+    *("/", "/explore", "/traces", "/trace/abc", "/logs", "/alerts", "/alerts/rules"),
+    *("/runbook/Any", "/mails", "/dashboards", "/d/any", "/d/any/slug"),
+)
+STATIC = Path(__file__).resolve().parents[3] / "local" / "console" / "static"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_lets_nothing_run_or_load_but_what_the_console_serves(
+    console: Running, path: str
+) -> None:
+    answer = console.get(path)
+    assert answer.status == 200
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    page = answer.body.decode()
+    assert "http://" not in page.replace("http://127.0.0.1:8000", "")
+    assert "https://" not in page
+    assert " style=" not in page
+    assert "onclick" not in page
+
+
+def test_every_page_says_the_mode_and_the_profile(start_console: Callable[..., Running]) -> None:
+    page = start_console(SLO_PROFILE="production").get("/logs").body.decode()
+    assert "local mode" in page
+    assert "<b>production</b>" in page
+
+
+def test_the_scripts_never_turn_text_into_markup() -> None:
+    scripts = sorted((STATIC / "js").rglob("*.js"))
+    assert len(scripts) > 20
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        for word in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+            assert word not in text, f"{script.name} uses {word}"
+
+
+def test_the_chart_library_carries_its_licence() -> None:
+    folder = STATIC / "vendor" / "echarts"
+    assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
+    assert (folder / "NOTICE").exists()
+
+
+def test_a_script_named_by_version_may_be_kept_and_another_is_asked_for_anew(
+    console: Running,
+) -> None:
+    path = "/static/js/theme.js"
+    assert "max-age=31536000" in console.get(path, v="1").headers["Cache-Control"]
+    assert console.get(path).headers["Cache-Control"] == "no-cache"
+
+
+@pytest.mark.parametrize("name", ["../slo", "..%2Fslo", "%2Fetc%2Fpasswd", "a.md", "nothing"])
+def test_a_runbook_comes_only_from_its_folder(
+    start_console: Callable[..., Running], tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "slo.md").write_text("secret")
+    (tmp_path / "runbooks").mkdir()
+    (tmp_path / "runbooks" / "OrdersDown.md").write_text("# Meaning")
+    console = start_console(RUNBOOKS_DIR=str(tmp_path / "runbooks"))
+    assert console.json("/api/runbooks/orders-down")["markdown"] == "# Meaning"
+    assert console.get(f"/api/runbooks/{name}").status == 404
+
+
+def test_dashboards_are_read_anew_and_a_broken_file_is_named_beside_the_good_ones(
+    start_console: Callable[..., Running], tmp_path: Path
+) -> None:
+    console = start_console(DASHBOARDS_DIR=str(tmp_path))
+    (tmp_path / "broken.json").write_text("{")
+    (tmp_path / "other.json").write_text("[1]")
+    (tmp_path / "good.json").write_text(json.dumps({"uid": "good", "title": "A", "panels": []}))
+    listed = {one["file"]: one["problem"] for one in console.json("/api/dashboards")["dashboards"]}
+    assert listed["good.json"] == ""
+    assert "cannot be read" in listed["broken.json"]
+    assert "no dashboard" in listed["other.json"]
+    (tmp_path / "good.json").write_text(json.dumps({"uid": "good", "title": "B", "panels": []}))
+    assert console.json("/api/dashboards/good")["title"] == "B"
+    assert console.get("/api/dashboards/absent").status == 404
+    broken = console.get("/api/dashboards/broken")
+    assert broken.status == 422
+    assert "cannot be read" in broken.body.decode()
+
+
+def test_tags_written_as_one_word_are_listed_as_a_list(
+    start_console: Callable[..., Running], tmp_path: Path
+) -> None:
+    console = start_console(DASHBOARDS_DIR=str(tmp_path))
+    (tmp_path / "a.json").write_text(json.dumps({"title": "A", "panels": [], "tags": "orders"}))
+    assert console.json("/api/dashboards")["dashboards"][0]["tags"] == ["orders"]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_a_file_that_is_no_dashboard_is_named_before_it_is_drawn(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text)
+    with pytest.raises(render.ModelError, match=r"a\.json"):
+        render._model(path)
+
+
+def test_prometheus_own_words_reach_the_page(
+    start_console: Callable[..., Running], tmp_path: Path
+) -> None:
+    folder = tmp_path / "prometheus"
+    folder.mkdir()
+    with running_prometheus(folder, "global: {scrape_interval: 1s}\n") as url:
+        console = start_console(PROMETHEUS_PORT=url.rsplit(":", 1)[1])
+        good = console.json("/api/prometheus/api/v1/query", query="1 + 1")
+        assert good["data"]["result"][1] == "2"
+        bad = console.get("/api/prometheus/api/v1/query", query="rate(up")
+        assert bad.status == 400
+        assert "unclosed left parenthesis" in bad.json["error"]
+        assert console.get("/api/prometheus/api/v1/admin/tsdb/snapshot").status == 404
+        assert console.get("/api/prometheus/-/quit").status == 404
+
+
+def test_a_prometheus_that_is_down_is_named_with_its_address(
+    start_console: Callable[..., Running],
+) -> None:
+    answer = start_console(PROMETHEUS_PORT="1").get("/api/prometheus/api/v1/query", query="up")
+    assert answer.status == 502
+    assert "Prometheus at 127.0.0.1:1" in answer.json["error"]
+
+
+def test_a_page_names_every_script_that_it_will_need(console: Running) -> None:
+    page = console.get("/d/any").body.decode()
+    for script in ("frame.js", "dash/query.js", "panels/heatmap.js", "tree.js"):
+        assert f'<link rel="modulepreload" href="/static/js/{script}">' in page
+    assert "complete.js" not in page

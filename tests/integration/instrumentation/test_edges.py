@@ -1,0 +1,150 @@
+"""HTTP calls, breakers and dependencies, as seen from the process that has them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pybreaker
+import pytest
+import requests
+
+from observability.instrumentation import semconv
+from observability.instrumentation.breaker import BreakerInstruments
+from observability.instrumentation.dependencies import DependencyProbes
+from observability.instrumentation.metrics import ScrapeGauge, bounded
+from observability.instrumentation.requests import instrument_session
+from observability.instrumentation.testing import RecordedTelemetry
+from tools.servers import free_port, wait_until
+
+
+@pytest.fixture
+def echo() -> Any:
+    """A server that answers 200, or what the path says, and keeps the headers it got."""
+    seen: list[dict[str, str]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(dict(self.headers))
+            self.send_response(int(self.path.rpartition("/")[2].partition("?")[0] or 200))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port, seen
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_request_to_the_outside_is_a_span_and_takes_the_trace_along(
+    echo: Any, telemetry: RecordedTelemetry
+) -> None:
+    port, seen = echo
+    with requests.Session() as session, telemetry.tracer.start_as_current_span("root"):
+        instrument_session(instrument_session(session, telemetry), telemetry)
+        session.get(f"http://user:secret@127.0.0.1:{port}/charges/200?token=secret")
+        session.get(f"http://127.0.0.1:{port}/503")
+    good, bad, _ = telemetry.spans
+    assert (good.name, good.kind.name) == ("GET", "CLIENT")
+    assert good.attributes["url.full"] == f"http://127.0.0.1:{port}/charges/200"
+    assert seen[0]["traceparent"].split("-")[2] == f"{good.context.span_id:016x}"
+    assert bad.attributes["http.response.status_code"] == 503
+    assert bad.status.status_code.name == "ERROR"
+    assert "secret" not in str([dict(span.attributes) for span in telemetry.spans])
+
+
+def test_a_request_that_finds_nobody_is_an_error_in_its_span(telemetry: RecordedTelemetry) -> None:
+    with requests.Session() as session, telemetry.tracer.start_as_current_span("root"):
+        instrument_session(session, telemetry)
+        with pytest.raises(requests.ConnectionError):
+            session.get(f"http://127.0.0.1:{free_port()}/")
+    assert telemetry.span("GET").attributes["error.type"] == "ConnectionError"
+
+
+def test_a_breaker_shows_its_state_and_every_change(telemetry: RecordedTelemetry) -> None:
+    listener = BreakerInstruments(telemetry, "payment-provider")
+    breaker = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=0, listeners=[listener])
+
+    def state() -> float:
+        return telemetry.value(semconv.CIRCUIT_BREAKER_STATE, dependency="payment-provider")
+
+    def changes(to: str) -> float:
+        metric = semconv.CIRCUIT_BREAKER_TRANSITIONS
+        return telemetry.value(metric, dependency="payment-provider", to=to)
+
+    assert (state(), changes("open"), changes("half-open"), changes("closed")) == (0, 0, 0, 0)
+
+    def fail() -> None:
+        raise TimeoutError
+
+    with pytest.raises(pybreaker.CircuitBreakerError):
+        breaker.call(fail)
+    assert state() == 2
+    breaker.call(lambda: None)
+    assert (state(), changes("open"), changes("half-open"), changes("closed")) == (0, 1, 1, 1)
+
+
+def probed(probes: DependencyProbes) -> dict[str, float]:
+    (family,) = probes.collect()
+    return {sample.labels["dependency"]: sample.value for sample in family.samples}
+
+
+def test_a_dependency_is_up_down_or_hanging_at_the_moment_of_the_scrape() -> None:
+    release = threading.Event()
+    calls = {"count": 0}
+
+    def fail() -> None:
+        raise OSError("refused")
+
+    def hang() -> None:
+        calls["count"] += 1
+        release.wait(20)
+
+    probes = DependencyProbes(
+        {"postgres": lambda: None, "cache": fail, "smtp": lambda: False, "broker": hang},
+        timeout_seconds=0.2,
+    )
+    expected = {"postgres": 1, "cache": 0, "smtp": 0, "broker": 0}
+    started = time.monotonic()
+    assert probed(probes) == expected
+    assert probed(probes) == expected
+    assert time.monotonic() - started < 5
+    assert calls["count"] == 1
+    release.set()
+    wait_until(lambda: probed(probes)["broker"] == 1)
+
+
+def test_a_gauge_that_cannot_be_read_is_absent_and_complains_once(
+    telemetry: RecordedTelemetry,
+) -> None:
+    metric = semconv.Metric("rows", "gauge", "1", "Rows.", ("kind",))
+    answers: list[Any] = [{("a",): 3.0}, OSError("away"), OSError("away"), {("a",): 4.0}]
+
+    def read() -> Any:
+        answer = answers.pop(0)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    gauge = ScrapeGauge(metric, read)
+    found = [[s.value for f in gauge.collect() for s in f.samples] for _ in range(4)]
+    assert found == [[3.0], [], [], [4.0]]
+    assert len([line for line in telemetry.logs if "rows cannot be read" in line.body]) == 1
+
+
+def test_a_value_that_is_not_known_becomes_the_one_other_value() -> None:
+    assert bounded("GET", semconv.KNOWN_METHODS) == "GET"
+    assert bounded("get", semconv.KNOWN_METHODS) == "_OTHER"
+
+
+def test_an_instrument_is_made_once_and_only_of_its_kind(telemetry: RecordedTelemetry) -> None:
+    metrics = telemetry.metrics
+    assert metrics.counter(semconv.CACHE_REQUESTS) is metrics.counter(semconv.CACHE_REQUESTS)
+    with pytest.raises(TypeError, match="is a counter"):
+        metrics.gauge(semconv.CACHE_REQUESTS)

@@ -1,0 +1,203 @@
+"""The command line, as people and scripts meet it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from local.cli.ports import free_port_variables
+from local.servers.passwords import NAMES, ensure_passwords
+from local.settings import PORTS
+from local.state import StateFolder
+from local.supervisor.logfiles import last_lines, rotate
+from local.supervisor.plan import Probe
+from local.supervisor.processes import members
+from simulators.load import read_rate
+from tests.integration.local.conftest import shell, standin
+from tools.servers import ROOT, wait_until
+
+
+@pytest.fixture
+def environ(tmp_path):
+    kept = {name: text for name, text in os.environ.items() if name not in PORTS}
+    state = {
+        "ORDERS_STATE_DIR": str(tmp_path),
+        "ORDERS_PROGRAMS_DIR": str(ROOT / ".state/programs"),
+    }
+    return {**kept, **free_port_variables(), **state}
+
+
+@pytest.fixture
+def run(environ):
+    def run_command(*words, **more):
+        return subprocess.run(
+            [sys.executable, "-m", "local", *words],
+            check=False,
+            env={**environ, **more},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run_command
+
+
+def test_help_explains_every_command(run):
+    shown = run("--help")
+    assert shown.returncode == 0
+    for command in ("up", "down", "status", "logs", "load", "render"):
+        assert f"    {command} " in shown.stdout
+
+
+def test_bad_settings_are_all_told_and_nothing_starts(run, tmp_path):
+    done = run("up", ORDERS_PORT="x", SLO_PROFILE="y")
+    assert done.returncode == 2
+    assert "ORDERS_PORT='x'" in done.stderr
+    assert "SLO_PROFILE='y'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "plan.json").exists()
+
+
+def test_a_taken_port_stops_up_before_anything_starts(run, environ, tmp_path):
+    with socket.create_server(("127.0.0.1", int(environ["GRAFANA_PORT"]))):
+        done = run("up")
+    assert done.returncode == 2
+    assert f"port {environ['GRAFANA_PORT']}, for console, is taken by process {os.getpid()}" in (
+        done.stderr
+    )
+    assert "GRAFANA_PORT moves it" in done.stderr
+    assert not (tmp_path / "plan.json").exists()
+
+
+def test_up_names_the_child_that_failed_its_log_and_its_last_lines(run, tmp_path):
+    broken = tmp_path / "redis-server"
+    broken.write_text("#!/bin/sh\necho this redis is broken\nexit 4\n")
+    broken.chmod(0o755)
+    done = run("up", REDIS_SERVER_BIN=str(broken))
+    assert done.returncode == 1
+    assert "ended with exit code 4 before it was ready" in done.stderr
+    assert str(tmp_path / "logs") in done.stderr
+    assert "  | this redis is broken" in done.stderr
+    assert members(tmp_path) == []
+
+
+def test_a_program_that_a_setting_misnames_is_told(run):
+    done = run("up", PROMETHEUS_BIN="/nowhere/prometheus")
+    assert done.returncode == 2
+    assert "/nowhere/prometheus is not an executable file" in done.stderr
+
+
+def test_nothing_running_is_told_by_every_command(run):
+    status = run("status")
+    assert status.returncode == 3
+    assert "not running" in status.stdout
+    assert json.loads(run("status", "--json").stdout) == []
+    down = run("down")
+    assert (down.returncode, down.stdout) == (0, "nothing was running\n")
+
+
+def test_status_shows_a_row_per_child_and_fails_when_one_is_not_well(run, supervise):
+    running = supervise(standin("server"), shell("task", "true", once=True))
+    running.wait_ready()
+    well = run("status", JSON="1")
+    rows = {row["name"]: row for row in json.loads(well.stdout)}
+    assert well.returncode == 0
+    assert {name: row["state"] for name, row in rows.items()} == {
+        "server": "ready",
+        "task": "done",
+        "supervisor": "ready",
+    }
+    assert rows["server"]["address"].startswith("127.0.0.1:")
+    assert rows["server"]["memory_mb"] > 1
+    assert rows["server"]["restarts"] == 0
+    table = run("status").stdout
+    assert table.splitlines()[0].split() == ["NAME", "STATE", "ADDRESS", "MEMORY", "RESTARTS"]
+
+
+def test_status_asks_the_child_itself(run, supervise, tmp_path):
+    probed = shell(
+        "probed",
+        "sleep 60",
+        probe=Probe("command", command=("test", "-e", f"{tmp_path}/fine")),
+    )
+    (tmp_path / "fine").touch()
+    running = supervise(probed)
+    running.wait_ready()
+    assert run("status").returncode == 0
+    (tmp_path / "fine").unlink()
+    ill = run("status")
+    assert ill.returncode == 1
+    assert "unhealthy" in ill.stdout
+
+
+def test_a_second_up_shows_the_status_and_is_content(run, supervise):
+    running = supervise(standin("server"))
+    running.wait_ready()
+    done = run("up")
+    assert done.returncode == 0
+    assert done.stdout.startswith("already running\n")
+    assert "server" in done.stdout
+    assert running.phase() == "ready"
+
+
+def test_logs_shows_the_last_lines_of_one_or_of_all(run, supervise):
+    running = supervise(shell("left", "seq 100; sleep 60"), shell("right", "echo hello; sleep 60"))
+    running.wait_ready()
+    wait_until(lambda: running.state.log("left").read_text().endswith("100\n"))
+    assert run("logs", "left", "-n", "2").stdout == "99\n100\n"
+    assert "right            | hello\n" in run("logs").stdout
+    unknown = run("logs", "middle")
+    assert unknown.returncode == 2
+    assert "no log of 'middle'; there are: left, right" in unknown.stderr
+
+
+def test_logs_follows_what_is_written(run, environ, supervise, tmp_path):
+    loop = f"until [ -e {tmp_path}/go ]; do sleep 0.05; done; echo went; sleep 60"
+    supervise(shell("walker", loop)).wait_ready()
+    command = [sys.executable, "-m", "local", "logs", "walker", "--follow"]
+    follower = subprocess.Popen(command, env=environ, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    try:
+        (tmp_path / "go").touch()
+        assert follower.stdout.readline() == "went\n"
+    finally:
+        follower.terminate()
+        follower.communicate()
+
+
+def test_load_writes_what_the_customers_read(run, tmp_path):
+    assert run("load", "25").returncode == 0
+    assert read_rate(StateFolder(tmp_path).load, 1) == 25
+    refused = run("load", "-3")
+    assert refused.returncode == 2
+    assert read_rate(StateFolder(tmp_path).load, 1) == 25
+
+
+def test_passwords_are_random_made_once_and_private(tmp_path):
+    state = StateFolder(tmp_path)
+    ensure_passwords(state)
+    first = {name: state.secret(name).read_text() for name in NAMES}
+    ensure_passwords(state)
+    assert {name: state.secret(name).read_text() for name in NAMES} == first
+    assert len(set(first.values())) == len(NAMES)
+    assert {stat.S_IMODE(state.secret(n).stat().st_mode) for n in NAMES} == {0o600}
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+
+
+def test_a_log_that_is_too_long_is_put_aside_while_its_writer_goes_on(tmp_path):
+    log = tmp_path / "x.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"old\n" * 100)
+        assert rotate(log, max_bytes=100)
+        writer.write(b"new\n")
+        assert not rotate(log, max_bytes=100)
+    assert log.read_bytes() == b"new\n"
+    assert (tmp_path / "x.log.1").read_bytes() == b"old\n" * 100
+    assert last_lines(tmp_path / "x.log.1", 2) == ["old", "old"]
+    assert last_lines(tmp_path / "none.log", 2) == []

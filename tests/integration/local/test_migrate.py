@@ -1,0 +1,59 @@
+"""The migration of the local mode, on a cluster that `initdb` just made."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+
+import psycopg
+import pytest
+
+from tools.servers import ROOT
+
+ROLES = ("service", "worker", "exporter")
+
+
+@pytest.fixture
+def environ(postgres, tmp_path):
+    passwords = {"migrate": postgres.password}
+    # Every character that a URL or a command line would trip over.
+    passwords |= {role: f"{role} @:/?#%&'\"\\ü$ {secrets.token_hex(3)}" for role in ROLES}
+    files = {}
+    for role, password in passwords.items():
+        (tmp_path / role).write_text(password)
+        variable = "DATABASE" if role == "migrate" else role.upper()
+        files[f"ORDERS_{variable}_PASSWORD_FILE"] = str(tmp_path / role)
+    return {
+        **os.environ,
+        **files,
+        "ORDERS_DATABASE_HOST": postgres.host,
+        "ORDERS_DATABASE_PORT": str(postgres.port),
+        "ORDERS_DATABASE_USER": postgres.superuser,
+        "ORDERS_DATABASE_NAME": f"orders_{secrets.token_hex(3)}",
+    }, passwords
+
+
+def test_a_new_cluster_gets_the_database_its_tables_and_its_roles_and_a_second_run_is_well(
+    environ, postgres
+):
+    variables, passwords = environ
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "local.servers.migrate"],
+            check=False,
+            cwd=ROOT,
+            env=variables,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    with psycopg.connect(
+        host=postgres.host,
+        port=postgres.port,
+        dbname=variables["ORDERS_DATABASE_NAME"],
+        user="orders_service",
+        password=passwords["service"],
+    ) as connection:
+        assert connection.execute("SELECT count(*) FROM orders").fetchone() == (0,)

@@ -1,0 +1,81 @@
+"""The servers that tests and the local mode stand on."""
+
+from __future__ import annotations
+
+import subprocess
+
+import psycopg
+import pytest
+import redis
+
+from local.servers.binaries import Binaries, ProgramMissingError
+from tools.servers import ROOT, is_listening, running_postgres, running_redis
+
+
+def test_postgres_has_the_extension_that_the_dashboards_read(postgres):
+    database = postgres.create_database()
+    with postgres.connect(database) as connection:
+        connection.execute("CREATE EXTENSION pg_stat_statements")
+        assert connection.execute("SELECT count(*) > 0 FROM pg_stat_statements").fetchone() == (
+            True,
+        )
+        assert connection.info.server_version >= 180000
+
+
+def test_postgres_refuses_a_wrong_password(postgres):
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        psycopg.connect(
+            host=postgres.host,
+            port=postgres.port,
+            user=postgres.superuser,
+            password="x",
+            dbname="postgres",
+        )
+
+
+def test_postgres_leaves_nothing_behind(tmp_path):
+    with running_postgres(tmp_path) as server:
+        port = server.port
+    assert not is_listening(port)
+
+
+@pytest.mark.parametrize("password", ["plain", "a b#c$d%e&f'g\"h\\i@j:k/l?m=n{o}p`q!r;s|t<u>v~w*x"])
+def test_redis_takes_any_password(tmp_path, password):
+    with running_redis(tmp_path, password=password) as server:
+        assert redis.Redis(port=server.port, password=password).ping()
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(port=server.port, password="wrong").ping()
+
+
+def test_a_broker_keeps_its_messages_over_a_kill(tmp_path):
+    with running_redis(tmp_path, durable=True) as server:
+        client = redis.Redis(port=server.port)
+        client.lpush("orders", "message")
+        server.process.kill()
+        server.process.wait()
+    with running_redis(tmp_path, durable=True) as server:
+        assert redis.Redis(port=server.port).lrange("orders", 0, -1) == [b"message"]
+
+
+def test_a_missing_program_says_what_would_help(tmp_path):
+    with pytest.raises(
+        ProgramMissingError, match="/nowhere/redis-server is not an executable file"
+    ):
+        Binaries(tmp_path, {"redis-server": tmp_path / ".." / "nowhere" / "redis-server"}).find(
+            "redis-server"
+        )
+
+
+def test_programs_answer_with_their_version(
+    promtool_bins, prometheus_bin, alertmanager_bin, amtool_bin
+):
+    for program in (*promtool_bins, prometheus_bin, alertmanager_bin, amtool_bin):
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        assert "version" in said.stdout + said.stderr
+
+
+def test_the_programs_are_kept_outside_of_what_git_tracks():
+    ignored = subprocess.run(
+        ["git", "check-ignore", ".state"], cwd=ROOT, capture_output=True, check=False
+    )
+    assert ignored.returncode == 0

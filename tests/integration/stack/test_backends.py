@@ -1,0 +1,227 @@
+"""Each back end's configuration: what is promised of it, and its own checker's verdict."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools.standins.composed import ROOT, STACK, load, project
+
+PROMETHEUS = load(STACK / "prometheus/prometheus.yml")
+LOKI = load(STACK / "loki/loki.yaml")
+TEMPO = load(STACK / "tempo/tempo.yaml")
+COLLECTOR = load(STACK / "collector/config.yaml")
+SCRAPE = load(ROOT / "observability/scrape/sightline.yml")
+WRITTEN = [
+    *(path for path in STACK.rglob("*.y*ml") if path.parent.name != "rules"),
+    *(ROOT / "observability/scrape").glob("*.yml"),
+    ROOT / "compose.yaml",
+]
+
+
+def run(*command: str | Path) -> None:
+    result = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_configuration_parses_and_explains_itself(path):
+    assert load(path)
+    lines = path.read_text().splitlines()
+    assert any("#" in line for line in lines) or len(lines) < 10
+
+
+@pytest.mark.parametrize(
+    "name", ["prometheus", "alertmanager", "collector", "loki", "tempo", "grafana", "mailpit"]
+)
+def test_every_option_on_a_command_line_or_in_a_variable_has_a_reason(name):
+    """The path of a file needs none, nor what the block above says for all of its lines."""
+    block = service_text(name)
+    obvious = (
+        "--config.file",
+        "--storage.tsdb.path",
+        "--storage.path",
+        "GF_ANALYTICS",
+        "GF_SECURITY",
+    )
+    said_above = (
+        "GF_PLUGINS_PREINSTALL_AUTO",
+        "GF_NEWS",
+        "GF_SERVER_ROOT_URL",
+        "MP_DISABLE_VERSION",
+    )
+    for line in block:
+        option = line.strip().removeprefix("- ")
+        if option.startswith(("--", "GF_", "MP_")) and not option.startswith(obvious + said_above):
+            assert "#" in option, option
+
+
+def service_text(name: str) -> list[str]:
+    lines = (STACK / "compose.yaml").read_text().splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(f"  {name}:"))
+    end = next(
+        i
+        for i in range(start + 1, len(lines))
+        if lines[i][:3].strip() and not lines[i].startswith("   ")
+    )
+    return lines[start:end]
+
+
+def prometheus_tree(folder: Path, *, old: bool = False) -> Path:
+    """Lay out what the container sees below a folder and return its configuration.
+
+    Args:
+        old: Leave out what Prometheus 2.42 does not know: jobs in files of their own.
+    """
+    config = yaml.safe_load((STACK / "prometheus/prometheus.yml").read_text())
+    mounts = {m.target: m.folder for m in project()["prometheus"].mounts if m.folder}
+    config["rule_files"] = [
+        str(mounts[str(Path(pattern).parent)] / "*.yml") for pattern in config["rule_files"]
+    ]
+    if old:
+        del config["scrape_config_files"]
+        config["scrape_configs"] += SCRAPE["scrape_configs"]
+    else:
+        config["scrape_config_files"] = [str(mounts["/scrape"] / "*.yml")]
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def test_prometheus_own_checker_accepts_the_file(promtool_bins, tmp_path):
+    run(promtool_bins[-1], "check", "config", prometheus_tree(tmp_path))
+
+
+def test_an_older_checker_accepts_it_too_without_what_it_does_not_know(promtool_bins, tmp_path):
+    run(promtool_bins[0], "check", "config", prometheus_tree(tmp_path, old=True))
+
+
+def test_alertmanagers_own_checker_accepts_the_file_and_its_template(amtool_bin):
+    run(amtool_bin, "check-config", STACK / "alertmanager/alertmanager.yml")
+
+
+CHECKERS = {
+    "otelcol-contrib": ["validate", "--config", STACK / "collector/config.yaml"],
+    "loki": ["-verify-config", f"-config.file={STACK / 'loki/loki.yaml'}"],
+    "tempo": ["-config.verify", f"-config.file={STACK / 'tempo/tempo.yaml'}"],
+}
+BUILT_FOR_COMPOSE = Path("/var/tmp/standins/go/otelcol")
+
+
+@pytest.mark.parametrize("program", CHECKERS)
+def test_a_back_ends_own_checker_accepts_the_file(program):
+    found = shutil.which(program) or shutil.which(program, path=str(BUILT_FOR_COMPOSE))
+    if not found:
+        pytest.skip(f"{program} is not here; the compose run checks it in its image")
+    run(found, *CHECKERS[program])
+
+
+def test_the_collector_refuses_before_it_is_killed_and_batches_where_it_can_try_again():
+    limiter = COLLECTOR["processors"]["memory_limiter"]
+    limit = int(project()["collector"].get("mem_limit")[:-1])
+    assert limiter["limit_mib"] < 160 < limit
+    assert project()["collector"].environment["GOMEMLIMIT"] == "160MiB"
+    for pipeline in COLLECTOR["service"]["pipelines"].values():
+        assert pipeline["processors"][0] == "memory_limiter"
+        assert pipeline["processors"][-1] == "redaction"
+        assert "batch" not in pipeline["processors"]
+    for exporter in COLLECTOR["exporters"].values():
+        assert exporter["sending_queue"]["batch"]["flush_timeout"] == "1s"
+        assert exporter["retry_on_failure"]["max_elapsed_time"] == "10m"
+
+
+@pytest.mark.parametrize("name", ["collector", "loki", "tempo", "prometheus", "alertmanager"])
+def test_a_go_program_collects_garbage_before_the_kernel_kills_it(name):
+    service = project()[name]
+    heap = int(service.environment["GOMEMLIMIT"].removesuffix("MiB"))
+    limit = int(service.get("mem_limit")[:-1])
+    assert 0.75 * limit <= heap <= 0.85 * limit
+
+
+def test_every_receiver_listens_beyond_localhost():
+    receivers = [COLLECTOR["receivers"], TEMPO["distributor"]["receivers"]]
+    for protocols in (receiver["otlp"]["protocols"] for receiver in receivers):
+        for protocol in protocols.values():
+            assert protocol["endpoint"].startswith("0.0.0.0:")
+
+
+def test_prometheus_keeps_forty_days_or_eight_gigabytes():
+    command = project()["prometheus"].get("command")
+    assert "--storage.tsdb.retention.time=40d" in command
+    assert "--storage.tsdb.retention.size=8GB" in command
+    assert not [flag for flag in command if "enable-lifecycle" in flag or "admin-api" in flag]
+
+
+def test_prometheus_takes_what_arrives_late():
+    assert PROMETHEUS["storage"]["tsdb"]["out_of_order_time_window"] == "10m"
+
+
+def test_our_jobs_are_scraped_every_5_s_and_back_ends_every_15():
+    assert PROMETHEUS["global"] == {"scrape_interval": "15s", "evaluation_interval": "15s"}
+    assert not [job for job in PROMETHEUS["scrape_configs"] if "scrape_interval" in job]
+
+
+def test_a_job_is_called_as_its_compose_service_and_found_by_dns_where_there_may_be_several():
+    ports = {"orders": 9464, "orders-worker": 9465, "orders-relay": 9466, "payment-provider": 9467}
+    names = [job["job_name"] for job in PROMETHEUS["scrape_configs"] + SCRAPE["scrape_configs"]]
+    assert len(names) == len(set(names))
+    assert set(names) <= set(project())
+    found = {}
+    for job in SCRAPE["scrape_configs"]:
+        for dns in job.get("dns_sd_configs", []):
+            assert dns["names"] == [job["job_name"]]
+            found[job["job_name"]] = dns["port"]
+    assert found == ports
+
+
+def test_prometheus_shares_a_network_with_whatever_it_scrapes():
+    for job in PROMETHEUS["scrape_configs"] + SCRAPE["scrape_configs"]:
+        assert project()[job["job_name"]].networks & project()["prometheus"].networks, job
+
+
+def test_loki_keeps_seven_days_and_really_deletes():
+    assert LOKI["limits_config"]["retention_period"] == "168h"
+    assert LOKI["compactor"]["retention_enabled"] is True
+    assert LOKI["compactor"]["delete_request_store"] == "filesystem"
+    assert LOKI["compactor"]["working_directory"].startswith("/loki/")
+
+
+def test_tempo_keeps_seven_days_in_both_places_that_delete():
+    planned = TEMPO["backend_scheduler"]["provider"]["compaction"]["compaction"]["block_retention"]
+    assert planned == TEMPO["backend_worker"]["compaction"]["block_retention"] == "168h"
+
+
+@pytest.mark.parametrize(
+    "gone", ["ingester", "compactor", "ingester_client", "metrics_generator_client"]
+)
+def test_tempo_is_told_nothing_that_version_3_no_longer_knows(gone):
+    assert gone not in TEMPO
+
+
+def test_nothing_phones_home_or_downloads_at_the_start():
+    assert LOKI["analytics"]["reporting_enabled"] is False
+    assert TEMPO["usage_report"]["reporting_enabled"] is False
+    grafana = project()["grafana"].environment
+    assert grafana["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
+    assert grafana["GF_ANALYTICS_REPORTING_ENABLED"] == "false"
+
+
+def test_grafana_shows_to_anybody_and_lets_nobody_change_without_the_password():
+    grafana = project()["grafana"].environment
+    assert grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/secrets/password"
+
+
+def test_the_edge_asks_again_only_when_that_is_safe():
+    text = (ROOT / "service/edge/nginx.conf").read_text()
+    directives = [line.split("#")[0] for line in text.splitlines()]
+    retried = [line.strip() for line in directives if "proxy_next_upstream " in line]
+    assert retried == ["proxy_next_upstream error timeout;"]
+    assert not [line for line in directives if "non_idempotent" in line]
+    assert "server orders:8000 resolve max_fails=0;" in text
+    again = text.split("location @again {")[1]
+    assert again.split(";")[0].strip() == "if ($request_method !~ ^(GET|HEAD)$) { return 502"

@@ -1,0 +1,26 @@
+"""What the relay tells of the queues, the broker's part left out."""
+
+from __future__ import annotations
+
+from service.semconv import QUEUES
+from service.settings import Settings
+from tools.servers import free_port
+from worker.metrics.watching import relay_collectors
+
+
+def test_the_limit_of_each_queue_is_what_the_setting_says_even_while_the_broker_is_away() -> None:
+    settings = Settings.from_env(
+        {
+            "ORDERS_DATABASE_PASSWORD": "x",
+            "ORDERS_BROKER_PORT": str(free_port()),
+            "ORDERS_QUEUE_LIMIT": "7",
+        }
+    )
+    queues, *_ = relay_collectors(settings)
+    found = {
+        sample.labels["queue"]: sample.value
+        for family in queues.collect()
+        for sample in family.samples
+        if sample.name == "celery_queue_limit_messages"
+    }
+    assert found == dict.fromkeys(QUEUES, 7)

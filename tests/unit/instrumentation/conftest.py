@@ -1,0 +1,3 @@
+"""Telemetry in memory."""
+
+from tests.recorded import telemetry  # noqa: F401 - a fixture

@@ -1,0 +1,115 @@
+"""Lean and contrib are held to the same spans, and are one word apart."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import flask
+import pytest
+
+from observability.instrumentation.testing import RecordedTelemetry, recorded_telemetry
+from tests.unit.instrumentation.test_flask import make_app
+from tools.servers import ROOT
+
+REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
+    ("GET", "/v1/orders/7", {}),
+    ("GET", "/v1/orders/7?expand=items", {}),
+    ("POST", "/v1/orders", {"json": {"a": 1}}),
+    ("HEAD", "/v1/orders/7", {}),
+    ("OPTIONS", "/v1/orders", {}),
+    ("DELETE", "/v1/orders", {}),
+    ("GET", "/nowhere", {}),
+    ("GET", "/v1/abort/404", {}),
+    ("GET", "/v1/abort/500", {}),
+    ("GET", "/v1/handled", {}),
+    ("BREW", "/v1/orders/7", {}),
+    ("GET", "/v1/orders/7", {"headers": {"User-Agent": "test", "Host": "shop.example:8000"}}),
+    (
+        "GET",
+        "/v1/orders/7",
+        {"headers": {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
+    ),
+]
+# gunicorn gives these; the test client does not.
+ENVIRON = {"REMOTE_ADDR": "192.0.2.7", "REMOTE_PORT": "51234", "RAW_URI": "/raw"}
+
+
+def told(flavour: str) -> list[dict[str, Any]]:
+    with recorded_telemetry(flask=flavour) as telemetry:
+        client = make_app(telemetry).test_client()
+        for method, path, options in REQUESTS:
+            client.open(path, method=method, environ_base=ENVIRON, **options)
+        return [describe(span) for span in telemetry.spans]
+
+
+def describe(span: Any) -> dict[str, Any]:
+    return {
+        "name": span.name,
+        "kind": span.kind.name,
+        "status": span.status.status_code.name,
+        "parent": span.parent.span_id if span.parent else None,
+        "attributes": dict(sorted(span.attributes.items())),
+    }
+
+
+def test_lean_tells_what_contrib_tells() -> None:
+    lean, contrib = told("lean"), told("contrib")
+    assert len(lean) == len(contrib) == len(REQUESTS)
+    for ours, theirs in zip(lean, contrib, strict=True):
+        assert ours == theirs
+
+
+@pytest.mark.parametrize("flavour", ["lean", "contrib"])
+def test_both_flavours_make_one_span_one_observation_and_one_line(flavour: str) -> None:
+    with recorded_telemetry(flask=flavour) as telemetry:
+        client = make_app(telemetry).test_client()
+        answer = client.get("/v1/orders/7")
+        client.get("/v1/livez")
+        (span,) = telemetry.spans
+        trace_id = f"{span.context.trace_id:032x}"
+        assert answer.headers["traceresponse"].split("-")[1] == trace_id
+        assert telemetry.log("GET /v1/orders/7 200").trace_id == trace_id
+        assert telemetry.log("in view").trace_id == trace_id
+
+
+def test_under_opentelemetry_instrument_there_is_still_one_server_span() -> None:
+    code = (
+        "import flask\n"
+        "from observability.instrumentation.logs import configure_logging\n"
+        "from observability.instrumentation.flask import instrument_app\n"
+        "from observability.instrumentation.settings import TelemetrySettings\n"
+        "from observability.instrumentation.telemetry import start_telemetry\n"
+        "settings = TelemetrySettings.from_env()\n"
+        "configure_logging(settings)\n"
+        "telemetry = start_telemetry(settings, service_name='x')\n"
+        "app = flask.Flask('x')\n"
+        "app.get('/')(lambda: 'hello')\n"
+        "instrument_app(app, telemetry)\n"
+        "start_telemetry(settings, service_name='x')\n"
+        "instrument_app(app, telemetry)\n"
+        "app.test_client().get('/')\n"
+    )
+    variables = {
+        "PATH": f"{sys.exec_prefix}/bin",
+        "PYTHONPATH": str(ROOT),
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "none",
+        "OTEL_LOGS_EXPORTER": "none",
+        "TELEMETRY_LOGS_EXPORT": "off",
+    }
+    command = [f"{sys.exec_prefix}/bin/opentelemetry-instrument", sys.executable, "-c", code]
+    result = subprocess.run(
+        command, env=variables, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert result.returncode == 0, result.stderr
+    output = result.stdout + result.stderr
+    assert output.count('"kind": "SpanKind.SERVER"') == 1
+    for complaint in ("Overriding of current", "already instrumented"):
+        assert complaint not in output
+
+
+def test_an_app_that_was_never_asked_has_no_telemetry(telemetry: RecordedTelemetry) -> None:
+    flask.Flask("other").test_client().get("/")
+    assert telemetry.spans == []

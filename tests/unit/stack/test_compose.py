@@ -1,0 +1,344 @@
+"""What a security reviewer and whoever starts it may take for granted of the compose files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tools.standins.composed import COMPOSE, ROOT, STACK, Service, declared, load, project, stack
+
+PROJECT = project()
+STACK_ALONE = stack()
+OURS = [name for name in PROJECT if name not in STACK_ALONE]
+ROOT_ONLY = {"secrets", "stack-secrets"}
+APPLICATION = [
+    "migrate",
+    "orders",
+    "orders-worker",
+    "orders-relay",
+    "payment-provider",
+    "customers",
+]
+ONE_SHOTS = ["migrate", "secrets", "stack-secrets"]
+each = pytest.mark.parametrize("name", sorted(PROJECT))
+
+
+@pytest.fixture
+def service(name: str) -> Service:
+    return PROJECT[name]
+
+
+def test_the_services_are_those_that_everything_else_speaks_of():
+    ours = {*APPLICATION, "edge", "secrets", "postgres", "cache", "broker"}
+    exporters = {"postgres-exporter", "cache-exporter", "broker-exporter"}
+    back_ends = {"collector", "prometheus", "alertmanager", "loki", "tempo", "grafana", "mailpit"}
+    assert set(OURS) == ours | exporters
+    assert set(STACK_ALONE) == back_ends | {"stack-secrets"}
+
+
+@each
+def test_a_container_may_neither_write_to_its_image_nor_gain_rights(service):
+    assert service.get("read_only") is True
+    assert service.get("cap_drop") == ["ALL"]
+    assert service.get("cap_add") is None
+    assert service.get("security_opt") == ["no-new-privileges:true"]
+    assert service.get("privileged") is None
+
+
+@each
+def test_a_container_runs_as_somebody_who_is_not_root(service):
+    is_root = str(service.get("user", "0")).split(":")[0] in {"0", "root"}
+    assert is_root == (service.name in ROOT_ONLY)
+
+
+@pytest.mark.parametrize("name", sorted(ROOT_ONLY))
+def test_the_root_processes_end_and_have_no_network(service):
+    assert service.is_one_shot
+    assert service.get("network_mode") == "none"
+
+
+@each
+def test_a_container_has_limits_for_memory_processes_and_log_files(service):
+    assert re.fullmatch(r"\d+m", service.get("mem_limit"))
+    assert 0 < service.get("pids_limit") <= 512
+    assert service.get("logging")["options"] == {"max-size": "10m", "max-file": "3"}
+
+
+def test_all_memory_limits_together_fit_a_laptop():
+    total = sum(int(service.get("mem_limit")[:-1]) for service in PROJECT.values())
+    assert total <= 6 * 1024
+
+
+@each
+def test_a_container_that_stays_has_a_health_check_and_comes_back(service):
+    if service.is_one_shot:
+        assert service.get("healthcheck") is None
+    else:
+        assert service.get("healthcheck")["test"][0] in {"CMD", "CMD-SHELL"}
+        assert service.get("healthcheck")["interval"]
+        assert service.get("restart") == "unless-stopped"
+
+
+def test_no_health_check_is_a_mere_yes():
+    lazy = {"true", "exit 0", ":"}
+    assert [
+        n for n, s in PROJECT.items() if lazy & set(s.get("healthcheck", {}).get("test", []))
+    ] == []
+
+
+def test_a_one_shot_is_awaited_so_that_up_wait_does_not_take_its_end_for_a_failure():
+    awaited = {
+        need
+        for service in PROJECT.values()
+        for need, condition in service.needs.items()
+        if condition == "service_completed_successfully"
+    }
+    assert awaited == set(ONE_SHOTS) == {n for n, s in PROJECT.items() if s.is_one_shot}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_of_ours_waits_for_telemetry(name):
+    assert set(PROJECT[name].needs) & set(STACK_ALONE) == set()
+
+
+PORTS = {
+    "edge": ("ORDERS_PORT", 8000),
+    "grafana": ("GRAFANA_PORT", 3000),
+    "prometheus": ("PROMETHEUS_PORT", 9090),
+    "alertmanager": ("ALERTMANAGER_PORT", 9093),
+    "mailpit": ("MAIL_PORT", 8025),
+    "collector": ("OTLP_PORT", 4318),
+}
+
+
+@each
+def test_a_port_is_published_on_this_machine_only_and_can_be_changed(service):
+    variable, default = PORTS.get(service.name, (None, None))
+    if variable is None:
+        assert service.get("ports") is None
+    else:
+        assert service.written["ports"] == [f"127.0.0.1:${{{variable}:-{default}}}:{default}"]
+        moved = project({variable: "5"})[service.name]
+        assert moved.get("ports") == [f"127.0.0.1:5:{default}"]
+
+
+@each
+def test_exactly_one_network_of_a_published_port_leads_out_and_nobody_else_has_one(service):
+    networks = declared("networks")
+    open_ones = [n for n in service.networks if not (networks[n] or {}).get("internal")]
+    assert len(open_ones) == (1 if service.name in PORTS else 0)
+
+
+def reachable(name: str) -> set[str]:
+    """Return the containers that share a network with this one."""
+    mine = PROJECT[name].networks
+    return {other for other, service in PROJECT.items() if service.networks & mine} - {name}
+
+
+def test_neither_the_edge_nor_the_customers_reach_the_data():
+    data = {"postgres", "cache", "broker"}
+    assert reachable("edge") == {"orders", "customers"}
+    assert reachable("customers") & data == set()
+    assert reachable("payment-provider") & data == set()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_of_ours_reaches_a_back_end_but_the_collector_and_those_who_ask_us(name):
+    allowed = {"collector", "prometheus"} | (
+        {"mailpit", "alertmanager"} if name == "orders-worker" else set()
+    )
+    assert reachable(name) & set(STACK_ALONE) <= allowed
+
+
+@each
+def test_every_network_and_volume_of_a_service_is_declared(service):
+    assert service.networks <= set(declared("networks"))
+    named = {mount.source for mount in service.mounts if mount.folder is None and mount.source}
+    assert named <= set(declared("volumes"))
+
+
+def test_no_declared_volume_or_network_is_left_over():
+    volumes = {m.source for s in PROJECT.values() for m in s.mounts if not m.folder and m.source}
+    networks = set().union(*(service.networks for service in PROJECT.values()))
+    assert volumes == set(declared("volumes"))
+    assert networks == set(declared("networks"))
+
+
+@each
+def test_what_is_mounted_from_the_repository_is_a_folder_that_exists_and_cannot_be_written(service):
+    for mount in service.mounts:
+        if mount.folder is not None:
+            assert mount.folder.is_dir(), mount
+            assert mount.folder.is_relative_to(ROOT)
+            assert mount.read_only
+
+
+@pytest.mark.parametrize("profile", ["demo", "production"])
+def test_the_profile_chooses_the_folder_of_slo_rules(profile):
+    mounts = {m.target: m for m in project({"SLO_PROFILE": profile})["prometheus"].mounts}
+    assert mounts["/rules/slo"].folder == ROOT / "alerts" / "rules" / profile
+
+
+def test_the_profile_is_demo_unless_it_is_said():
+    mounts = {m.target: m for m in PROJECT["prometheus"].mounts}
+    assert mounts["/rules/slo"].folder == ROOT / "alerts" / "rules" / "demo"
+
+
+@pytest.mark.parametrize(
+    ("variable", "name", "target"),
+    [
+        ("DASHBOARDS_DIR", "grafana", "/dashboards"),
+        ("RULES_DIR", "prometheus", "/rules/slo"),
+        ("SCRAPE_DIR", "prometheus", "/scrape"),
+    ],
+)
+def test_the_stack_takes_three_inputs_and_has_empty_folders_for_them(variable, name, target):
+    def folder(services: dict[str, Service]) -> object:
+        return {m.target: m.folder for m in services[name].mounts}[target]
+
+    default = folder(STACK_ALONE)
+    assert default.is_relative_to(STACK)
+    assert [path.name for path in default.iterdir()] == [".gitkeep"]
+    assert str(folder(stack({variable: "/elsewhere"}))) == "/elsewhere"
+    assert str(folder(project({variable: "/elsewhere"}))) == "/elsewhere"
+
+
+@pytest.mark.parametrize("services", [PROJECT, STACK_ALONE], ids=["project", "stack"])
+def test_an_input_that_does_not_exist_is_an_error_and_no_empty_folder(services):
+    mounts = {m.target: m for name in ("prometheus", "grafana") for m in services[name].mounts}
+    inputs = ("/rules/slo", "/scrape", "/dashboards")
+    assert [target for target in inputs if mounts[target].may_create] == []
+
+
+@pytest.mark.parametrize(("name", "policy"), [("broker", "noeviction"), ("cache", "allkeys-lru")])
+def test_a_broker_forgets_nothing_and_a_cache_what_is_old(name, policy):
+    command = PROJECT[name].get("command")
+    assert command[command.index("--maxmemory-policy") + 1] == policy
+
+
+def test_the_stack_alone_mounts_nothing_from_outside_of_its_folder():
+    folders = [m.folder for service in STACK_ALONE.values() for m in service.mounts if m.folder]
+    assert folders
+    assert [folder for folder in folders if not folder.is_relative_to(STACK)] == []
+
+
+SECRET_FILES = re.compile(r"/secrets/([\w.-]+)")
+GIVE = re.compile(r"^give (\S+) (\S+) ", re.MULTILINE)
+
+
+def test_each_secret_volume_has_one_reader_who_cannot_write_it():
+    readers: dict[str, list[str]] = {}
+    for service in PROJECT.values():
+        for mount in service.mounts:
+            if mount.source.startswith("secrets-") and service.name not in ROOT_ONLY:
+                assert mount.read_only
+                readers.setdefault(mount.source, []).append(service.name)
+    assert readers.pop("secrets-grafana") == ["grafana"]
+    assert readers == {f"secrets-{names[0]}": names for names in readers.values()}
+    assert "secrets-own" not in readers
+
+
+def test_a_reader_is_given_just_the_secrets_that_it_reads():
+    given: dict[str, set[str]] = {}
+    for reader, file in GIVE.findall(PROJECT["secrets"].get("command")[-1]):
+        given.setdefault(reader, set()).add(file)
+    read = {
+        name: set(SECRET_FILES.findall(json.dumps(dict(PROJECT[name].raw))))
+        for name in OURS
+        if name != "secrets"
+    }
+    assert given == {name: files for name, files in read.items() if files}
+
+
+@each
+def test_no_password_stands_in_a_variable(service):
+    for variable, value in service.environment.items():
+        if "PASS" in variable:
+            assert variable.endswith("_FILE"), variable
+            assert value.startswith("/secrets/")
+
+
+def test_nothing_mounts_the_engines_socket_or_has_a_fixed_name():
+    text = COMPOSE.read_text() + (STACK / "compose.yaml").read_text()
+    assert "docker.sock" not in text
+    assert "container_name" not in text
+
+
+@pytest.mark.parametrize("name", [n for n in APPLICATION if n != "customers"])
+def test_the_switches_are_in_one_hand(name):
+    mounts = {m.source: m for m in PROJECT[name].mounts}
+    assert "switches" not in mounts or mounts["switches"].read_only
+    assert not {m.source: m for m in PROJECT["customers"].mounts}["switches"].read_only
+
+
+@pytest.mark.parametrize("name", APPLICATION)
+def test_each_of_our_processes_has_a_metrics_folder_of_its_own(name):
+    service = PROJECT[name]
+    folder = service.environment["PROMETHEUS_MULTIPROC_DIR"]
+    assert any(entry.startswith(f"{folder}:uid=10001") for entry in service.get("tmpfs"))
+
+
+@pytest.mark.parametrize("name", APPLICATION)
+def test_every_variable_of_ours_is_one_that_the_code_reads(name):
+    sources = [ROOT / room / "settings.py" for room in ("service", "worker", "simulators")]
+    sources += [ROOT / "observability" / "instrumentation" / "settings.py"]
+    known = "".join(path.read_text() for path in sources if path.exists())
+    owners = {"CACHE", "BROKER"}
+    for variable in PROJECT[name].environment:
+        plain = variable.removesuffix("_FILE") if "PASSWORD" in variable else variable
+        for owner in owners:  # these two are read by one function for both
+            plain = plain.replace(f"ORDERS_{owner}_", "ORDERS_{owner}_")
+        if plain.startswith("ORDERS_"):
+            assert f'"{plain}"' in known, variable
+
+
+def test_an_order_service_that_is_stopped_may_finish_what_it_does():
+    grace = {n: int(s.get("stop_grace_period", "10s")[:-1]) for n, s in PROJECT.items()}
+    assert grace["orders-worker"] > 20, "the longest task may take 20 s"
+    assert grace["orders"] >= 30, "gunicorn's graceful time-out"
+
+
+def test_the_stack_and_the_root_have_names_so_that_volumes_keep_theirs():
+    assert load(COMPOSE)["name"] == "sightline"
+    assert load(STACK / "compose.yaml")["name"] == "sightline-stack"
+
+
+def compose_is_here() -> bool:
+    found = shutil.which("docker")
+    command = [str(found), "compose", "version"]
+    return bool(found) and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not compose_is_here(), reason="docker compose is not here")
+@pytest.mark.parametrize(
+    ("file", "ours"), [("compose.yaml", PROJECT), ("observability/stack/compose.yaml", STACK_ALONE)]
+)
+def test_compose_itself_reads_the_files_the_same_way_and_without_a_warning(file, ours, tmp_path):
+    command = [
+        "docker",
+        "compose",
+        "-f",
+        str(ROOT / file),
+        "--env-file",
+        "/dev/null",
+        "config",
+        "--format",
+        "json",
+    ]
+    environ = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(tmp_path),
+    }
+    result = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert result.stderr == ""
+    read = json.loads(result.stdout)["services"]
+    assert set(read) == set(ours)
+    for name, service in ours.items():
+        assert read[name]["image"] == service.get("image")
+        assert set(read[name].get("networks") or []) == service.networks
+        theirs = {(v.get("source", ""), v["target"]) for v in read[name].get("volumes", [])}
+        assert theirs == {(str(m.folder or m.source), m.target) for m in service.mounts}

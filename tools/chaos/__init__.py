@@ -1,0 +1,1 @@
+"""Kill processes at random under load and compare the books."""

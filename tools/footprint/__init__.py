@@ -1,0 +1,1 @@
+"""Measure an hour of the stack: memory, disk, streams, series."""

@@ -1,0 +1,1 @@
+"""Find out how much the system takes."""

@@ -1,0 +1,1 @@
+"""Run `docker compose up` for real where no image can be pulled."""

@@ -1,0 +1,178 @@
+"""Read the compose files as Compose would, as far as this project uses it; needs no Docker.
+
+Known: merge keys, `extends` into images.yaml, `include` with files laid over each other, and
+`${NAME:-default}`. A live run (compose_run.py) holds this reading to Compose's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+STACK = ROOT / "observability" / "stack"
+COMPOSE = ROOT / "compose.yaml"
+IMAGES = STACK / "images.yaml"
+REFERENCE = re.compile(r"^(?P<name>[\w./-]+):(?P<tag>[\w.-]+)$")
+INNERMOST = re.compile(r"(?<!\$)\$\{(\w+)(?::-([^{}]*))?\}")
+
+
+def interpolate(text: str, environ: Mapping[str, str]) -> str:
+    """Replace `${NAME:-default}`, the innermost first."""
+    while match := INNERMOST.search(text):
+        value = environ.get(match[1]) or match[2] or ""
+        text = text[: match.start()] + value + text[match.end() :]
+    return text.replace("$$", "$")
+
+
+def expand(value: Any, environ: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return interpolate(value, environ)
+    if isinstance(value, list):
+        return [expand(item, environ) for item in value]
+    if isinstance(value, dict):
+        return {key: expand(item, environ) for key, item in value.items()}
+    return value
+
+
+@dataclass(frozen=True)
+class Mount:
+    """One entry of `volumes`: a folder of ours, a named volume, or a nameless one."""
+
+    source: str
+    target: str
+    read_only: bool
+    folder: Path | None
+    may_create: bool = True
+
+    @classmethod
+    def parse(cls, entry: str | Mapping[str, Any], base: Path) -> Mount:
+        if not isinstance(entry, str):
+            source, may_create = entry["source"], entry["bind"]["create_host_path"]
+            folder = (base / source).resolve()
+            return cls(source, entry["target"], entry["read_only"], folder, may_create)
+        return cls._short(entry, base)
+
+    @classmethod
+    def _short(cls, text: str, base: Path) -> Mount:
+        source, target, *mode = text.split(":") if ":" in text else ("", text)
+        is_path = source.startswith((".", "/"))
+        folder = (base / source).resolve() if is_path else None
+        return cls(source, target, mode == ["ro"], folder)
+
+
+@dataclass(frozen=True)
+class Service:
+    name: str
+    base: Path
+    raw: Mapping[str, Any]
+    written: Mapping[str, Any]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.raw.get(key, default)
+
+    @property
+    def mounts(self) -> list[Mount]:
+        by_target = {}
+        for entry in self.raw.get("volumes", []):
+            mount = Mount.parse(entry, self.base)
+            by_target[mount.target] = mount
+        return list(by_target.values())
+
+    @property
+    def networks(self) -> set[str]:
+        return set(self.raw.get("networks", []))
+
+    @property
+    def environment(self) -> dict[str, str | None]:
+        return dict(self.raw.get("environment", {}))
+
+    @property
+    def is_one_shot(self) -> bool:
+        return self.raw.get("restart") == "no"
+
+    @property
+    def needs(self) -> dict[str, str]:
+        return {name: how["condition"] for name, how in self.raw.get("depends_on", {}).items()}
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+def services_of(path: Path, environ: Mapping[str, str]) -> dict[str, Service]:
+    images = load(IMAGES)["services"]
+    services = {}
+    for name, written in load(path)["services"].items():
+        whole = {**images.get(written.get("extends", {}).get("service"), {}), **written}
+        services[name] = Service(name, path.parent, expand(whole, environ), written)
+    return services
+
+
+def laid_over(service: Service, written: Mapping[str, Any], environ: Mapping[str, str]) -> Service:
+    """Return the service with another file's entry on top; lists grow, mappings merge."""
+    raw = dict(service.raw)
+    for key, value in expand(dict(written), environ).items():
+        old = raw.get(key)
+        both = isinstance(old, list), isinstance(old, dict)
+        raw[key] = [*old, *value] if both[0] else {**old, **value} if both[1] else value
+    return Service(service.name, service.base, raw, service.written)
+
+
+def project(environ: Mapping[str, str] | None = None) -> dict[str, Service]:
+    """Return every service of the root project."""
+    environ = environ or {}
+    services = {}
+    for include in load(COMPOSE)["include"]:
+        first, *others = (ROOT / part for part in include["path"])
+        services = services_of(first, environ)
+        for other in others:
+            for name, written in load(other)["services"].items():
+                services[name] = laid_over(services[name], written, environ)
+    return services | services_of(COMPOSE, environ)
+
+
+def stack(environ: Mapping[str, str] | None = None) -> dict[str, Service]:
+    """Return the services of the stack alone."""
+    return services_of(STACK / "compose.yaml", environ or {})
+
+
+def declared(section: str) -> dict[str, Any]:
+    """Return the networks or volumes that both files declare."""
+    return load(STACK / "compose.yaml")[section] | load(COMPOSE)[section]
+
+
+def pulled() -> dict[str, str]:
+    """Return name and tag of every image that comes from elsewhere, those of builds included."""
+    entries = load(IMAGES)["services"].values()
+    texts = [entry["image"] for entry in entries if "build" not in entry]
+    for build in (entry["build"] for entry in entries if "build" in entry):
+        texts += build.get("args", {}).values()
+        texts += re.findall(r"(?:FROM |--from=)(\S+)", build.get("dockerfile_inline", ""))
+    matches = [REFERENCE.match(text) for text in texts]
+    assert all(matches), texts
+    names = {match["name"]: match["tag"] for match in matches if match}
+    assert {f"{name}:{tag}" for name, tag in names.items()} == set(texts), "one image, two tags"
+    return names
+
+
+RULE_FOLDERS = [*sorted((ROOT / "alerts/rules").glob("*")), STACK / "rules"]
+
+
+def rule_files() -> list[Path]:
+    return [path for folder in RULE_FOLDERS for path in sorted(folder.glob("*.y*ml"))]
+
+
+def shipped_alerts() -> list[tuple[str, dict[str, object]]]:
+    return [
+        (f"{path.parent.name}/{path.name}", rule)
+        for path in rule_files()
+        for group in load(path)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    ]
