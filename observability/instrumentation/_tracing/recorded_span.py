@@ -1,4 +1,4 @@
-"""Write a span down for a third of what the SDK's costs: no lock, no processors.
+"""A span that costs a third of the SDK's: no lock, no processors.
 
 It is a `ReadableSpan`, so every exporter can read it.
 """
@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import traceback
 from time import time_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry import context as context_api
 from opentelemetry import trace as trace_api
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+
+# Private: upstream has no cheaper way to the current span than get_current_span(), which checks
+# types; what spans cost: https://github.com/open-telemetry/opentelemetry-python/issues/3663
 from opentelemetry.trace.propagation import _SPAN_KEY
 
 from .. import semconv
@@ -24,13 +27,26 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-    from .tracer import RecordingTracer
-
 MAX_ATTRIBUTES = 128
 MAX_EVENTS = 32
 _MAX_STACK = 6000
-# The status of nearly all spans, one object for all of them.
+# The status of nearly all spans: one object for all of them.
 UNSET = Status(StatusCode.UNSET)
+
+
+class SpanSource(Protocol):
+    """The tracer, as its spans see it."""
+
+    scope: InstrumentationScope
+    # The scope as the exporter encodes it, kept after the first span.
+    encoded_scope: bytes | None
+
+    @property
+    def resource(self) -> Resource:
+        """Return the resource of the process, which a fork changes."""
+
+    def ended(self, span: RecordedSpan) -> None:
+        """Take a span that has ended."""
 
 
 def current_span() -> trace_api.Span:
@@ -39,20 +55,28 @@ def current_span() -> trace_api.Span:
     return trace_api.INVALID_SPAN if span is None else span
 
 
-class RecordedSpan(trace_api.Span, ReadableSpan):
-    """A span that is written down; ended ones go to the tracer's sink."""
+def sampled_trace_id() -> int:
+    """Return the trace id of the current span, or 0 if it is not sampled."""
+    trace_id, _, _, flags, _, _ = current_span().get_span_context()
+    return trace_id if flags & 1 else 0
 
+
+class RecordedSpan(trace_api.Span, ReadableSpan):
+    """A recording span; when it ends, it goes to the tracer that started it."""
+
+    # ReadableSpan's private fields: upstream has no interface that a span of another kind could
+    # implement for exporters, and defaults on the class save setting them for each span.
     _events: Any = ()
     _links: Any = ()
     _status = UNSET
     _instrumentation_info = None
     _end_time: int | None = None
-    # Whether the span went, or will go, to the exporter.
+    # Whether the span was, or will be, handed to the exporter.
     exported = False
 
     def __init__(  # noqa: PLR0917 - keywords cost time in the hottest call of all
         self,
-        tracer: RecordingTracer,
+        tracer: SpanSource,
         name: str,
         context: SpanContext,
         parent: SpanContext | None,
@@ -73,7 +97,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
 
     @property
     def _resource(self) -> Resource:  # type: ignore[override]
-        return self.tracer.provider.resource
+        return self.tracer.resource
 
     @property
     def _instrumentation_scope(self) -> InstrumentationScope:  # type: ignore[override]
@@ -85,7 +109,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         return self._local_root or self
 
     def get_span_context(self) -> SpanContext:
-        """Return the ids."""
+        """Return trace id, span id, flags and state."""
         return self._context  # type: ignore[return-value]
 
     def is_recording(self) -> bool:
@@ -93,7 +117,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         return self._end_time is None
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Set one attribute; beyond the limit new ones are left out."""
+        """Set one attribute; it is left out when the span has MAX_ATTRIBUTES."""
         if self._end_time is None and (len(self._attributes) < MAX_ATTRIBUTES):
             self._attributes[key] = value
 
@@ -111,12 +135,12 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         attributes: Mapping[str, Any] | None = None,
         timestamp: int | None = None,
     ) -> None:
-        """Note that something happened."""
+        """Add an event; it is left out when the span has MAX_EVENTS."""
         if self._end_time is None and len(self._events) < MAX_EVENTS:
             self._events = [*self._events, Event(name, dict(attributes or {}), timestamp)]
 
     def add_link(self, context: SpanContext, attributes: Mapping[str, Any] | None = None) -> None:
-        """Point to another span."""
+        """Add a link to another span."""
         if self._end_time is None and context.is_valid:
             self._links = [*self._links, Link(context, dict(attributes or {}))]
 
@@ -140,7 +164,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         timestamp: int | None = None,
         escaped: bool = False,  # noqa: ARG002 - the API's signature
     ) -> None:
-        """Add the exception as an event; of a long stack the end is kept."""
+        """Add the exception as an event, with the end of its stack if that is long."""
         stack = "".join(traceback.format_exception(exception))
         details = {
             semconv.ATTR_EXCEPTION_TYPE: qualified_name(exception),
@@ -155,10 +179,10 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         self.set_status(StatusCode.ERROR, f"{type(exception).__name__}: {exception}"[:1000])
 
     def end(self, end_time: int | None = None) -> None:
-        """End the span and hand it on; a second call does nothing."""
+        """End the span and pass it on; a second call does nothing."""
         if self._end_time is None:
             self._end_time = end_time or time_ns()
-            self.tracer.provider.ended(self)
+            self.tracer.ended(self)
 
     def __exit__(
         self,
@@ -166,17 +190,15 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         exc_val: BaseException | None,
         exc_tb: TracebackType | None,
     ) -> None:
-        """End the span; an exception is recorded and goes on."""
+        """End the span; an exception is recorded and propagates."""
         if isinstance(exc_val, Exception):
             self.fail(exc_val)
         self.end()
 
 
 def qualified_name(error: BaseException) -> str:
-    """Return the class of an exception with its module."""
+    """Return the class name of an exception with its module, builtins without."""
     kind = type(error)
-    return kind.__qualname__ if kind.__module__ == "builtins" else _dotted(kind)
-
-
-def _dotted(kind: type) -> str:
+    if kind.__module__ == "builtins":
+        return kind.__qualname__
     return f"{kind.__module__}.{kind.__qualname__}"

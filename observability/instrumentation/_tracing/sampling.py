@@ -1,4 +1,4 @@
-"""Decide at the start of a trace whether it is kept, as the standard variables say."""
+"""Decide when a trace starts whether it is sampled: the samplers of OTEL_TRACES_SAMPLER."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _LOW_64_BITS = (1 << 64) - 1
 
 
 class Decision(Enum):
-    """What happens to a span."""
+    """The decision about a new trace."""
 
     DROP = 0
-    # Recorded and exported only if it turns out to be slow or to fail.
+    # Recorded, and exported only if its root fails or is slow.
     WATCH = 1
     SAMPLE = 2
 
 
 class Sampler:
-    """The samplers of the specification, in one comparison per trace.
+    """The samplers of the specification, at the cost of one comparison per trace.
 
-    A ratio sampler also watches the traces that it does not take: their local part is kept when
-    its root fails or is slow, which costs the making of the spans but not their export.
+    A ratio sampler also watches the traces that it does not sample: their local part is exported
+    when its root fails or is slow. That costs recording their spans, but not exporting them.
 
     Source: OpenTelemetry specification, OTEL_TRACES_SAMPLER; the ratio compares the low 64 bits
     of the trace id, as the SDK's TraceIdRatioBased does.
@@ -40,7 +40,7 @@ class Sampler:
         self._refusal = Decision.WATCH if base == "traceidratio" else Decision.DROP
 
     def decide(self, trace_id: int, parent: SpanContext | None) -> Decision:
-        """Decide about a span whose parent, if any, is in another process or of another kind."""
+        """Decide about the first span of a trace in this process; a parent is a remote one."""
         if parent is not None and self._by_parent:
             return Decision.SAMPLE if parent.trace_flags & 1 else self._refusal
         return Decision.SAMPLE if trace_id & _LOW_64_BITS < self._bound else self._refusal

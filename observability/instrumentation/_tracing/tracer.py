@@ -1,7 +1,8 @@
-"""Make spans: OpenTelemetry's API, with a tracer that does only what is used here.
+"""The tracer and its provider: OpenTelemetry's API without the parts that this kit does not use.
 
-Everything that speaks the API works with it, contrib instrumentors included. What it leaves out is
-what nobody here uses: span processors, and counts of dropped attributes.
+Everything written against the API works with them, contrib instrumentors included. Left out are
+span processors and the counts of dropped attributes. What the SDK's spans cost:
+https://github.com/open-telemetry/opentelemetry-python/issues/3663
 """
 
 from __future__ import annotations
@@ -29,23 +30,27 @@ if TYPE_CHECKING:
 
     from .sampling import Sampler
 
-# Spans of one request that are held until it is known whether it failed or was slow.
+# Most spans of one trace that are held until its root has ended.
 MAX_WATCHED = 64
 
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _NOT_SAMPLED = TraceFlags(TraceFlags.DEFAULT)
 _NO_STATE = trace_api.TraceState.get_default()
-_suppress_key = context_api._SUPPRESS_INSTRUMENTATION_KEY
 
 
 class RecordingTracer(trace_api.Tracer):
-    """Start spans for one instrumentation scope."""
+    """A tracer for one instrumentation scope."""
 
     def __init__(self, provider: RecordingTracerProvider, scope: InstrumentationScope) -> None:
-        self.provider = provider
+        self._provider = provider
         self.scope = scope
-        # What the exporter makes of the scope, once.
         self.encoded_scope: bytes | None = None
+        self.ended = provider.ended
+
+    @property
+    def resource(self) -> Resource:
+        """Return the resource of the process, which a fork changes."""
+        return self._provider.resource
 
     def start_span(  # noqa: PLR0917 - the API's signature
         self,
@@ -58,7 +63,7 @@ class RecordingTracer(trace_api.Tracer):
         record_exception: bool = True,  # noqa: ARG002 - the API's signature
         set_status_on_exception: bool = True,  # noqa: ARG002
     ) -> trace_api.Span:
-        """Start a span below the one in the context, if there is one."""
+        """Start a span, as a child of the one in the context if there is one."""
         above = current_span() if context is None else trace_api.get_current_span(context)
         if type(above) is RecordedSpan:
             span = self.child_of(above, name, kind, attributes, start_time)
@@ -68,7 +73,7 @@ class RecordingTracer(trace_api.Tracer):
                 parent if parent.is_valid else None, name, kind, attributes, start_time
             )
             if first is None:
-                return _silent(parent)
+                return _unrecorded(parent)
             span = first
         if links:
             span._links = list(links)
@@ -82,7 +87,7 @@ class RecordingTracer(trace_api.Tracer):
         attributes: Mapping[str, Any] | None = None,
         start_time: int | None = None,
     ) -> RecordedSpan:
-        """Start a span below this one."""
+        """Start a child of this span."""
         parent: SpanContext = above._context  # type: ignore[assignment]
         trace_id, _, _, flags, state, _ = parent
         context = SpanContext(trace_id, getrandbits(64) or 1, False, flags, state)
@@ -97,9 +102,9 @@ class RecordingTracer(trace_api.Tracer):
         attributes: Mapping[str, Any] | None = None,
         start_time: int | None = None,
     ) -> RecordedSpan | None:
-        """Start the first span of a trace in this process, or None if the sampler says no."""
+        """Start the first span of a trace in this process, or return None if it is dropped."""
         trace_id = parent.trace_id if parent else getrandbits(128) or 1
-        decision = self.provider.sampler.decide(trace_id, parent)
+        decision = self._provider.sampler.decide(trace_id, parent)
         if decision is Decision.DROP:
             return None
         context = SpanContext(
@@ -115,11 +120,11 @@ class RecordingTracer(trace_api.Tracer):
         return span
 
     def start_as_current_span(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Start a span that is current inside the block, or the function, that it guards."""
+        """Start a span that is current inside a `with` block or a decorated function."""
         return _CurrentSpan(self, name, args, kwargs)
 
 
-def _silent(parent: SpanContext) -> NonRecordingSpan:
+def _unrecorded(parent: SpanContext) -> NonRecordingSpan:
     if parent.is_valid:
         return NonRecordingSpan(parent)
     return NonRecordingSpan(
@@ -128,22 +133,22 @@ def _silent(parent: SpanContext) -> NonRecordingSpan:
 
 
 class _CurrentSpan(ContextDecorator):
-    """A context manager and decorator, as the API wants, without a generator."""
+    """The context manager and decorator that the API asks for, cheaper than a generator."""
 
     def __init__(
         self, tracer: RecordingTracer, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        self._made_of = (tracer, name, args, kwargs)
+        self._arguments = (tracer, name, args, kwargs)
         self._end_on_exit = kwargs.pop("end_on_exit", True)
         self._record = kwargs.get("record_exception", True)
         self._set_status = kwargs.get("set_status_on_exception", True)
 
     def _recreate_cm(self) -> _CurrentSpan:
-        tracer, name, args, kwargs = self._made_of
+        tracer, name, args, kwargs = self._arguments
         return _CurrentSpan(tracer, name, args, {**kwargs, "end_on_exit": self._end_on_exit})
 
     def __enter__(self) -> trace_api.Span:
-        tracer, name, args, kwargs = self._made_of
+        tracer, name, args, kwargs = self._arguments
         self._span = tracer.start_span(name, *args, **kwargs)
         self._token = context_api.attach(trace_api.set_span_in_context(self._span))
         return self._span
@@ -166,14 +171,14 @@ class _CurrentSpan(ContextDecorator):
 
 
 class RecordingTracerProvider(trace_api.TracerProvider):
-    """Make tracers whose ended spans go to one sink.
+    """A provider of tracers whose ended spans go to one sink.
 
     Args:
-        resource: Who speaks; read anew by each export, since a fork changes it.
-        sampler: Decides about each trace that begins, or enters, here.
-        sink: Takes a span that is to be exported.
-        count_unsampled: Called for every span that ended and is not.
-        slow_seconds: From when on a watched trace counts as slow.
+        resource: Of this process; each export reads it again, since a fork changes it.
+        sampler: Decides about each trace that starts in this process or enters it.
+        sink: Called with each span that is to be exported.
+        count_unsampled: Called for each span that ended and is not exported.
+        slow_seconds: A watched trace whose root takes at least this long is exported.
     """
 
     def __init__(
@@ -208,20 +213,21 @@ class RecordingTracerProvider(trace_api.TracerProvider):
         return tracer
 
     def ended(self, span: RecordedSpan) -> None:
-        """Export a span, or decide whether the trace that it watched is kept."""
+        """Export a sampled span; hold a watched one until its root has ended."""
         if span._context[3] & 1:  # type: ignore[index]
             span.exported = True
             self._sink(span)
             return
         root = span.local_root
         if span is root:
-            self._judge(root)
+            self._release(root)
         elif root.watched is not None and len(root.watched) < MAX_WATCHED:
             root.watched.append(span)
         else:
             self._count_unsampled()
 
-    def _judge(self, root: RecordedSpan) -> None:
+    def _release(self, root: RecordedSpan) -> None:
+        """Export the spans of a watched trace, or drop and count them."""
         watched, root.watched = root.watched or [], None
         reason = self._reason_to_keep(root)
         for span in (*watched, root):
@@ -237,8 +243,3 @@ class RecordingTracerProvider(trace_api.TracerProvider):
             return "error"
         lasted = (root._end_time or 0) - (root._start_time or 0)
         return "slow" if lasted >= self._slow_ns else None
-
-
-def is_suppressed() -> bool:
-    """Return whether someone asked for no spans here, as exporters do."""
-    return bool(context_api.get_value(_suppress_key))
