@@ -13,17 +13,17 @@ CASES   ?= 2000
 RULES   ?= alerts/rules
 TESTS   ?= alerts/rules
 
-# When the wait began: `make up` tells how long it took, preparing the environment included.
+# `make up` reports how long it took, preparing the environment included.
 STARTED := $(shell /bin/sh -c 'date +%s.%N')
 
 VENV := .venv
 PY   := $(VENV)/bin/python
-# The first interpreter that is new enough; a shim that only pretends to be one fails the question.
+# The first interpreter that is new enough; a shim without that version selected fails the check.
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs load test check test-alerts mutate bench chaos fuzz generate lock
+.PHONY: help up down status logs load unit test check nightly test-alerts mutate bench chaos fuzz generate lock
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,42 +44,48 @@ logs: $(VENV)/installed-local ## Follow the logs. NAME=orders shows one process.
 load: $(VENV)/installed-local ## Change the customers' rate, in requests per second. RATE=10
 	@$(PY) -m local load --mode $(MODE) $(RATE)
 
+unit: $(VENV)/installed-dev ## Run the unit tests: no server, under 30 seconds.
+	@$(PY) -m pytest -q tests/unit
+
 test: $(VENV)/installed-dev $(PROMTOOLS) ## Run the tests: unit, integration, alert rules, contracts, one end-to-end run.
-	@$(PY) -m pytest -m "not browser and not slow"
+	@$(PY) -m pytest -m "not browser and not slow and not nightly"
 	@$(PY) -m alerts test
 
-check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must hold before a commit: lint, types, freshness, mutation, browser.
+check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must pass before a commit: lint, types, fresh generated files, mutation, browser.
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
 	@$(PY) -m alerts --check
 	@$(PY) -m dashboards --check
-	@$(PY) -m pytest -m "not e2e and not browser and not slow" tests/unit tests/contract tests/integration/alerts tests/integration/dashboards tests/integration/stack
-	@$(PY) -m pytest -m "browser or slow"
+	@$(PY) -m pytest -m "not e2e and not browser and not slow and not nightly" tests/unit tests/contract tests/integration/alerts tests/integration/dashboards tests/integration/stack
+	@$(PY) -m pytest -m "(browser or slow) and not nightly"
 	@$(PY) -m alerts test
 	@$(PY) -m alerts.mutation --rules alerts/rules --tests alerts/rules --promtool $(firstword $(PROMTOOLS)) --sample 150 --seed 1 --json build/mutation.json
 
-# Both judges: the oldest that is supported and the newest that Debian has.
+# Two promtools: the oldest that is supported and the newest that Debian has.
 PROMTOOLS := .state/programs/bin/promtool .state/programs/bin/promtool-2.42
 $(PROMTOOLS) &: $(VENV)/installed-dev
 	@$(PY) -c 'from tools.servers import PROGRAMS; [PROGRAMS.find(n) for n in ("promtool", "promtool-2.42")]'
 
+nightly: $(VENV)/installed-dev $(PROMTOOLS) ## Run the tests that take too long for CI.
+	@$(PY) -m pytest -m nightly
+
 test-alerts: $(VENV)/installed-dev $(PROMTOOLS) ## Run the alert rules' tests on every promtool that can be had.
 	@$(PY) -m alerts test
 
-mutate: $(VENV)/installed-dev $(PROMTOOLS) ## Damage alert rules and see whether their tests notice. RULES=… TESTS=…
+mutate: $(VENV)/installed-dev $(PROMTOOLS) ## Mutation-test alert rules: damage them and check that their tests fail. RULES=… TESTS=…
 	@$(PY) -m alerts.mutation --rules $(RULES) --tests $(TESTS) --promtool $(firstword $(PROMTOOLS)) --json build/mutation.json
 
-bench: $(VENV)/installed-dev ## Measure what telemetry costs: CPU per request and p99, as ratios to the bare app.
-	@$(PY) -m tools.bench
+bench: $(VENV)/installed-dev ## Measure the cost of telemetry: CPU per request and p99 as ratios to the bare app. BASE=<commit> compares with it.
+	@$(PY) -m tools.bench $(if $(BASE),--base $(BASE))
 
-chaos: $(VENV)/installed-dev ## Kill processes at random under load and compare the books. MINUTES=10 SEED=1
+chaos: $(VENV)/installed-dev ## Kill processes at random under load, then reconcile orders, charges and emails. MINUTES=10 SEED=1
 	@$(PY) -m tools.chaos --minutes $(MINUTES) --seed $(SEED)
 
-fuzz: $(VENV)/installed-dev ## Send generated requests, good and bad, to the API. CASES=2000
+fuzz: $(VENV)/installed-dev ## Fuzz the API with generated requests. CASES=2000
 	@$(PY) -m tools.fuzz --cases $(CASES)
 
-generate: $(VENV)/installed-dev ## Write alerts/rules, dashboards/json and docs/telemetry.md anew.
+generate: $(VENV)/installed-dev ## Regenerate alerts/rules, dashboards/json and docs/telemetry.md.
 	@$(PY) -m alerts
 	@$(PY) -m dashboards
 	@$(PY) -m tools.telemetry_document

@@ -52,7 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command")
     test = commands.add_parser("test", help="promtool check and test, on every version found")
     test.add_argument("--promtool", action="append", type=Path, default=[], help="a promtool")
-    commands.add_parser("detection", help="measure detection times and write docs/detection.md")
+    commands.add_parser(
+        "detection", help="measure detection times and write docs/measurements/detection.md"
+    )
     verify = commands.add_parser("verify", help="which series of which rule a Prometheus lacks")
     verify.add_argument("--prometheus", required=True, help="its address")
     verify.add_argument("--rules", nargs="*", type=Path, default=[], help="rule files or folders")
@@ -60,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _detection() -> int:
-    path = ROOT / "docs" / "detection.md"
+    path = ROOT / "docs" / "measurements" / "detection.md"
     path.write_text(detection_page(find_all(folder=PROGRAMS)[-1]), encoding="utf-8")
     print(f"{path.relative_to(ROOT)} written")
     return 0

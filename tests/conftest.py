@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share: real servers, started once per session or per test."""
+"""Fixtures that all tests share: real servers, started once per session or per test."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def prometheus_bin() -> Path:
 
 @pytest.fixture(scope="session")
 def promtool_bins() -> list[Path]:
-    """Both judges of rules: promtool 2.42 and the newest that Debian has."""
+    """Both promtools: 2.42 and the newest that Debian has."""
     return [PROGRAMS.find("promtool-2.42"), PROGRAMS.find("promtool")]
 
 

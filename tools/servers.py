@@ -28,7 +28,7 @@ PROGRAMS = Binaries(ROOT / ".state" / "programs")
 
 
 def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
+    """Return a free loopback port."""
     return free_ports(1)[0]
 
 
@@ -51,7 +51,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 20, interval: float 
 
 
 def is_listening(port: int) -> bool:
-    """Return whether somebody accepts connections on the loopback port."""
+    """Return whether the loopback port accepts connections."""
     with socket.socket() as probe:
         probe.settimeout(1)
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,6 +1,6 @@
 """How long an outage burns before its alert fires: theory, and what promtool measures.
 
-`python -m alerts detection` writes docs/detection.md.
+`python -m alerts detection` writes docs/measurements/detection.md.
 """
 
 from __future__ import annotations

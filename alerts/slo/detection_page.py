@@ -1,4 +1,4 @@
-"""docs/detection.md: the table of detection times, for people who want to trust a page."""
+"""docs/measurements/detection.md: the table of detection times."""
 
 from __future__ import annotations
 

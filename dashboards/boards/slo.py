@@ -26,7 +26,7 @@ WORDS = "\n".join(
         ),
         "",
         "In the demo profile every window lasts a twelfth of its name.",
-        "How soon that is, in theory and measured: `docs/detection.md`.",
+        "How soon that is, in theory and measured: `docs/measurements/detection.md`.",
         "What to do: `alerts/runbooks/`.",
     ]
 )

@@ -15,7 +15,7 @@ from simulators.settings import CustomersSettings, ProviderSettings
 from tools.servers import ROOT
 
 EXAMPLE = (ROOT / ".env.example").read_text()
-DOORS = {
+READERS = {
     "service": Settings.from_env,
     "migrate": MigrateSettings.from_env,
     "provider": ProviderSettings.from_env,
@@ -28,7 +28,7 @@ LINE = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 
 
 class Recorder(Mapping[str, str]):
-    """An environment that remembers which variables somebody asked for."""
+    """An environment that records which variables were read."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self.values_, self.asked = dict(values), set()
@@ -58,7 +58,7 @@ def documented() -> dict[str, str]:
 
 def asked_for() -> set[str]:
     asked: set[str] = set()
-    for read in DOORS.values():
+    for read in READERS.values():
         recorder = Recorder(REQUIRED)
         read(recorder)
         asked |= recorder.asked
@@ -79,16 +79,16 @@ def test_every_variable_that_compose_reads_is_documented():
     assert compose_variables() - set(documented()) == set()
 
 
-def test_nothing_is_documented_that_nobody_reads():
+def test_nothing_is_documented_that_is_not_read():
     assert set(documented()) - asked_for() - compose_variables() == set()
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_the_documented_default_is_the_code_s_default(door):
-    read = DOORS[door]
+@pytest.mark.parametrize("name", READERS)
+def test_the_documented_default_is_the_default_of_the_code(name):
+    read = READERS[name]
     # A variable without a value stands for whatever the way to start sets.
     shown = {name: value for name, value in documented().items() if value}
-    assert read({**shown, **REQUIRED}) == read(REQUIRED) or door == "local"
+    assert read({**shown, **REQUIRED}) == read(REQUIRED) or name == "local"
 
 
 def test_every_variable_has_a_paragraph():

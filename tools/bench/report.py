@@ -1,4 +1,4 @@
-"""Turn measurements into a table, `build/bench.json` and `docs/benchmarks.md`."""
+"""Turn measurements into a table, `build/bench.json` and `docs/measurements/benchmarks.md`."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write_reports(
             requests=options.requests,
             table=table,
         )
-        (root / "docs" / "benchmarks.md").write_text(page)
+        (root / "docs" / "measurements" / "benchmarks.md").write_text(page)
 
 
 def make_rows(servers: list[Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Measure what the stack takes and keeps under load, and write docs/footprint.md.
+"""Measure what the stack takes and keeps under load, and write docs/measurements/footprint.md.
 
     python -m tools.footprint            from the figures in build/compose.json
 
@@ -18,7 +18,7 @@ from tools.standins.edges import Walker, streams
 from tools.standins.shop import Shop, ask, settle
 
 FIGURES = ROOT / "build" / "compose.json"
-DOCUMENT = ROOT / "docs" / "footprint.md"
+DOCUMENT = ROOT / "docs" / "measurements" / "footprint.md"
 COUNTED = {
     "requests": 'http_server_request_duration_seconds_count{job="orders"}',
     "spans": "tempo_distributor_spans_received_total",

@@ -33,4 +33,4 @@ def test_the_fast_alert_ends_with_its_short_window(promtools):
 
 @pytest.mark.slow
 def test_the_committed_page_is_what_is_measured(newest):
-    assert (ROOT / "docs" / "detection.md").read_text() == detection_page(newest)
+    assert (ROOT / "docs" / "measurements" / "detection.md").read_text() == detection_page(newest)
