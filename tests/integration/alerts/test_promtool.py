@@ -1,12 +1,11 @@
-"""Both judges accept every rule file; `python -m alerts test` runs the suite on both."""
+"""Both promtools accept every rule file; `python -m alerts test` runs the suite on both."""
 
 from __future__ import annotations
 
 import pytest
 
-from alerts.promrules import promtool as module
 from alerts.promrules.errors import AlertsError
-from alerts.promrules.promtool import find_rules, find_tests, identify, run_tests
+from alerts.promrules.promtool import find_all, identify, run_tests
 
 
 def test_both_majors_are_here(promtools):
@@ -26,18 +25,15 @@ def test_tests_are_told_from_rules_by_their_names(rule_paths, test_paths):
     assert all(path.parent.name == "tests" for path in test_paths)
 
 
-def test_a_failing_test_fails_the_run(promtool_bins, tmp_path, monkeypatch):
+def test_a_failing_test_fails_the_run(promtool_bins, tmp_path):
     (tmp_path / "r.yml").write_text(
         "groups: [{name: g, rules: [{record: 'a:b:c', expr: vector(1)}]}]"
     )
     wrong = "exp_samples: [{labels: 'a:b:c', value: 2}]"
     case = f"{{promql_expr_test: [{{expr: 'a:b:c', eval_time: 1m, {wrong}}}]}}"
     (tmp_path / "r.test.yml").write_text(f"rule_files: [r.yml]\ntests: [{case}]")
-    monkeypatch.setattr(module, "find_rules", lambda: find_rules([tmp_path]))
-    monkeypatch.setattr(module, "find_tests", lambda: find_tests([tmp_path]))
-    monkeypatch.setattr(module, "ROOT", tmp_path)
     said = []
-    assert run_tests(promtool_bins, said.append) == 1
+    assert run_tests(find_all(promtool_bins), [tmp_path], said.append) == 1
     assert "1 failed" in said[-1]
 
 

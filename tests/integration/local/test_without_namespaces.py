@@ -15,8 +15,8 @@ from tools.servers import PROGRAMS, ROOT
 
 MAKE = """
 import pathlib, sys
-from local import servers
-servers.init_postgres(*map(pathlib.Path, sys.argv[1:3]), "secret")
+from local.servers import command_lines
+command_lines.init_postgres(*map(pathlib.Path, sys.argv[1:3]), "secret")
 """
 
 

@@ -55,7 +55,7 @@ def test_eight_at_once_apply_each_migration_once(postgres: Postgres) -> None:
         applied = conn.execute(
             "SELECT migration_id, count(*) FROM _yoyo_log WHERE operation = 'apply' GROUP BY 1"
         ).fetchall()
-    files = {path.stem for path in (ROOT / "service" / "migrations").glob("*.sql")}
+    files = {path.stem for path in (ROOT / "service" / "storage" / "migrations").glob("*.sql")}
     assert dict(applied) == dict.fromkeys(files, 1)
     assert not any(AWKWARD in output for output in outputs)
 

@@ -162,7 +162,7 @@ def test_a_relay_that_dies_after_sending_sends_again(sql, connect, app, broker):
 
 
 def test_a_commit_wakes_the_relay_long_before_its_poll(sql, start_relay, broker, monkeypatch):
-    monkeypatch.setattr("worker.relay.POLL_SECONDS", 30.0)
+    monkeypatch.setattr("worker.relay.__main__.POLL_SECONDS", 30.0)
     start_relay()
     wait_until(lambda: listening(sql))
     place_order(sql)
