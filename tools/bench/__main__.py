@@ -64,9 +64,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--requests", type=int, default=3000, help="per round and variant")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=VARIANTS)
-    parser.add_argument(
-        "--no-docs", action="store_true", help="do not write the document"
-    )
+    parser.add_argument("--no-docs", action="store_true", help="do not write the document")
     parser.add_argument("--note", default="", help="a word on the machine's state, for the page")
     return parser.parse_args()
 

@@ -1,61 +1,56 @@
-"""Kill processes at random under load, and see whether the books still agree.
+"""Kill processes at random under load, then reconcile the books.
 
     python -m tools.chaos --minutes 10 --seed 1
 
-Ends with the account, also written to `build/chaos.json`; exits 1 on any difference.
+Prints the account and writes it to `build/chaos.json`; exits with 1 on any difference.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import random
 import sys
 import time
 from pathlib import Path
 
+import click
+
 from tools.chaos.books import Account, Books, compare
 from tools.chaos.customers import Customers
 from tools.chaos.killer import Killer
 from tools.chaos.system import ROOT, LocalSystem, running_system
 
-# Source: what the order service promises: a kill every 5 to 15 s, queues empty within 90 s.
+# What the order service promises: a kill every 5 to 15 s, and queues empty within 90 s.
 KILL_EVERY_SECONDS = (5.0, 15.0)
 DRAIN_SECONDS = 90.0
 CALM_SECONDS = 3.0
 CONCURRENCY = 4
 
 
-def main() -> int:
-    """Run the chaos; return the exit code."""
-    options = parse(sys.argv[1:])
-    say(f"seed {options.seed}, {options.minutes:g} minutes, {options.rate:g} orders/s")
+@click.command()
+@click.option("--minutes", type=float, default=10, show_default=True)
+@click.option("--seed", type=int, default=lambda: int(time.time()), help="Default: the time.")
+@click.option("--rate", type=float, default=4, show_default=True, help="New orders per second.")
+def main(minutes: float, seed: int, rate: float) -> None:
+    """Kill processes at random under load, then reconcile the books."""
+    report(f"seed {seed}, {minutes:g} minutes, {rate:g} orders/s")
     with running_system(keep=ROOT / "build" / "chaos-logs") as system:
-        say("the system runs")
-        customers = Customers(system.port("ORDERS_PORT"), options.rate, options.seed)
+        report("the system is running")
+        customers = Customers(system.port("ORDERS_PORT"), rate, seed)
         customers.start()
-        killer = Killer(system.pids, random.Random(options.seed))
-        last_kill = kill_for(options.minutes * 60, killer, customers)
+        killer = Killer(system.pids, random.Random(seed))
+        last_kill = kill_for(minutes * 60, killer, customers)
         drained = wait_for_drain(system, customers, last_kill)
         account = settle(system, customers, killer)
         if drained is None:
             account.differences.append(f"not drained {DRAIN_SECONDS:g} s after the last kill")
     document = {**account.document(), "kills": dict(killer.kills), "drained_s": drained}
-    write(document | {"seed": options.seed, "minutes": options.minutes})
-    return 1 if account.differences else 0
-
-
-def parse(arguments: list[str]) -> argparse.Namespace:
-    """Return the options."""
-    parser = argparse.ArgumentParser(prog="python -m tools.chaos")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--rate", type=float, default=4, help="new orders per second")
-    return parser.parse_args(arguments)
+    write(document | {"seed": seed, "minutes": minutes})
+    sys.exit(1 if account.differences else 0)
 
 
 def kill_for(seconds: float, killer: Killer, customers: Customers) -> float:
-    """Kill again and again; return when the last victim died, in monotonic seconds."""
+    """Keep killing; return the time of the last kill, in monotonic seconds."""
     dice = random.Random(killer._dice.random())
     began = last = time.monotonic()
     while (wait := dice.uniform(*KILL_EVERY_SECONDS)) + time.monotonic() - began < seconds:
@@ -63,12 +58,12 @@ def kill_for(seconds: float, killer: Killer, customers: Customers) -> float:
         kind = killer.kill()
         last = time.monotonic()
         accepted = len(customers.memory.accepted)
-        say(f"{last - began:6.1f} s  kill {kind or 'nobody'};  {accepted} orders accepted")
+        report(f"{last - began:6.1f} s  kill {kind or 'none'};  {accepted} orders accepted")
     return last
 
 
 def wait_for_drain(system: LocalSystem, customers: Customers, last_kill: float) -> float | None:
-    """Return how long after the last kill everything was done, or None when it took too long."""
+    """Return the seconds from the last kill until all work was done, or None on timeout."""
     customers.stop(seconds=DRAIN_SECONDS / 2)
     done_at: float | None = None
     while True:
@@ -79,24 +74,24 @@ def wait_for_drain(system: LocalSystem, customers: Customers, last_kill: float) 
         elif done_at is None:
             done_at = now
         if done_at is not None and now - done_at >= CALM_SECONDS:
-            say(f"drained {done_at - last_kill:.1f} s after the last kill")
+            report(f"drained {done_at - last_kill:.1f} s after the last kill")
             return round(done_at - last_kill, 1)
         if done_at is None and now - last_kill > DRAIN_SECONDS:
-            say(f"not drained: {left}")
+            report(f"not drained: {left}")
             return None
         time.sleep(0.5)
 
 
 def look(system: LocalSystem) -> dict[str, int] | None:
-    """Return what is not done, or None while nobody can tell."""
+    """Return the unfinished work by kind, or None while it cannot be read."""
     try:
         return system.left_over()
-    except Exception:  # noqa: BLE001 - whatever does not answer was killed a moment ago
+    except Exception:  # noqa: BLE001 - a server that does not answer was just killed
         return None
 
 
 def settle(system: LocalSystem, customers: Customers, killer: Killer) -> Account:
-    """Read all books and return the account."""
+    """Read all books and reconcile them."""
     dead = system.dead_letters()
     books = Books(
         accepted=customers.memory.accepted,
@@ -112,7 +107,7 @@ def settle(system: LocalSystem, customers: Customers, killer: Killer) -> Account
     wrong = {order for order in memory.cancelled if books.orders.get(order) != "cancelled"}
     account.differences += [f"order {order} was cancelled, but is not" for order in wrong]
     account.differences += [f"no answer about key {key}" for key in memory.unanswered]
-    account.differences += [*dead, *memory.strange]
+    account.differences += [*dead, *memory.unexpected]
     return account
 
 
@@ -130,10 +125,10 @@ def write(document: dict[str, object]) -> None:
     print(f"{len(differences)} differences; {Path('build/chaos.json')}")
 
 
-def say(text: str) -> None:
-    """Print a line at once."""
+def report(text: str) -> None:
+    """Print a line without buffering."""
     print(text, flush=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,6 +1,6 @@
-"""Compare the books: orders, charges, refunds and e-mails, each from who keeps it.
+"""Reconcile the books: orders, charges, refunds and emails, each read from its own system.
 
-Pure: takes what was read, returns the account and every difference.
+Pure: takes what was read and returns the account with every difference.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ class Entry:
 
 @dataclass
 class Books:
-    """What each party says.
+    """The records of each system.
 
     Args:
-        accepted: Orders that the API accepted, as the customers were told.
-        orders: Status by order, in the database.
-        ledger: The provider's own lines.
-        sent: (order, kind) of e-mails that the database has as sent.
-        received: Message ids in the customers' mailboxes, copies included.
+        accepted: Orders that the API confirmed to customers.
+        orders: Status by order, from the database.
+        ledger: The payment provider's entries.
+        sent: (order, kind) of emails recorded as sent in the database.
+        received: Message-IDs in the customers' mailboxes, duplicates included.
         dead_letters: Tasks that failed for good.
-        outbox: Rows that are left.
+        outbox: Rows left over.
     """
 
     accepted: set[str]
@@ -45,7 +45,7 @@ class Books:
 
 @dataclass
 class Account:
-    """What the books add up to; `differences` must be empty."""
+    """The result of a reconciliation; `differences` must be empty."""
 
     accepted: int = 0
     confirmed: int = 0
@@ -65,10 +65,10 @@ class Account:
 
 
 def compare(books: Books, most_copies: int) -> Account:
-    """Return the account.
+    """Reconcile the books.
 
     Args:
-        most_copies: How many copies of e-mails the kills may explain.
+        most_copies: How many duplicate emails the kills may explain.
     """
     charges = Counter(e.order_id for e in books.ledger if (e.kind, e.state) == SUCCEEDED_CHARGE)
     refunds = Counter(e.order_id for e in books.ledger if (e.kind, e.state) == SUCCEEDED_REFUND)
@@ -116,8 +116,8 @@ def _compare_money(
         account.differences += [
             f"order {order} was {what} {moved[order]} times" for order in doubles
         ]
-        strangers = set(moved) - set(books.orders)
-        account.differences += [f"unknown order {order} was {what}" for order in strangers]
+        unknown = set(moved) - set(books.orders)
+        account.differences += [f"unknown order {order} was {what}" for order in unknown]
     for order, status in books.orders.items():
         balance = charges[order] - refunds[order]
         expected = 1 if status == "confirmed" else 0
@@ -133,10 +133,10 @@ def _compare_mails(account: Account, books: Books, received: set[str], most_copi
     got = {identifier.partition("@")[0] for identifier in received}
     due = {f"{o}.{status}" for o, status in books.orders.items() if status != "pending"}
     account.differences += [
-        f"e-mail {mail} was never received" for mail in sorted((due | sent) - got)
+        f"email {mail} was never received" for mail in sorted((due | sent) - got)
     ]
-    account.differences += [f"e-mail {mail} is not in the database" for mail in sorted(got - sent)]
+    account.differences += [f"email {mail} is not in the database" for mail in sorted(got - sent)]
     if account.mail_duplicates > most_copies:
         account.differences.append(
-            f"{account.mail_duplicates} copies of e-mails: expected at most {most_copies}"
+            f"{account.mail_duplicates} duplicate emails: expected at most {most_copies}"
         )

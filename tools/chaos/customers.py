@@ -1,4 +1,4 @@
-"""Customers who remember: what they asked, what they were told, and who ask until they are told."""
+"""Customers that retry until they get an answer, and record every answer."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ READ_RATIO = 0.5
 
 @dataclass
 class Memory:
-    """What all customers were told.
+    """The answers that all customers got.
 
     Args:
         accepted: Ids of accepted orders.
         cancelled: Ids whose cancellation was confirmed.
-        unanswered: Idempotency keys of orders that nobody has answered yet.
-        strange: Answers that should never come.
+        unanswered: Idempotency keys of orders without an answer so far.
+        unexpected: Answers that must never occur.
     """
 
     accepted: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
-    strange: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
     failures: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Customers:
-    """Place orders at a steady rate from several threads until told to stop.
+    """Place orders at a steady rate from several threads until stopped.
 
     Args:
-        port: The API's.
+        port: Port of the API.
         rate: New orders per second, all threads together.
-        seed: Of all dice.
+        seed: Seed of all random choices.
     """
 
     def __init__(self, port: int, rate: float, seed: int, threads: int = 8) -> None:
@@ -56,12 +56,12 @@ class Customers:
         ]
 
     def start(self) -> None:
-        """Begin to buy."""
+        """Start placing orders."""
         for thread in self._threads:
             thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Place no new order; ask on about the old ones for at most this long."""
+        """Place no new orders; keep retrying the open ones for at most this long."""
         self._stopping.set()
         deadline = time.monotonic() + seconds
         for thread in self._threads:
@@ -103,7 +103,7 @@ class Customers:
     def _insist(
         self, path: str, body: dict[str, Any], headers: dict[str, str], expected: set[int]
     ) -> dict[str, Any] | None:
-        """Ask until there is an answer that is one, or until everybody gives up."""
+        """Retry until there is an expected answer or the run gives up."""
         while not self._giving_up.is_set():
             answer = self._ask(path, body, headers, expected)
             if answer is not None:
@@ -132,5 +132,5 @@ class Customers:
         with self.memory.lock:
             self.memory.failures += 1
             if response.status not in {429, 502, 503, 504}:
-                self.memory.strange.append(f"{path} answered {response.status}: {document}")
+                self.memory.unexpected.append(f"{path} answered {response.status}: {document}")
         return None

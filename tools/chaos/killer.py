@@ -1,4 +1,4 @@
-"""Kill processes of a running local system with SIGKILL, by chance and by seed."""
+"""Kill random processes of a running local system with SIGKILL, reproducibly by seed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psutil
 
 Status = Callable[[], dict[str, int | None]]
 
-# What dies: the supervised process, and whether one of its children instead of itself.
+# The supervised process, and whether a child process is killed instead of it.
 TARGETS = {
     "service worker": ("orders", True),
     "celery child": ("orders-worker", True),
@@ -27,7 +27,7 @@ class Killer:
 
     Args:
         status: Returns the main process of each supervised program.
-        dice: Decides who dies; every kind dies once before any dies again.
+        dice: Chooses; every kind is killed once before any is killed again.
     """
 
     def __init__(self, status: Status, dice: random.Random) -> None:
@@ -37,7 +37,7 @@ class Killer:
         self._next: list[str] = []
 
     def kill(self) -> str | None:
-        """Kill somebody who lives; return the kind, or None if nobody could be found."""
+        """Kill one running process; return its kind, or None if none is running."""
         pids = self._status()
         if not self._next:
             self._next = self._dice.sample(sorted(TARGETS), len(TARGETS))

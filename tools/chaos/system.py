@@ -1,4 +1,4 @@
-"""A whole local system of the chaos run's own: free ports, a state folder that goes away."""
+"""A complete local system on free ports with a temporary state folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOCAL = [sys.executable, "-m", "local"]
 
 @dataclass
 class LocalSystem:
-    """A running system, by its environment."""
+    """A running system, reached through its environment."""
 
     environ: dict[str, str]
     state: Path
@@ -62,7 +62,7 @@ class LocalSystem:
         )
 
     def left_over(self) -> dict[str, int]:
-        """Return what is not done: pending orders, outbox rows, messages; all 0 means drained."""
+        """Return unfinished work: pending orders, outbox rows, messages; all 0 means drained."""
         with self.database() as conn:
             row = conn.execute(
                 "SELECT (SELECT count(*) FROM orders WHERE status = 'pending'),"
@@ -87,7 +87,7 @@ class LocalSystem:
         return [f"{task} of order {order}: {error}" for task, order, error in rows]
 
     def ledger(self) -> list[Entry]:
-        """Return all lines of the payment provider's books."""
+        """Return all entries of the payment provider's ledger."""
         lines: list[Entry] = []
         after: int | None = 0
         while after is not None:
@@ -97,13 +97,13 @@ class LocalSystem:
         return lines
 
     def mailbox(self) -> list[str]:
-        """Return the Message-IDs of all e-mails to customers, copies included."""
+        """Return the Message-IDs of all emails to customers, duplicates included."""
         found: list[str] = []
         while True:
             page = self._get("MAIL_PORT", f"/api/v1/messages?limit=500&start={len(found)}")
             found += [message["MessageID"] for message in page["messages"]]
             if not page["messages"] or len(found) >= page["total"]:
-                # Alertmanager writes to its own people, about the kills.
+                # Alertmanager's own emails, about the kills, are left out.
                 return [identifier for identifier in found if identifier.endswith(f"@{DOMAIN}")]
 
     def _get(self, port: str, path: str) -> Any:
@@ -114,12 +114,12 @@ class LocalSystem:
 
 @contextmanager
 def running_system(keep: Path | None = None) -> Iterator[LocalSystem]:
-    """Start a local system without load, and end it with everything that it left.
+    """Start a local system without load; stop it and delete its state at the end.
 
     Args:
-        keep: Where the logs of the processes are kept.
+        keep: Folder that the logs of the processes are copied to.
     """
-    # Not pytest's folder: socket paths and process titles want a short one.
+    # A short path: socket paths and process titles are limited in length.
     state = Path(tempfile.mkdtemp(prefix="chaos-"))
     environ = {
         **os.environ,

@@ -1,18 +1,17 @@
-"""Throw schemathesis at the API: `python -m tools.fuzz --cases 2000`.
+"""Fuzz the API with schemathesis: `python -m tools.fuzz --cases 2000`.
 
-Ends with 1 on any answer that the OpenAPI document does not allow, and on any answer 500.
+Exits with 1 on any answer that the OpenAPI document does not allow, and on any 500.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
 import subprocess
 import sys
 import tempfile
 from math import ceil
 from pathlib import Path
 
+import click
 import requests
 
 from tools.served_api import Served, serving
@@ -25,14 +24,14 @@ COUNT = "http_server_request_duration_seconds_count"
 
 
 def operations(document: dict) -> int:
-    """Return how many operations an OpenAPI document has."""
+    """Count the operations of an OpenAPI document."""
     return sum(
         "responses" in entry for path in document["paths"].values() for entry in path.values()
     )
 
 
 def fuzz(served: Served, cases: int, seed: int) -> int:
-    """Run at least so many cases, with as many seeds as that takes; return the exit code."""
+    """Run at least this many cases, over several seeds if needed; return the exit code."""
     document = f"{served.url}/openapi.json"
     each = ceil(cases / operations(requests.get(document, timeout=10).json()))
     asked, runs = 0.0, 0
@@ -51,18 +50,17 @@ def fuzz(served: Served, cases: int, seed: int) -> int:
 
 
 def schemathesis(document: str, examples: int, seed: int) -> int:
-    """Run it once over all operations; return its exit code."""
+    """Run schemathesis once over all operations; return its exit code."""
     options = ["--checks=all", "--continue-on-failure", "--no-color", "--request-timeout=10"]
     size = [f"--max-examples={examples}", f"--seed={seed}", "--suppress-health-check=all"]
     return subprocess.run([SCHEMATHESIS, "run", document, *size, *options], check=False).returncode
 
 
-def main() -> int:
-    """Start the servers, fuzz, and stop them."""
-    parser = argparse.ArgumentParser(prog="python -m tools.fuzz")
-    parser.add_argument("--cases", type=int, default=int(os.environ.get("CASES", DEFAULT_CASES)))
-    parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
+@click.command()
+@click.option("--cases", default=DEFAULT_CASES, envvar="CASES", show_default=True)
+@click.option("--seed", default=1, show_default=True)
+def main(cases: int, seed: int) -> None:
+    """Start the servers, fuzz the API, and stop them."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (
@@ -70,11 +68,11 @@ def main() -> int:
             running_redis(folder / "cache") as cache,
             serving(folder, postgres, cache, {"ORDERS_RATE_LIMIT": "0"}) as served,
         ):
-            code = fuzz(served, arguments.cases, arguments.seed)
+            code = fuzz(served, cases, seed)
             if code:
                 print(served.log.read_text()[-5000:])
-            return code
+            sys.exit(code)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

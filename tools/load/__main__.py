@@ -1,14 +1,13 @@
-"""Load the local mode and say what it holds.
+"""Measure how much load the local mode sustains.
 
     python -m tools.load rate       the highest rate of orders with p99 under 500 ms
-    python -m tools.load outage     what customers notice while every telemetry back end hangs
+    python -m tools.load outage     what customers notice while every telemetry backend hangs
 
-Both start a local system of their own on free ports and print a table in Markdown.
+Both start a local system on free ports and print a Markdown table.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import signal
 import statistics
@@ -18,6 +17,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+import click
+
 from tools.bench.machine import cpu_seconds, describe_machine, tree
 from tools.chaos.system import LocalSystem, running_system
 from tools.load.arrivals import Tally, arrive
@@ -25,21 +26,22 @@ from tools.servers import wait_until
 
 LIMIT_MS = 500
 WARM_UP_SECONDS = 10
-# A queue that is behind by more than this many seconds of orders is not keeping up.
+# A queue with a backlog of more than this many seconds of orders is not keeping up.
 BEHIND_SECONDS = 5
-# What waited for the back ends is sent to them first, and is no part of the next row.
+# Queued telemetry is exported first, so that it does not count in the next row.
 CATCH_UP_SECONDS = 10
-BACK_ENDS = ("console", "prometheus", "alertmanager")
+BACKENDS = ("console", "prometheus", "alertmanager")
 ADDED_MS = 20
+RATES = (10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 80.0)
 
 
-def say(text: str) -> None:
-    """Print a line at once."""
+def report(text: str) -> None:
+    """Print a line without buffering."""
     print(text, flush=True)
 
 
 def used(system: LocalSystem) -> dict[str, float]:
-    """Return the CPU seconds of each program so far, its children included."""
+    """Return the CPU seconds of each program so far, including its children."""
     found = {}
     for name, pid in system.pids().items():
         if pid:
@@ -49,11 +51,11 @@ def used(system: LocalSystem) -> dict[str, float]:
 
 
 def find_rate(system: LocalSystem, rates: Sequence[float], seconds: float) -> None:
-    """Raise the rate until p99 or the queues say no."""
+    """Raise the rate until p99 or the backlog exceeds its limit."""
     port = system.port("ORDERS_PORT")
     arrive(port, rates[0], WARM_UP_SECONDS)
-    say("| orders/s | requests/s | p50 ms | p99 ms | errors | not done at the end | most CPU |")
-    say("| ---: | ---: | ---: | ---: | ---: | ---: | --- |")
+    report("| orders/s | requests/s | p50 ms | p99 ms | errors | not done at the end | most CPU |")
+    report("| ---: | ---: | ---: | ---: | ---: | ---: | --- |")
     for rate in rates:
         before = used(system)
         tally = arrive(port, rate, seconds)
@@ -63,7 +65,7 @@ def find_rate(system: LocalSystem, rates: Sequence[float], seconds: float) -> No
         cpu = ", ".join(f"{name} {100 * share:.0f} %" for name, share in most)
         cpu += f", all {100 * sum(spent.values()):.0f} %"
         p50, p99 = tally.quantile(0.5), tally.quantile(0.99)
-        say(
+        report(
             f"| {rate:g} | {len(tally.seconds) / seconds:.0f} | {p50:.0f} | {p99:.0f}"
             f" | {len(tally.errors)} | {left} | {cpu} |"
         )
@@ -73,33 +75,33 @@ def find_rate(system: LocalSystem, rates: Sequence[float], seconds: float) -> No
 
 
 def each_pid(system: LocalSystem, number: int) -> None:
-    """Send a signal to every telemetry back end."""
+    """Send a signal to every telemetry backend."""
     pids = system.pids()
-    for name in BACK_ENDS:
+    for name in BACKENDS:
         if pid := pids.get(name):
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
 
 def outage(system: LocalSystem, rate: float, minutes: float) -> int:
-    """Compare what customers get with telemetry well, hung and dead; return the exit code."""
+    """Compare customers' requests with telemetry healthy, hung and dead; return the exit code."""
     port = system.port("ORDERS_PORT")
     arrive(port, rate, WARM_UP_SECONDS)
-    say("| telemetry | seconds | requests | errors | p50 ms | p95 ms | p99 ms |")
-    say("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    well = [row("well", port, rate, 60)]
+    report("| telemetry | seconds | requests | errors | p50 ms | p95 ms | p99 ms |")
+    report("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+    healthy = [row("healthy", port, rate, 60)]
     each_pid(system, signal.SIGSTOP)
     try:
         hung = row("hung", port, rate, 60 * minutes)
     finally:
         each_pid(system, signal.SIGCONT)
     time.sleep(CATCH_UP_SECONDS)
-    well.append(row("well", port, rate, 60))
+    healthy.append(row("healthy", port, rate, 60))
     dead = row("dead", port, rate, 60 * minutes, lambda: each_pid(system, signal.SIGKILL))
-    usual = statistics.mean(tally.quantile(0.95) for tally in well)
+    usual = statistics.mean(tally.quantile(0.95) for tally in healthy)
     errors = len(hung.errors) + len(dead.errors)
     added = max(hung.quantile(0.95), dead.quantile(0.95)) - usual
-    say(f"\n{errors} errors while telemetry was away; p95 {added:+.1f} ms")
+    report(f"\n{errors} errors while telemetry was away; p95 {added:+.1f} ms")
     return 1 if errors or added > ADDED_MS else 0
 
 
@@ -110,8 +112,8 @@ def row(
     seconds: float,
     every_second: Callable[[], None] | None = None,
 ) -> Tally:
-    """Let requests arrive, do something each second meanwhile, and print what came of it."""
-    # The supervisor starts what died again; once a second keeps it away.
+    """Send requests, call a function every second meanwhile, and print the result as a row."""
+    # The supervisor restarts dead processes, so they are killed every second.
     stop = threading.Event()
 
     def repeat() -> None:
@@ -124,25 +126,33 @@ def row(
     stop.set()
     helper.join()
     quantiles = " | ".join(f"{tally.quantile(share):.1f}" for share in (0.5, 0.95, 0.99))
-    say(f"| {name} | {seconds:.0f} | {len(tally.seconds)} | {len(tally.errors)} | {quantiles} |")
+    report(f"| {name} | {seconds:.0f} | {len(tally.seconds)} | {len(tally.errors)} | {quantiles} |")
     return tally
 
 
-def main() -> int:
-    """Run one of the two; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tools.load", description=__doc__)
-    parser.add_argument("what", choices=("rate", "outage"))
-    parser.add_argument("--rates", type=float, nargs="+", default=[10, 20, 30, 40, 50, 60, 80])
-    parser.add_argument("--seconds", type=float, default=30, help="of each rate (30)")
-    parser.add_argument("--minutes", type=float, default=5, help="of each outage (5)")
-    options = parser.parse_args()
-    say(describe_machine() + "\n")
+@click.group()
+def main() -> None:
+    """Measure how much load the local mode sustains."""
+    report(describe_machine() + "\n")
+
+
+@main.command("rate")
+@click.argument("rates", type=float, nargs=-1)
+@click.option("--seconds", type=float, default=30, show_default=True, help="Duration of each rate.")
+def rate_command(rates: tuple[float, ...], seconds: float) -> None:
+    """Find the highest rate of orders with p99 under 500 ms."""
     with running_system() as system:
-        if options.what == "rate":
-            find_rate(system, options.rates, options.seconds)
-            return 0
-        return outage(system, options.rates[0], options.minutes)
+        find_rate(system, rates or RATES, seconds)
+
+
+@main.command("outage")
+@click.option("--rate", type=float, default=10, show_default=True, help="Orders per second.")
+@click.option("--minutes", type=float, default=5, show_default=True, help="Of each outage.")
+def outage_command(rate: float, minutes: float) -> None:
+    """Compare customers' requests with telemetry healthy, hung and dead."""
+    with running_system() as system:
+        sys.exit(outage(system, rate, minutes))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,4 +1,4 @@
-"""Requests that arrive on a schedule, whether or not the ones before were answered."""
+"""An open-loop load generator: requests are sent on schedule, answered or not."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ TIMEOUT_SECONDS = 10
 
 @dataclass
 class Tally:
-    """What became of the requests.
+    """The results of the requests.
 
     Args:
-        seconds: From the moment at which each was due to its answer, so that a server that is
+        seconds: From the moment each request was due to its answer, so that a server that falls
             behind cannot hide it.
-        errors: Answers that were no success, by status or exception.
+        errors: Failures, by status or exception.
     """
 
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def quantile(self, share: float) -> float:
-        """Return the time within which this share of the requests was answered, in ms."""
+        """Return this quantile of the response times, in ms."""
         ordered = sorted(self.seconds)
         return 1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def arrive(port: int, rate: float, seconds: float, *, reads: int = READS_PER_ORDER) -> Tally:
-    """Send requests at this rate, each order followed by some reads of it.
+    """Send orders at this rate, each followed by reads of it.
 
     Args:
-        port: The API's.
+        port: Port of the API.
         rate: Orders per second; reads come on top.
-        seconds: For how long.
-        reads: Per order.
+        seconds: Duration.
+        reads: Reads per order.
     """
     work: queue.Queue[float | None] = queue.Queue()
     tally, lock = Tally(), threading.Lock()

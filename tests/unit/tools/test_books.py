@@ -1,4 +1,4 @@
-"""The account of a chaos run finds every kind of difference."""
+"""The reconciliation of a chaos run finds every kind of difference."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ GOOD = Books(
 )  # fmt: skip
 
 
-def test_books_that_agree_have_no_difference_and_count_copies_of_mail_apart():
+def test_books_that_agree_have_no_difference_and_duplicate_emails_are_counted():
     account = compare(GOOD, most_copies=1)
     assert account.differences == []
     assert (account.accepted, account.confirmed, account.cancelled) == (4, 1, 2)
@@ -61,14 +61,14 @@ def test_books_that_agree_have_no_difference_and_count_copies_of_mail_apart():
             {"ledger": [e for e in GOOD.ledger if e != Entry("b", "refund", "succeeded")]},
             "order b is cancelled, but was charged 1 times and refunded 0 times",
         ),
-        ({"received": GOOD.received[1:5]}, "e-mail a.confirmed was never received"),
+        ({"received": GOOD.received[1:5]}, "email a.confirmed was never received"),
         (
             {"sent": {*GOOD.sent} - {("d", "cancelled")}},
-            "e-mail d.cancelled is not in the database",
+            "email d.cancelled is not in the database",
         ),
         (
             {"received": [*GOOD.received, "a.confirmed@x"]},
-            "2 copies of e-mails: expected at most 1",
+            "2 duplicate emails: expected at most 1",
         ),
         ({"dead_letters": 3}, "3 tasks are dead letters"),
         ({"outbox": 2}, "2 outbox rows are left"),
