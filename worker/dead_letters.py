@@ -18,6 +18,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import class_row
 
+from observability.instrumentation.propagation import TraceContext
 from service.settings import Settings
 from service.storage import outbox
 from service.storage.database import connection_arguments
@@ -96,7 +97,8 @@ def replay(conn: Connection[Any], numbers: Iterable[int]) -> int:
         ).fetchone()
         if row:
             task, order_id, payload, traceparent = row
-            outbox.add(conn, outbox.Message(order_id, task, payload, traceparent=traceparent))
+            trace = TraceContext(traceparent)
+            outbox.add(conn, outbox.Message(order_id, task, payload, trace=trace))
             replayed += 1
     return replayed
 

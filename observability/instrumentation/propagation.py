@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import context as context_api
 from opentelemetry.trace import (
@@ -16,8 +16,10 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from . import semconv
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from opentelemetry.context import Context
 
@@ -54,26 +56,60 @@ def format_traceparent(context: SpanContext) -> str:
     return f"00-{trace_id:032x}-{span_id:016x}-{flags & 1:02x}"
 
 
-def current_traceparent() -> tuple[str | None, str | None]:
-    """Return traceparent and tracestate of the current span, to store or to send."""
-    context = get_current_span().get_span_context()
-    if not context.is_valid:
-        return None, None
-    state = context.trace_state.to_header() if context.trace_state else None
-    return format_traceparent(context), state
-
-
 def remote_context(traceparent: str | None, tracestate: str | None = None) -> Context:
-    """Return a context whose current span is the remote one, or none at all."""
+    """Return a context whose current span is the remote one; without a valid one, an empty context.
+
+    Takes the two strings, not a `TraceContext`: the Flask middleware calls it once per request.
+    """
     parent = parse_traceparent(traceparent, tracestate)
     return set_span_in_context(NonRecordingSpan(parent)) if parent else context_api.Context()
 
 
-@contextmanager
-def remote_parent(traceparent: str | None, tracestate: str | None = None) -> Iterator[None]:
-    """Make a stored context the parent of what starts inside the block."""
-    token = context_api.attach(remote_context(traceparent, tracestate))
-    try:
-        yield
-    finally:
-        context_api.detach(token)
+class TraceContext(NamedTuple):
+    """A place in a trace, as the two headers of W3C Trace Context write it.
+
+    Args:
+        traceparent: Trace id, span id and flags; None outside a trace.
+        tracestate: What vendors added to it, if anything.
+    """
+
+    traceparent: str | None = None
+    tracestate: str | None = None
+
+    @classmethod
+    def current(cls) -> TraceContext:
+        """Return the context of the current span, to store or to send."""
+        context = get_current_span().get_span_context()
+        if not context.is_valid:
+            return NO_TRACE
+        state = context.trace_state.to_header() if context.trace_state else None
+        return cls(format_traceparent(context), state)
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, Any]) -> TraceContext:
+        """Return the context that headers carry, by their lower-case names."""
+        return cls(headers.get(semconv.HEADER_TRACEPARENT), headers.get(semconv.HEADER_TRACESTATE))
+
+    def to_headers(self) -> dict[str, str]:
+        """Return the headers that carry this context; none outside a trace."""
+        pairs = (
+            (semconv.HEADER_TRACEPARENT, self.traceparent),
+            (semconv.HEADER_TRACESTATE, self.tracestate),
+        )
+        return {name: value for name, value in pairs if value}
+
+    def to_context(self) -> Context:
+        """Return an OpenTelemetry context in which this is the remote parent."""
+        return remote_context(self.traceparent, self.tracestate)
+
+    @contextmanager
+    def as_parent(self) -> Iterator[None]:
+        """Make this the parent of every span that starts inside the block."""
+        token = context_api.attach(self.to_context())
+        try:
+            yield
+        finally:
+            context_api.detach(token)
+
+
+NO_TRACE = TraceContext()

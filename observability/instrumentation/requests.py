@@ -9,7 +9,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from . import semconv
 from .metrics import bounded
-from .propagation import current_traceparent
+from .propagation import TraceContext
 from .spans import client_span
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def instrument_session(session: requests.Session, telemetry: Telemetry) -> reque
         attributes = _attributes(method, request.url or "")
         name = "HTTP" if method == semconv.OTHER else method
         with client_span(telemetry, name, attributes, kind=SpanKind.CLIENT) as span:
-            _inject(request)
+            request.headers.update(TraceContext.current().to_headers())
             response = plain_send(request, **options)
             span.set_attribute(semconv.ATTR_HTTP_RESPONSE_STATUS_CODE, response.status_code)
             if response.status_code >= 400:
@@ -47,14 +47,6 @@ def instrument_session(session: requests.Session, telemetry: Telemetry) -> reque
 
     session.send = send  # type: ignore[method-assign]
     return session
-
-
-def _inject(request: requests.PreparedRequest) -> None:
-    traceparent, tracestate = current_traceparent()
-    if traceparent:
-        request.headers[semconv.HEADER_TRACEPARENT] = traceparent
-    if tracestate:
-        request.headers[semconv.HEADER_TRACESTATE] = tracestate
 
 
 def _attributes(method: str, url: str) -> dict[str, Any]:

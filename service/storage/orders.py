@@ -17,12 +17,12 @@ from service.storage import outbox, payments
 from service.storage.idempotency import claim_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
     from uuid import UUID
 
     from psycopg import Connection
 
+    from observability.instrumentation.propagation import TraceContext
     from service.storage.database import Database
     from service.storage.idempotency import Answer, IdempotencyKey
     from service.web.cursors import Cursor
@@ -103,15 +103,13 @@ class OrderStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def place(
-        self, order: Order, key: IdempotencyKey | None, trace: Mapping[str, str]
-    ) -> Answer | None:
+    def place(self, order: Order, key: IdempotencyKey | None, trace: TraceContext) -> Answer | None:
         """Write a new order and the message that fulfils it.
 
         Args:
             order: What is placed.
             key: The client's idempotency key, if it sent one.
-            trace: W3C trace context of the request.
+            trace: Trace context of the request.
 
         Returns:
             None, or what the key answered before; then nothing is written.
@@ -126,7 +124,7 @@ class OrderStore:
                 return answer
             insert_order(conn, order)
             for task in tasks:
-                outbox.add(conn, outbox.Message(order.id, task, **_context(trace)))
+                outbox.add(conn, outbox.Message(order.id, task, trace=trace))
             return None
 
         return self._database.run(work)
@@ -146,7 +144,7 @@ class OrderStore:
         rows = self._database.run(lambda conn: conn.execute(query, (*values, limit)).fetchall())
         return [to_order(row) for row in rows]
 
-    def cancel(self, order_id: UUID, now: datetime, trace: Mapping[str, str]) -> tuple[Order, bool]:
+    def cancel(self, order_id: UUID, now: datetime, trace: TraceContext) -> tuple[Order, bool]:
         """Cancel an order; pay back what was or may have been charged.
 
         Returns:
@@ -160,15 +158,9 @@ class OrderStore:
             order = order.cancel(now)
             save_status(conn, order)
             if payments.find(conn, order_id, payments.PaymentKind.CHARGE):
-                outbox.add(conn, outbox.Message(order_id, TASK_REFUND_ORDER, **_context(trace)))
+                outbox.add(conn, outbox.Message(order_id, TASK_REFUND_ORDER, trace=trace))
             email = {"kind": order.status.value}
-            outbox.add(
-                conn, outbox.Message(order_id, TASK_SEND_ORDER_EMAIL, email, **_context(trace))
-            )
+            outbox.add(conn, outbox.Message(order_id, TASK_SEND_ORDER_EMAIL, email, trace=trace))
             return order, True
 
         return self._database.run(work)
-
-
-def _context(trace: Mapping[str, str]) -> dict[str, Any]:
-    return {"traceparent": trace.get("traceparent"), "tracestate": trace.get("tracestate")}

@@ -7,13 +7,13 @@ the task that finishes it. Every function works inside the caller's transaction.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from observability.instrumentation.propagation import NO_TRACE, TraceContext
 from service.semconv import QUEUE_ORDERS, TASK_QUEUES
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Message:
 
     Args:
         due_in: How long the relay must not send it.
-        traceparent: W3C trace context of the work that caused it.
+        trace: Trace context of the work that caused it.
     """
 
     order_id: UUID
@@ -40,8 +40,7 @@ class Message:
     payload: dict[str, Any] = field(default_factory=dict)
     attempt: int = 1
     due_in: timedelta = timedelta(0)
-    traceparent: str | None = None
-    tracestate: str | None = None
+    trace: TraceContext = NO_TRACE
 
     @property
     def queue(self) -> str:
@@ -51,23 +50,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """Hold a row as the relay sees it.
-
-    Args:
-        starts: How often a task began to work on it.
-    """
+    """A row as the relay sends it."""
 
     id: int
     order_id: UUID
     task: str
-    queue: str
     payload: dict[str, Any]
     attempt: int
-    starts: int
-    traceparent: str | None
-    tracestate: str | None
-    created_at: datetime
-    due_at: datetime
+    trace: TraceContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +78,7 @@ RETURNING id
 # An older row of the same order holds back a younger one also while another relay has it locked,
 # so the order of an order's messages survives any number of relays.
 _FETCH_DUE = """
-SELECT id, order_id, task, queue, payload, attempt, starts, traceparent, tracestate,
-       created_at, due_at
+SELECT id, order_id, task, payload, attempt, traceparent, tracestate
 FROM outbox
 WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at <= now()
   AND NOT EXISTS (
@@ -128,8 +117,7 @@ def add(conn: Connection[Any], message: Message) -> int:
             Jsonb(message.payload),
             message.attempt,
             message.due_in,
-            message.traceparent,
-            message.tracestate,
+            *message.trace,
         ),
     ).fetchone()
     return int(row[0]) if row else 0
@@ -137,8 +125,11 @@ def add(conn: Connection[Any], message: Message) -> int:
 
 def fetch_due(conn: Connection[Any], limit: int = 100) -> list[OutboxRow]:
     """Lock and return rows to send now, of each order at most its oldest."""
-    with conn.cursor(row_factory=class_row(OutboxRow)) as cursor:
-        return cursor.execute(_FETCH_DUE, (limit,)).fetchall()
+    rows = conn.execute(_FETCH_DUE, (limit,)).fetchall()
+    return [
+        OutboxRow(number, order_id, task, payload, attempt, TraceContext(*trace))
+        for number, order_id, task, payload, attempt, *trace in rows
+    ]
 
 
 def mark_published(conn: Connection[Any], ids: Sequence[int]) -> None:

@@ -14,7 +14,7 @@ from opentelemetry import trace
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
-from observability.instrumentation.propagation import current_traceparent
+from observability.instrumentation.propagation import TraceContext
 from service import orders
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, ATTR_ORDER_STATUS
 from service.storage.idempotency import IdempotencyKey
@@ -66,7 +66,7 @@ class OrderViews:
         _annotate(order)
         document = to_document(order)
         key = IdempotencyKey(headers.key, _hash(body), 201, document) if headers.key else None
-        answer = self._store.place(order, key, _trace())
+        answer = self._store.place(order, key, TraceContext.current())
         if answer:
             return _created(answer.response, answer.status_code, replayed=True)
         self._cache.put(order)
@@ -97,7 +97,7 @@ class OrderViews:
 
     def cancel(self, order_id: UUID) -> Response:
         """Cancel an order; what was paid is paid back."""
-        order, changed = self._store.cancel(order_id, datetime.now(UTC), _trace())
+        order, changed = self._store.cancel(order_id, datetime.now(UTC), TraceContext.current())
         _annotate(order)
         if changed:
             self._metrics.order_finished(order.status)
@@ -129,12 +129,6 @@ def _created(document: dict[str, Any], status: int, *, replayed: bool) -> Respon
     if replayed:
         response.headers[REPLAYED] = "true"
     return response
-
-
-def _trace() -> dict[str, str]:
-    traceparent, tracestate = current_traceparent()
-    pairs = {"traceparent": traceparent, "tracestate": tracestate}
-    return {name: value for name, value in pairs.items() if value}
 
 
 def _extra(order: orders.Order) -> dict[str, str]:

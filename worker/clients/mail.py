@@ -13,8 +13,12 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
-from observability.instrumentation.propagation import current_traceparent
-from observability.instrumentation.semconv import ATTR_SERVER_ADDRESS, ATTR_SERVER_PORT
+from observability.instrumentation.propagation import TraceContext
+from observability.instrumentation.semconv import (
+    ATTR_SERVER_ADDRESS,
+    ATTR_SERVER_PORT,
+    HEADER_TRACEPARENT,
+)
 from observability.instrumentation.spans import client_span
 from service.faults.switchboard import mark
 from service.semconv import ATTR_ORDER_ID
@@ -50,13 +54,13 @@ def message_id(order_id: object, kind: str) -> str:
     return f"{order_id}.{kind}@{DOMAIN}"
 
 
-def compose(order: Order, kind: str, traceparent: str | None) -> EmailMessage:
+def compose(order: Order, kind: str, trace: TraceContext) -> EmailMessage:
     """Return the message of a kind about an order.
 
     Args:
         order: Whose customer is told.
         kind: A key of `SUBJECTS`.
-        traceparent: W3C trace context, kept as a header.
+        trace: Kept as a header.
     """
     mailbox = re.sub(r"[^A-Za-z0-9_.-]", "_", order.customer_id).strip(".") or "customer"
     message = EmailMessage()
@@ -66,8 +70,8 @@ def compose(order: Order, kind: str, traceparent: str | None) -> EmailMessage:
     message["Date"] = format_datetime(order.updated_at)
     message["Message-ID"] = f"<{message_id(order.id, kind)}>"
     message["X-Order-Id"] = str(order.id)
-    if traceparent:
-        message["traceparent"] = traceparent
+    if trace.traceparent:
+        message[HEADER_TRACEPARENT] = trace.traceparent
     total = f"{order.total_cents / 100:.2f} {order.currency}"
     message.set_content(f"{TEXTS[kind]}\n\nOrder {order.id}\nTotal {total}\n")
     return message
@@ -112,7 +116,7 @@ class Mailer:
             ATTR_ORDER_ID: str(order.id),
         }
         with client_span(self._telemetry, "send email", attributes):
-            message = compose(order, kind, current_traceparent()[0])
+            message = compose(order, kind, TraceContext.current())
             self._circuit.call(lambda: self._deliver(message))
         return message_id(order.id, kind)
 

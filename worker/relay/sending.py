@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import redis
 from kombu.exceptions import EncodeError, OperationalError
 
-from observability.instrumentation.propagation import remote_parent
 from observability.instrumentation.semconv import HEADER_ATTEMPT
 from service.semconv import (
     ATTR_ORDER_ID,
@@ -109,7 +108,7 @@ def _send(app: Celery, row: OutboxRow) -> str | None:
     priority = PRIORITIES[row.task] if row.attempt == 1 else RETRY_PRIORITY
     arguments = {"order_id": str(row.order_id), "payload": row.payload}
     try:
-        with remote_parent(row.traceparent, row.tracestate):
+        with row.trace.as_parent():
             app.send_task(
                 row.task,
                 kwargs={**arguments, "row": row.id, "attempt": row.attempt},

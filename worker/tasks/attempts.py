@@ -12,7 +12,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from observability.instrumentation.propagation import current_traceparent
+from observability.instrumentation.propagation import TraceContext
 from service.storage import orders, outbox
 from worker.errors import TooManyStartsError
 
@@ -126,10 +126,7 @@ class Attempts:
 
     def adopt(self, task: str, order_id: UUID, payload: Mapping[str, Any]) -> None:
         """Write a row for a message that came without one."""
-        traceparent, tracestate = current_traceparent()
-        message = outbox.Message(
-            order_id, task, dict(payload), traceparent=traceparent, tracestate=tracestate
-        )
+        message = outbox.Message(order_id, task, dict(payload), trace=TraceContext.current())
         self._database.run(lambda conn: outbox.add(conn, message))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from observability.instrumentation.propagation import current_traceparent
+from observability.instrumentation.propagation import TraceContext
 from service.orders import Order, OrderStatus
 from service.semconv import (
     TASK_FULFIL_ORDER,
@@ -166,12 +166,6 @@ def create_job(
 
 
 def _tell_customer(conn: Connection[Any], order: Order) -> None:
-    traceparent, tracestate = current_traceparent()
-    message = outbox.Message(
-        order.id,
-        TASK_SEND_ORDER_EMAIL,
-        {"kind": order.status.value},
-        traceparent=traceparent,
-        tracestate=tracestate,
-    )
-    outbox.add(conn, message)
+    email = {"kind": order.status.value}
+    trace = TraceContext.current()
+    outbox.add(conn, outbox.Message(order.id, TASK_SEND_ORDER_EMAIL, email, trace=trace))

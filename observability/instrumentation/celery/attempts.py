@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from .. import semconv
 from ..metrics import bounded
-from ..propagation import remote_context
+from ..propagation import TraceContext
 from ..spans import fail_span
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ class AttemptRecorder:
         name = bounded(task.name, task.app.tasks)
         queue = bounded(_routing_key(request), self._queues)
         counters = self._counters()
-        parent = remote_context(
-            request.get(semconv.HEADER_TRACEPARENT), request.get(semconv.HEADER_TRACESTATE)
-        )
+        parent = TraceContext.from_headers(request).to_context()
         span = counters.telemetry.tracer.start_span(
             f"process {queue}",
             context=parent,

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, set_span_in_context
 from .. import semconv
 from ..exposition import ANY_HOST
 from ..metrics import bounded
-from ..propagation import current_traceparent
+from ..propagation import TraceContext
 from ..settings import TelemetrySettings
 from ..spans import fail_span
 from .attempts import AttemptRecorder, mark_retried
@@ -96,10 +96,10 @@ def _attributes(queue: str, task: str, message_id: str) -> dict[str, Any]:
 
 def _headers() -> dict[str, Any]:
     """Return our headers; a retry carries the old message's, which these replace."""
-    traceparent, tracestate = current_traceparent()
+    context = TraceContext.current()
     return {
-        semconv.HEADER_TRACEPARENT: traceparent,
-        semconv.HEADER_TRACESTATE: tracestate,
+        semconv.HEADER_TRACEPARENT: context.traceparent,
+        semconv.HEADER_TRACESTATE: context.tracestate,
         semconv.HEADER_ENQUEUED_AT: time.time(),
     }
 

@@ -19,7 +19,7 @@ import redis
 from observability.instrumentation import semconv
 from observability.instrumentation.celery import instrument_producer
 from observability.instrumentation.celery.attempts import queue_wait_seconds
-from observability.instrumentation.propagation import current_traceparent, remote_parent
+from observability.instrumentation.propagation import TraceContext
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.integration.instrumentation.conftest import OPENMETRICS, Worker, samples, total
 from tools.bench.sink import Sink
@@ -62,7 +62,7 @@ def outcomes(worker: Worker, task: str) -> dict[str, float]:
 def test_a_message_carries_its_trace_and_the_time_it_was_sent(
     producer: celery.Celery, broker: str, telemetry: RecordedTelemetry
 ) -> None:
-    with remote_parent(PARENT):
+    with TraceContext(PARENT).as_parent():
         producer.send_task("succeed")
     span = telemetry.span("send orders")
     assert span.kind.name == "PRODUCER"
@@ -77,11 +77,11 @@ def test_a_message_carries_its_trace_and_the_time_it_was_sent(
 
 def test_a_stored_context_survives_the_table_it_was_stored_in(telemetry: RecordedTelemetry) -> None:
     with telemetry.tracer.start_as_current_span("request") as span:
-        stored = current_traceparent()
-    with remote_parent(*stored), telemetry.tracer.start_as_current_span("later"):
+        stored = TraceContext.current()
+    with stored.as_parent(), telemetry.tracer.start_as_current_span("later"):
         pass
     assert telemetry.span("later").parent.span_id == span.get_span_context().span_id
-    assert current_traceparent() == (None, None)
+    assert TraceContext.current() == TraceContext(None, None)
 
 
 def test_a_broker_that_is_away_is_an_error_in_the_producers_span(
@@ -101,7 +101,7 @@ def test_one_trace_leads_from_the_producer_into_the_task_and_its_lines(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "2")
-    with remote_parent(PARENT):
+    with TraceContext(PARENT).as_parent():
         producer.send_task("succeed", headers={"attempt": 3})
     wait_until(lambda: attempts(sink, "succeed"))
     (span,) = attempts(sink, "succeed")
@@ -120,7 +120,7 @@ def test_every_attempt_is_a_span_of_its_own_in_one_trace(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "1")
-    with remote_parent(PARENT):
+    with TraceContext(PARENT).as_parent():
         producer.send_task("fail_twice")
         producer.send_task("give_up")
     wait_until(lambda: len(attempts(sink, "fail_twice")) == 5)

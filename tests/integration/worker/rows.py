@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from observability.instrumentation.propagation import TraceContext
 from service.orders import Currency, Item, place
 from service.semconv import TASK_FULFIL_ORDER
 from service.storage import orders, outbox
@@ -34,7 +35,7 @@ def place_order(sql: psycopg.Connection, **more: Any) -> tuple[UUID, int]:
     """Write an order and the row that fulfils it, in one transaction."""
     with sql.transaction():
         order_id = add_order(sql)
-        return order_id, add_row(sql, order_id, traceparent=TRACEPARENT, **more)
+        return order_id, add_row(sql, order_id, trace=TraceContext(TRACEPARENT), **more)
 
 
 def status(sql: psycopg.Connection, order_id: UUID) -> str:

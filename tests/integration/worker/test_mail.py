@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from aiosmtpd.controller import Controller
 
+from observability.instrumentation.propagation import TraceContext
 from observability.instrumentation.testing import recorded_telemetry
 from service.orders import Currency, Item, place
 from tests.integration.worker.processes import Mailbox
@@ -53,7 +54,7 @@ def make_mailer(telemetry):
 
 
 def test_a_message_says_what_became_of_the_order_and_carries_its_trace():
-    message = compose(ORDER, "confirmed", TRACEPARENT)
+    message = compose(ORDER, "confirmed", TraceContext(TRACEPARENT))
     assert message["Message-ID"] == f"<{ORDER_ID}.confirmed@orders.example>"
     assert message["To"] == "customer_7.x@customers.example"
     assert message["X-Order-Id"] == str(ORDER_ID)
@@ -62,9 +63,9 @@ def test_a_message_says_what_became_of_the_order_and_carries_its_trace():
 
 
 def test_copies_of_a_message_share_its_id_and_other_kinds_do_not():
-    first, copy = (compose(ORDER, "confirmed", None)["Message-ID"] for _ in range(2))
+    first, copy = (compose(ORDER, "confirmed", TraceContext())["Message-ID"] for _ in range(2))
     assert first == copy
-    assert compose(ORDER, "cancelled", None)["Message-ID"] != first
+    assert compose(ORDER, "cancelled", TraceContext())["Message-ID"] != first
 
 
 def test_the_server_gets_the_message(server, mailbox, make_mailer):

@@ -321,7 +321,7 @@ SCRAPE = """
 import sys
 import worker.main
 from service.settings import Settings
-from worker.parent import worker_collectors
+from worker.metrics.parent import worker_collectors
 loaded = set(sys.modules)
 for collector in worker_collectors(Settings.from_env(), {}):
     list(collector.collect())

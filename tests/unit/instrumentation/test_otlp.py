@@ -17,7 +17,7 @@ from opentelemetry.trace import SpanContext as Context
 from observability.instrumentation._export import otlp, wire
 from observability.instrumentation._export.contrib_exporter import ContribSender
 from observability.instrumentation.logs.log_line import as_line
-from observability.instrumentation.propagation import remote_parent
+from observability.instrumentation.propagation import TraceContext
 from observability.instrumentation.testing import RecordedTelemetry
 
 VALUES = {
@@ -50,7 +50,7 @@ def test_a_span_with_everything_encodes_as_the_package_encodes_it(
     linked = Context(1, 2, is_remote=True, trace_flags=TraceFlags(1))
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     with (
-        remote_parent(parent, "vendor=1,other=2"),
+        TraceContext(parent, "vendor=1,other=2").as_parent(),
         telemetry.tracer.start_as_current_span(
             "all of it", kind=SpanKind.PRODUCER, attributes=VALUES, links=[Link(linked, {"l": 1})]
         ) as span,

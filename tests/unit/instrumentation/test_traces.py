@@ -12,7 +12,7 @@ from opentelemetry.trace import SpanKind, StatusCode, get_current_span, set_span
 
 from observability.instrumentation import semconv
 from observability.instrumentation._tracing.sampling import Decision, Sampler
-from observability.instrumentation.propagation import parse_traceparent, remote_parent
+from observability.instrumentation.propagation import TraceContext, parse_traceparent
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.spans import client_span
 from observability.instrumentation.testing import RecordedTelemetry, recorded_telemetry
@@ -125,7 +125,10 @@ def test_the_standard_samplers_decide_as_specified(
     sampler: str, parent: str | None, exported: int
 ) -> None:
     with recorded_telemetry(sampler=sampler) as telemetry:
-        with remote_parent(parent), telemetry.tracer.start_as_current_span("work") as span:
+        with (
+            TraceContext(parent).as_parent(),
+            telemetry.tracer.start_as_current_span("work") as span,
+        ):
             assert span.get_span_context().trace_flags == exported
         assert len(telemetry.spans) == exported
 
