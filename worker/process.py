@@ -6,7 +6,6 @@ mapped before the fork. `open` runs in each child: pools, sockets and sessions m
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
@@ -22,7 +21,7 @@ from service.semconv import ORDERS_WORKER, POOL_ORDERS_WORKER, SERVICE_NAMESPACE
 from service.storage.cache import OrderCache
 from service.storage.database import Database, open_pool
 from worker.clients import mail, payment
-from worker.clients.circuit_breaker import Circuit, SharedStorage
+from worker.clients.circuit_breaker import SharedCircuitBreaker
 from worker.metrics.parent import worker_collectors
 from worker.progress import Progress
 from worker.tasks.attempts import Attempts, Delivery
@@ -48,9 +47,11 @@ class Process:
         self.progress = Progress()
         self._settings = settings
         self._switchboard = Switchboard(settings.faults_file)
-        self._circuits = {
-            name: SharedStorage(name, os.getpid, self._count_transition)
-            for name in (payment.DEPENDENCY, mail.DEPENDENCY)
+        self._breakers = {
+            client.DEPENDENCY: SharedCircuitBreaker(
+                client.DEPENDENCY, client.is_outage, self._count_transition
+            )
+            for client in (payment, mail)
         }
         self._telemetry: Telemetry | None = None
         self._attempts: Attempts | None = None
@@ -65,12 +66,12 @@ class Process:
             is_dropping=lambda: self._switchboard.now().telemetry_dropped,
         )
         changes = self._telemetry.metrics.counter(CIRCUIT_BREAKER_TRANSITIONS)
-        changes.zero([(name, state) for name in self._circuits for state in BREAKER_STATES])
+        changes.zero([(name, state) for name in self._breakers for state in BREAKER_STATES])
         return self._telemetry
 
     def collectors(self) -> Iterable[Collector]:
         """Return what the parent reads at each scrape."""
-        return worker_collectors(self._settings, self._circuits)
+        return worker_collectors(self._settings, self._breakers)
 
     def open(self, telemetry: Telemetry) -> None:
         """Open what this process must not share with others."""
@@ -103,15 +104,15 @@ class Process:
             time.sleep(STUCK_POLL_SECONDS)
 
     def _payment_client(self, telemetry: Telemetry) -> payment.PaymentClient:
-        circuit = Circuit(self._circuits[payment.DEPENDENCY], is_outage=payment.is_outage)
+        breaker = self._breakers[payment.DEPENDENCY]
         session = instrument_session(requests.Session(), telemetry)
-        return payment.PaymentClient(self._settings.payment_provider_url, circuit, session)
+        return payment.PaymentClient(self._settings.payment_provider_url, breaker, session)
 
     def _mailer(self, telemetry: Telemetry) -> mail.Mailer:
         return mail.Mailer(
             self._settings.smtp_host,
             self._settings.smtp_port,
-            circuit=Circuit(self._circuits[mail.DEPENDENCY], is_outage=mail.is_outage),
+            breaker=self._breakers[mail.DEPENDENCY],
             telemetry=telemetry,
             is_down=lambda: self._switchboard.now().email_down,
         )

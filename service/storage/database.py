@@ -17,9 +17,9 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from observability.instrumentation.psycopg import InstrumentedPool
+from service.circuit_breaker import CircuitBreaker
 from service.errors import StoreUnavailableError
 from service.faults.switchboard import mark
-from service.storage.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -140,7 +140,7 @@ class Database:
     def __init__(self, pool: Connections, switchboard: Switchboard) -> None:
         self.pool = pool
         self._switchboard = switchboard
-        self._guard = Guard(PAUSE_SECONDS)
+        self._breaker = CircuitBreaker(PAUSE_SECONDS)
         self._connect_errors = 0
         self._owner = 0
 
@@ -169,7 +169,7 @@ class Database:
         """
         if self._owner != os.getpid():
             self.open()
-        if not self._guard.allows():
+        if not self._breaker.allows():
             raise StoreUnavailableError("it failed a moment ago")
         try:
             with self.pool.connection() as conn:
@@ -179,7 +179,7 @@ class Database:
             unreachable = self._note_failure(error)
             busy = isinstance(error, PoolTimeout) and not unreachable
             raise StoreUnavailableError(type(error).__name__, busy=busy) from error
-        if self._guard.succeeded():
+        if self._breaker.succeeded():
             logger.info("the database is back")
 
     def faults(self) -> Faults:
@@ -208,7 +208,7 @@ class Database:
         silent = isinstance(error, PoolTimeout) and errors > self._connect_errors
         unreachable = silent or isinstance(error, NoAnswerError)
         self._connect_errors = errors
-        if unreachable and self._guard.failed():
+        if unreachable and self._breaker.failed():
             logger.warning("the database cannot be reached")
         return unreachable
 

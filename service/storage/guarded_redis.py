@@ -10,7 +10,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from observability.instrumentation.redis import instrument_redis
-from service.storage.guard import Guard
+from service.circuit_breaker import CircuitBreaker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class GuardedRedis:
 
     def __init__(self, purpose: str) -> None:
         self._purpose = purpose
-        self._guard = Guard(PAUSE_SECONDS)
+        self._breaker = CircuitBreaker(PAUSE_SECONDS)
 
     def run(self, command: Callable[[], T]) -> T:
         """Return what a command answers.
@@ -61,15 +61,15 @@ class GuardedRedis:
             LeftAloneError: It was not run.
             redis.RedisError: It failed; the next callers will not even try.
         """
-        if not self._guard.allows():
+        if not self._breaker.allows():
             raise LeftAloneError
         try:
             answer = command()
         except redis.RedisError as error:
-            if self._guard.failed():
+            if self._breaker.failed():
                 logger.warning("%s: Redis fails with %s", self._purpose, type(error).__name__)
             raise
-        if self._guard.succeeded():
+        if self._breaker.succeeded():
             logger.info("%s: Redis is back", self._purpose)
         return answer
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from observability.instrumentation.telemetry import Telemetry
     from service.orders import Order
-    from worker.clients.circuit_breaker import Circuit
+    from worker.clients.circuit_breaker import SharedCircuitBreaker
 
 DEPENDENCY = "smtp"
 SMTP_SECONDS = 5.0
@@ -83,7 +83,7 @@ class Mailer:
     Args:
         host: The mail server.
         port: Its TCP port.
-        circuit: Shared by all children of the worker.
+        breaker: Shared by all children of the worker.
         telemetry: Makes the span.
         is_down: Whether the fault that takes e-mail down is on.
     """
@@ -93,12 +93,12 @@ class Mailer:
         host: str,
         port: int,
         *,
-        circuit: Circuit,
+        breaker: SharedCircuitBreaker,
         telemetry: Telemetry,
         is_down: Callable[[], bool],
     ) -> None:
         self._host, self._port = host, port
-        self._circuit = circuit
+        self._breaker = breaker
         self._telemetry = telemetry
         self._is_down = is_down
 
@@ -117,7 +117,7 @@ class Mailer:
         }
         with client_span(self._telemetry, "send email", attributes):
             message = compose(order, kind, TraceContext.current())
-            self._circuit.call(lambda: self._deliver(message))
+            self._breaker.call(lambda: self._deliver(message))
         return message_id(order.id, kind)
 
     def _deliver(self, message: EmailMessage) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from service.orders import Order
-    from worker.clients.circuit_breaker import Circuit
+    from worker.clients.circuit_breaker import SharedCircuitBreaker
 
 DEPENDENCY = "payment-provider"
 CONNECT_SECONDS = 1.0
@@ -60,13 +60,13 @@ class PaymentClient:
 
     Args:
         url: Base URL of the provider.
-        circuit: Shared by all children of the worker.
+        breaker: Shared by all children of the worker.
         session: Instrumented by the caller; belongs to this process.
     """
 
-    def __init__(self, url: str, circuit: Circuit, session: requests.Session) -> None:
+    def __init__(self, url: str, breaker: SharedCircuitBreaker, session: requests.Session) -> None:
         self._url = url.rstrip("/")
-        self._circuit = circuit
+        self._breaker = breaker
         self._session = session
 
     def charge(self, order: Order) -> PaymentAnswer:
@@ -94,7 +94,7 @@ class PaymentClient:
         return self._ask("/v1/refunds", f"{order_id}:refund", {"order_id": str(order_id)})
 
     def _ask(self, path: str, key: str, body: dict[str, Any]) -> PaymentAnswer:
-        return self._circuit.call(lambda: _read(self._post(path, key, body)))
+        return self._breaker.call(lambda: _read(self._post(path, key, body)))
 
     def _post(self, path: str, key: str, body: dict[str, Any]) -> requests.Response:
         try:

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
     from observability.instrumentation.metrics import Collector
     from service.settings import Settings
-    from worker.clients.circuit_breaker import SharedStorage
+    from worker.clients.circuit_breaker import SharedCircuitBreaker
 
 PROBE_SECONDS = 1.5
 
 
 def worker_collectors(
-    settings: Settings, circuits: Mapping[str, SharedStorage]
+    settings: Settings, breakers: Mapping[str, SharedCircuitBreaker]
 ) -> Iterable[Collector]:
-    """Return the outbox's backlog, the circuits' states and the dependencies' health."""
+    """Return the outbox's backlog, the breakers' states and the dependencies' health."""
     yield OutboxCollector(lambda: connect(settings, ORDERS_WORKER))
     yield ScrapeGauge(
         CIRCUIT_BREAKER_STATE,
-        lambda: {(name,): BREAKER_STATES[storage.true_state] for name, storage in circuits.items()},
+        lambda: {(name,): BREAKER_STATES[breaker.state] for name, breaker in breakers.items()},
     )
     yield DependencyProbes(
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from observability.instrumentation.testing import recorded_telemetry
 from service.orders import Currency, Item, place
 from tests.integration.worker.processes import Mailbox
 from tools.servers import free_port
-from worker.clients.circuit_breaker import FAIL_MAX, Circuit, SharedStorage
+from worker.clients.circuit_breaker import MAX_FAILURES, SharedCircuitBreaker
 from worker.clients.mail import Mailer, compose, is_outage
 from worker.errors import CircuitOpenError, MailRefusedError, MailUnavailableError
 
@@ -46,9 +45,8 @@ def telemetry():
 @pytest.fixture
 def make_mailer(telemetry):
     def make(port, is_down=lambda: False):
-        storage = SharedStorage("smtp", os.getpid, lambda *_: None)
-        circuit = Circuit(storage, is_outage=is_outage)
-        return Mailer("127.0.0.1", port, circuit=circuit, telemetry=telemetry, is_down=is_down)
+        breaker = SharedCircuitBreaker("smtp", is_outage, lambda *_: None)
+        return Mailer("127.0.0.1", port, breaker=breaker, telemetry=telemetry, is_down=is_down)
 
     return make
 
@@ -93,7 +91,7 @@ def test_a_refusal_is_for_now_or_for_good(server, mailbox, make_mailer, answer, 
 def test_refusals_for_good_leave_the_circuit_closed(server, mailbox, make_mailer):
     mailbox.refuse = "554 never"
     mailer = make_mailer(server.port)
-    for _ in range(2 * FAIL_MAX):
+    for _ in range(2 * MAX_FAILURES):
         with pytest.raises(MailRefusedError):
             mailer.send(ORDER, "confirmed")
 
@@ -101,7 +99,7 @@ def test_refusals_for_good_leave_the_circuit_closed(server, mailbox, make_mailer
 def test_after_five_outages_nobody_is_asked(server, mailbox, make_mailer):
     down = [True]
     mailer = make_mailer(server.port, lambda: down[0])
-    for _ in range(FAIL_MAX):
+    for _ in range(MAX_FAILURES):
         with pytest.raises(MailUnavailableError, match="email_down"):
             mailer.send(ORDER, "confirmed")
     down[0] = False

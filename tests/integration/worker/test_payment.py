@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 import time
@@ -16,7 +15,7 @@ import requests
 
 from service.orders import Currency, Item, place
 from worker.clients import payment
-from worker.clients.circuit_breaker import FAIL_MAX, Circuit, SharedStorage
+from worker.clients.circuit_breaker import MAX_FAILURES, SharedCircuitBreaker
 from worker.clients.payment import PaymentAnswer, PaymentClient, PaymentResult, is_outage
 from worker.errors import CircuitOpenError, PaymentRefusedError, PaymentUnavailableError
 
@@ -77,14 +76,14 @@ def provider():
 
 
 @pytest.fixture
-def storage():
-    return SharedStorage("payment-provider", os.getpid, lambda *_: None)
+def breaker():
+    return SharedCircuitBreaker("payment-provider", is_outage, lambda *_: None)
 
 
 @pytest.fixture
-def client(provider, storage):
+def client(provider, breaker):
     with requests.Session() as session:
-        yield PaymentClient(provider.url, Circuit(storage, is_outage=is_outage), session)
+        yield PaymentClient(provider.url, breaker, session)
 
 
 def test_a_charge_carries_the_order_and_a_key_made_of_its_id(client, provider):
@@ -107,12 +106,12 @@ def test_a_charge_carries_the_order_and_a_key_made_of_its_id(client, provider):
     ],
 )
 def test_what_the_provider_decides_is_an_answer(
-    client, provider, storage, status, document, result
+    client, provider, breaker, status, document, result
 ):
     provider.answers = [(status, document, {})]
-    for _ in range(2 * FAIL_MAX):
+    for _ in range(2 * MAX_FAILURES):
         assert client.charge(ORDER) == PaymentAnswer(result, None)
-    assert storage.true_state == "closed"
+    assert breaker.state == "closed"
 
 
 def test_a_refund_of_a_charge_that_nobody_saw_is_void(client, provider):
@@ -135,15 +134,15 @@ def test_a_time_out_is_not_tried_again_at_once(client, provider, monkeypatch):
     assert len(provider.requests) == 1
 
 
-def test_nobody_listening_is_unavailable(storage):
+def test_nobody_listening_is_unavailable(breaker):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with requests.Session() as session, pytest.raises(PaymentUnavailableError):
-            PaymentClient(url, Circuit(storage, is_outage=is_outage), session).charge(ORDER)
+            PaymentClient(url, breaker, session).charge(ORDER)
 
 
-def test_a_server_that_does_not_even_accept_is_asked_once(storage, monkeypatch):
+def test_a_server_that_does_not_even_accept_is_asked_once(breaker, monkeypatch):
     monkeypatch.setattr(payment, "CONNECT_SECONDS", 0.3)
     with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
         busy.bind(("127.0.0.1", 0))
@@ -154,7 +153,7 @@ def test_a_server_that_does_not_even_accept_is_asked_once(storage, monkeypatch):
         url = f"http://127.0.0.1:{busy.getsockname()[1]}"
         began = time.monotonic()
         with requests.Session() as session, pytest.raises(PaymentUnavailableError):
-            PaymentClient(url, Circuit(storage, is_outage=is_outage), session).charge(ORDER)
+            PaymentClient(url, breaker, session).charge(ORDER)
         assert time.monotonic() - began < 0.55
 
 
@@ -178,20 +177,20 @@ def test_an_answer_without_a_state_is_no_answer(client, provider):
         client.charge(ORDER)
 
 
-def test_a_request_that_the_provider_refuses_is_refused_for_good(client, provider, storage):
+def test_a_request_that_the_provider_refuses_is_refused_for_good(client, provider, breaker):
     provider.answers = [(422, {"title": "key reused"}, {})]
-    for _ in range(2 * FAIL_MAX):
+    for _ in range(2 * MAX_FAILURES):
         with pytest.raises(PaymentRefusedError, match="422"):
             client.charge(ORDER)
-    assert storage.true_state == "closed"
+    assert breaker.state == "closed"
 
 
 def test_after_five_outages_nobody_is_asked_and_the_caller_learns_until_when(client, provider):
     provider.answers = [(503, {}, {})]
-    for _ in range(FAIL_MAX):
+    for _ in range(MAX_FAILURES):
         with pytest.raises(PaymentUnavailableError):
             client.charge(ORDER)
     with pytest.raises(CircuitOpenError) as caught:
         client.charge(ORDER)
-    assert len(provider.requests) == FAIL_MAX
+    assert len(provider.requests) == MAX_FAILURES
     assert timedelta(seconds=5) < caught.value.retry_after <= timedelta(seconds=10)
