@@ -7,7 +7,8 @@ import sys
 import time
 
 from local.cli import commands
-from local.settings import LocalSettings, SettingsError
+from local.settings import LocalSettings
+from observability.instrumentation.environment import SettingsError
 
 ABOUT = {
     "up": "start everything; returns when all of it is ready",

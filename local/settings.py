@@ -7,29 +7,49 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.console.settings import PROFILES, ConsoleSettings
 from local.dotenv_file import DotenvError, read_dotenv
+from observability.instrumentation.environment import (
+    EnvironmentReader,
+    EnvironmentSettings,
+    Setting,
+    number,
+    one_of,
+    port_number,
+    setting,
+)
+from service.settings import Settings
+from simulators.settings import CustomersSettings, ProviderSettings
+from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Variable: default, who listens there.
-PORTS = {
-    "ORDERS_PORT": (8000, "orders"),
-    "ORDERS_METRICS_PORT": (9464, "orders"),
-    "ORDERS_WORKER_METRICS_PORT": (9465, "orders-worker"),
-    "ORDERS_RELAY_METRICS_PORT": (9466, "orders-relay"),
-    "ORDERS_PAYMENT_PROVIDER_PORT": (8081, "payment-provider"),
-    "ORDERS_PAYMENT_PROVIDER_METRICS_PORT": (9467, "payment-provider"),
-    "ORDERS_DATABASE_PORT": (15432, "postgres"),
-    "ORDERS_CACHE_PORT": (16379, "cache"),
-    "ORDERS_BROKER_PORT": (16380, "broker"),
-    "ORDERS_SMTP_PORT": (1025, "console"),
-    "GRAFANA_PORT": (3000, "console"),
-    "OTLP_PORT": (4318, "console"),
-    "MAIL_PORT": (8025, "console"),
-    "PROMETHEUS_PORT": (9090, "prometheus"),
-    "ALERTMANAGER_PORT": (9093, "alertmanager"),
+# Variable: who listens there.
+LISTENERS = {
+    "ORDERS_PORT": "orders",
+    "ORDERS_METRICS_PORT": "orders",
+    "ORDERS_WORKER_METRICS_PORT": "orders-worker",
+    "ORDERS_RELAY_METRICS_PORT": "orders-relay",
+    "ORDERS_PAYMENT_PROVIDER_PORT": "payment-provider",
+    "ORDERS_PAYMENT_PROVIDER_METRICS_PORT": "payment-provider",
+    "ORDERS_DATABASE_PORT": "postgres",
+    "ORDERS_CACHE_PORT": "cache",
+    "ORDERS_BROKER_PORT": "broker",
+    "ORDERS_SMTP_PORT": "console",
+    "GRAFANA_PORT": "console",
+    "OTLP_PORT": "console",
+    "MAIL_PORT": "console",
+    "PROMETHEUS_PORT": "prometheus",
+    "ALERTMANAGER_PORT": "alertmanager",
 }
-PROFILES = ("demo", "production")
+_VARIABLES = {
+    **ConsoleSettings.variables(),
+    **ProviderSettings.variables(),
+    **WorkerSettings.variables(),
+    **Settings.variables(),
+}
+# Variable: the default that the programs have, and who listens there.
+PORTS = {name: (_VARIABLES[name].default, listener) for name, listener in LISTENERS.items()}
 # Variable: the program whose path it names.
 PROGRAMS = {
     "PG_BIN": "postgres",
@@ -39,20 +59,12 @@ PROGRAMS = {
 }
 
 
-class SettingsError(ValueError):
-    """Raised with every bad variable at once.
-
-    Args:
-        problems: One sentence per variable.
-    """
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+def _from_root(text: str) -> Path:
+    return ROOT / text
 
 
-@dataclass(frozen=True)
-class LocalSettings:
+@dataclass(frozen=True, kw_only=True)
+class LocalSettings(EnvironmentSettings):
     """What the local mode needs to know before it starts anything.
 
     Args:
@@ -60,18 +72,18 @@ class LocalSettings:
         programs: Folder of fetched programs, shared by every state folder of this checkout.
         program_paths: Programs that the user named, by name.
         profile: `demo` or `production`: which SLO windows the rules have.
-        load_rate: Requests per second of the made-up customers; 0 is none.
-        worker_concurrency: Processes of the Celery worker; it judges the value itself.
+        load_rate: Requests per second of the simulated customers; 0 is none.
+        worker_concurrency: Processes of the Celery worker, which checks the value itself.
         ports: Loopback ports by variable.
         environment: What the children inherit.
     """
 
-    state: Path
-    programs: Path
+    state: Path = setting("ORDERS_STATE_DIR", ROOT / ".state", _from_root)
+    programs: Path = setting("ORDERS_PROGRAMS_DIR", ROOT / ".state/programs", _from_root)
+    profile: str = setting("SLO_PROFILE", PROFILES[0], one_of(*PROFILES))
+    load_rate: float = setting("ORDERS_LOAD_RATE", CustomersSettings.load_rate, number(0, 1000))
+    worker_concurrency: str = setting("ORDERS_WORKER_CONCURRENCY", "2")
     program_paths: Mapping[str, Path]
-    profile: str
-    load_rate: float
-    worker_concurrency: str
     ports: Mapping[str, int]
     environment: Mapping[str, str]
 
@@ -89,19 +101,25 @@ class LocalSettings:
             merged = {**read_dotenv(dotenv, environ), **environ}
         except DotenvError as error:
             problems, merged = error.problems, dict(environ)
-        settings = cls(
-            state=ROOT / (merged.get("ORDERS_STATE_DIR") or ".state"),
-            programs=ROOT / (merged.get("ORDERS_PROGRAMS_DIR") or ".state/programs"),
-            program_paths={n: Path(merged[v]) for v, n in PROGRAMS.items() if merged.get(v)},
-            profile=_profile(merged, problems),
-            load_rate=_load_rate(merged, problems),
-            worker_concurrency=merged.get("ORDERS_WORKER_CONCURRENCY") or "2",
-            ports=_ports(merged, problems),
+        reader = EnvironmentReader(merged, problems)
+        settings = cls.read(
+            reader,
+            program_paths={
+                name: Path(path)
+                for variable, name in PROGRAMS.items()
+                if (path := reader.raw(variable))
+            },
+            ports=_ports(reader),
             environment=merged,
         )
-        if problems:
-            raise SettingsError(problems)
+        reader.finish()
         return settings
+
+    @classmethod
+    def variables(cls) -> dict[str, Setting]:
+        """Return every setting by its variable, ports and programs included."""
+        others = [*(_port_setting(name) for name in PORTS), *(Setting(n, None) for n in PROGRAMS)]
+        return super().variables() | {one.name: one for one in others}
 
     def address(self, variable: str) -> str:
         """Return host and port of the listener that a port variable names."""
@@ -113,43 +131,18 @@ def inherited_environment() -> dict[str, str]:
     return dict(os.environ)
 
 
-def parse_rate(text: str) -> float:
-    """Return a load in requests per second.
-
-    Raises:
-        ValueError: It is no number from 0 to 1000.
-    """
-    rate = float(text)
-    if not 0 <= rate <= 1000:
-        raise ValueError(text)
-    return rate
+def _port_setting(variable: str) -> Setting:
+    return Setting(variable, PORTS[variable][0], port_number)
 
 
-def _load_rate(environ: Mapping[str, str], problems: list[str]) -> float:
-    text = environ.get("ORDERS_LOAD_RATE") or "10"
-    try:
-        return parse_rate(text)
-    except ValueError:
-        problems.append(f"ORDERS_LOAD_RATE={text!r}: expected requests per second, 0 to 1000")
-        return 0
-
-
-def _profile(environ: Mapping[str, str], problems: list[str]) -> str:
-    profile = environ.get("SLO_PROFILE") or PROFILES[0]
-    if profile not in PROFILES:
-        problems.append(f"SLO_PROFILE={profile!r}: expected {' or '.join(PROFILES)}")
-    return profile
-
-
-def _ports(environ: Mapping[str, str], problems: list[str]) -> dict[str, int]:
+def _ports(reader: EnvironmentReader) -> dict[str, int]:
     """Return every port; two variables may not name the same one."""
     ports: dict[str, int] = {}
-    for variable, (default, _) in PORTS.items():
-        text = environ.get(variable) or str(default)
-        if not (text.isascii() and text.isdigit() and 0 < int(text) < 65536):
-            problems.append(f"{variable}={text!r}: expected a port number, 1 to 65535")
-            continue
-        if twin := next((name for name, port in ports.items() if port == int(text)), None):
-            problems.append(f"{variable}={text}: {twin} has this port already")
-        ports[variable] = int(text)
+    for variable in PORTS:
+        port = reader.read(_port_setting(variable))
+        is_bad = reader.raw(variable) not in (None, str(port))
+        twin = next((name for name, taken in ports.items() if taken == port), None)
+        if twin and not is_bad:
+            reader.add_line(f"{variable}={port}: {twin} has this port already")
+        ports[variable] = port
     return ports

@@ -20,8 +20,7 @@ from yoyo.backends.core.postgresql import PostgresqlPsycopgBackend
 from yoyo.connections import DatabaseURI
 
 from observability.instrumentation.logs import configure_logging
-from observability.instrumentation.settings import SettingsError
-from service.settings import MigrateSettings, exit_for
+from service.settings import MigrateSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -159,10 +158,7 @@ def _apply(database: DatabaseSettings) -> list[str]:
 
 def main() -> int:
     """Migrate as the environment says; return the exit code."""
-    try:
-        settings = MigrateSettings.from_env()
-    except SettingsError as error:
-        exit_for(error)
+    settings = MigrateSettings.from_env_or_exit()
     configure_logging(settings.telemetry)
     try:
         applied = migrate(settings)

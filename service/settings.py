@@ -1,199 +1,120 @@
-"""Read the settings of the API, the worker and the relay; the only look at the environment here."""
+"""Settings of the API and of the migration, and the parts that the other programs share."""
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self
 
-from observability.instrumentation.settings import (
-    EnvironmentReader,
+from observability.instrumentation.environment import (
+    EnvironmentSettings,
     SettingsError,
-    TelemetrySettings,
+    exit_for,
+    integer,
+    nested,
+    number,
+    port_number,
+    secret,
+    setting,
+    words,
 )
+from observability.instrumentation.settings import TelemetrySettings
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-HIGHEST_PORT = 65535
-HIGHEST_QUEUE_LIMIT = 10_000_000
-EXIT_CODE = 2
-# Ourselves, and the names that Compose gives; a browser led here under another name is refused.
+CACHE_PORT = 16379
+# This machine, and the names that Compose gives; a browser that uses another name is refused.
 TRUSTED_HOSTS = ("localhost", "127.0.0.1", "[::1]", "orders", "edge")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DatabaseSettings:
-    """Say where PostgreSQL is and who asks."""
+class DatabaseSettings(EnvironmentSettings):
+    """Address of PostgreSQL, and the role that connects."""
 
-    host: str = "127.0.0.1"
-    port: int = 15432
-    name: str = "orders"
-    user: str
-    password: str = field(repr=False)
-
-    @classmethod
-    def read(cls, reader: EnvironmentReader, user: str) -> Self:
-        """Read ORDERS_DATABASE_*; `user` is the role when none is named."""
-        return cls(
-            host=reader.text("ORDERS_DATABASE_HOST", "127.0.0.1"),
-            port=read_port(reader, "ORDERS_DATABASE_PORT", 15432),
-            name=reader.text("ORDERS_DATABASE_NAME", "orders"),
-            user=reader.text("ORDERS_DATABASE_USER", user),
-            password=reader.secret("ORDERS_DATABASE_PASSWORD"),
-        )
+    host: str = setting("HOST", "127.0.0.1")
+    port: int = setting("PORT", 15432, port_number)
+    name: str = setting("NAME", "orders")
+    user: str = setting("USER")
+    password: str = secret("PASSWORD")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RedisSettings:
-    """Say where a Redis is; without a password it is asked without one."""
+class RedisSettings(EnvironmentSettings):
+    """Address of a Redis; an empty password means that it asks for none."""
 
-    host: str = "127.0.0.1"
-    port: int
-    password: str = field(default="", repr=False)
-
-    @classmethod
-    def read(cls, reader: EnvironmentReader, owner: str, port: int) -> Self:
-        """Read ORDERS_<owner>_*; `port` is the default."""
-        return cls(
-            host=reader.text(f"ORDERS_{owner}_HOST", "127.0.0.1"),
-            port=read_port(reader, f"ORDERS_{owner}_PORT", port),
-            password=reader.secret(f"ORDERS_{owner}_PASSWORD", ""),
-        )
+    host: str = setting("HOST", "127.0.0.1")
+    port: int = setting("PORT", parse=port_number)
+    password: str = secret("PASSWORD", "")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Hold what the API, the worker and the relay are told from outside.
+class CommonSettings(EnvironmentSettings):
+    """Settings that every program of the order system has.
 
     Args:
-        rate_limit: Requests per second that one client address may make; 0 is no limit.
-        bind_host: Address that the API and every `/metrics` listen on.
-        queue_limit: Messages that a queue may hold before an alert says so; the broker's memory
-            is the true limit, and a message takes about 2 kB of it.
-        trusted_hosts: Host names that are answered; `*` means all.
-        trusted_proxies: Reverse proxies in front whose X-Forwarded-For counts.
-        load_rate: Requests per second of the customers.
+        bind_host: Address that it and its `/metrics` listen on.
+        faults_file: File of the fault switchboard; without it no fault can be set.
     """
 
-    bind_host: str = "127.0.0.1"
-    port: int = 8000
-    metrics_port: int = 9464
-    worker_metrics_port: int = 9465
-    relay_metrics_port: int = 9466
-    database: DatabaseSettings
-    cache: RedisSettings
-    broker: RedisSettings
-    payment_provider_url: str = "http://127.0.0.1:8081"
-    smtp_host: str = "127.0.0.1"
-    smtp_port: int = 1025
-    faults_file: Path | None = None
-    workers: int = 2
-    threads: int = 4
-    worker_concurrency: int = 4
-    queue_limit: int = 10_000
-    rate_limit: float = 300.0
-    trusted_hosts: tuple[str, ...] = TRUSTED_HOSTS
-    trusted_proxies: int = 0
-    telemetry: TelemetrySettings
-
-    @classmethod
-    def from_env(
-        cls, environ: Mapping[str, str] = os.environ, user: str = "orders_service"
-    ) -> Self:
-        """Return the settings, or raise SettingsError with every bad variable.
-
-        Args:
-            environ: Variables by name.
-            user: Database role when ORDERS_DATABASE_USER names none.
-        """
-        reader = EnvironmentReader(environ)
-        settings = cls(
-            bind_host=reader.text("ORDERS_BIND_HOST", "127.0.0.1"),
-            port=read_port(reader, "ORDERS_PORT", 8000),
-            metrics_port=read_port(reader, "ORDERS_METRICS_PORT", 9464),
-            worker_metrics_port=read_port(reader, "ORDERS_WORKER_METRICS_PORT", 9465),
-            relay_metrics_port=read_port(reader, "ORDERS_RELAY_METRICS_PORT", 9466),
-            database=DatabaseSettings.read(reader, user),
-            cache=RedisSettings.read(reader, "CACHE", 16379),
-            broker=RedisSettings.read(reader, "BROKER", 16380),
-            payment_provider_url=read_url(
-                reader, "ORDERS_PAYMENT_PROVIDER_URL", "http://127.0.0.1:8081"
-            ),
-            smtp_host=reader.text("ORDERS_SMTP_HOST", "127.0.0.1"),
-            smtp_port=read_port(reader, "ORDERS_SMTP_PORT", 1025),
-            faults_file=read_path(reader, "ORDERS_FAULTS_FILE"),
-            workers=reader.integer("ORDERS_WORKERS", 2, low=1, high=64),
-            threads=reader.integer("ORDERS_THREADS", 4, low=1, high=64),
-            worker_concurrency=reader.integer("ORDERS_WORKER_CONCURRENCY", 4, low=1, high=64),
-            queue_limit=reader.integer(
-                "ORDERS_QUEUE_LIMIT", 10_000, low=1, high=HIGHEST_QUEUE_LIMIT
-            ),
-            rate_limit=reader.number("ORDERS_RATE_LIMIT", 300.0, low=0),
-            trusted_hosts=read_words(reader, "ORDERS_TRUSTED_HOSTS", TRUSTED_HOSTS),
-            trusted_proxies=reader.integer("ORDERS_TRUSTED_PROXIES", 0, low=0, high=4),
-            telemetry=TelemetrySettings.read(reader),
-        )
-        reader.finish()
-        return settings
-
-    @classmethod
-    def from_env_or_exit(
-        cls, environ: Mapping[str, str] = os.environ, user: str = "orders_service"
-    ) -> Self:
-        """Return the settings, or end the process with one message that lists what is wrong."""
-        try:
-            return cls.from_env(environ, user)
-        except SettingsError as error:
-            exit_for(error)
+    bind_host: str = setting("ORDERS_BIND_HOST", "127.0.0.1")
+    faults_file: Path | None = setting("ORDERS_FAULTS_FILE", None, Path)
+    telemetry: TelemetrySettings = nested(TelemetrySettings)
 
 
 @dataclass(frozen=True, kw_only=True)
-class MigrateSettings:
-    """Hold what the migration needs: a superuser, and the passwords of the roles it makes."""
+class Settings(CommonSettings):
+    """Settings of the API.
 
-    database: DatabaseSettings
-    service_password: str = field(repr=False)
-    worker_password: str = field(repr=False)
-    exporter_password: str = field(repr=False)
-    wait_seconds: float = 60.0
-    telemetry: TelemetrySettings
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Return the settings, or raise SettingsError with every bad variable."""
-        reader = EnvironmentReader(environ)
-        settings = cls(
-            database=DatabaseSettings.read(reader, "orders_migrate"),
-            service_password=reader.secret("ORDERS_SERVICE_PASSWORD"),
-            worker_password=reader.secret("ORDERS_WORKER_PASSWORD"),
-            exporter_password=reader.secret("ORDERS_EXPORTER_PASSWORD"),
-            wait_seconds=reader.number("ORDERS_MIGRATE_WAIT_SECONDS", 60.0, low=0),
-            telemetry=TelemetrySettings.read(reader),
-        )
-        reader.finish()
-        return settings
-
-
-def faults_file_from_env(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the switchboard's file for the command that writes it.
-
-    Where no variable names one, it is the local mode's, if there is a local mode here.
+    Args:
+        workers: Processes that answer requests.
+        threads: Requests that each of them answers at once.
+        rate_limit: Requests per second that one client address may make; 0 is no limit.
+        trusted_hosts: Host names that are answered; `*` means all.
+        trusted_proxies: Reverse proxies in front whose X-Forwarded-For counts.
     """
-    reader = EnvironmentReader(environ)
-    state = Path(reader.text("ORDERS_STATE_DIR", ".state"))
-    default = str(state / "faults.json") if state.is_dir() else None
-    path = reader.text("ORDERS_FAULTS_FILE", default)
-    reader.finish()
-    return Path(path)
+
+    port: int = setting("ORDERS_PORT", 8000, port_number)
+    metrics_port: int = setting("ORDERS_METRICS_PORT", 9464, port_number)
+    database: DatabaseSettings = nested(DatabaseSettings, "ORDERS_DATABASE_", user="orders_service")
+    cache: RedisSettings = nested(RedisSettings, "ORDERS_CACHE_", port=CACHE_PORT)
+    workers: int = setting("ORDERS_WORKERS", 2, integer(1, 64))
+    threads: int = setting("ORDERS_THREADS", 4, integer(1, 64))
+    rate_limit: float = setting("ORDERS_RATE_LIMIT", 300.0, number(0))
+    trusted_hosts: tuple[str, ...] = setting("ORDERS_TRUSTED_HOSTS", TRUSTED_HOSTS, words)
+    trusted_proxies: int = setting("ORDERS_TRUSTED_PROXIES", 0, integer(0, 4))
 
 
-def exit_for(error: SettingsError) -> NoReturn:
-    """End the process with the message of a settings error."""
-    sys.stderr.write(f"{error}\n")
-    raise SystemExit(EXIT_CODE)
+@dataclass(frozen=True, kw_only=True)
+class MigrateSettings(EnvironmentSettings):
+    """Settings of the migration: a superuser, and the passwords of the roles that it makes."""
+
+    database: DatabaseSettings = nested(DatabaseSettings, "ORDERS_DATABASE_", user="orders_migrate")
+    service_password: str = secret("ORDERS_SERVICE_PASSWORD")
+    worker_password: str = secret("ORDERS_WORKER_PASSWORD")
+    exporter_password: str = secret("ORDERS_EXPORTER_PASSWORD")
+    wait_seconds: float = setting("ORDERS_MIGRATE_WAIT_SECONDS", 60.0, number(0))
+    telemetry: TelemetrySettings = nested(TelemetrySettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultsCommandSettings(EnvironmentSettings):
+    """Settings of `python -m service.faults`.
+
+    Args:
+        state_dir: Folder of the local mode, whose fault file is the default where it exists.
+    """
+
+    faults_file: Path | None = setting("ORDERS_FAULTS_FILE", None, Path)
+    state_dir: Path = setting("ORDERS_STATE_DIR", Path(".state"), Path)
+
+    def path(self) -> Path:
+        """Return the fault file.
+
+        Raises:
+            SettingsError: No variable names one, and the local mode has no folder here.
+        """
+        if self.faults_file:
+            return self.faults_file
+        if self.state_dir.is_dir():
+            return self.state_dir / "faults.json"
+        raise SettingsError(["ORDERS_FAULTS_FILE='': expected a path, it has no default here"])
 
 
 def require_metrics_folder(telemetry: TelemetrySettings) -> None:
@@ -205,28 +126,3 @@ def require_metrics_folder(telemetry: TelemetrySettings) -> None:
         exit_for(
             SettingsError(["PROMETHEUS_MULTIPROC_DIR: expected a folder for this process alone"])
         )
-
-
-def read_port(reader: EnvironmentReader, name: str, default: int) -> int:
-    """Read a TCP port."""
-    return reader.integer(name, default, low=1, high=HIGHEST_PORT)
-
-
-def read_path(reader: EnvironmentReader, name: str) -> Path | None:
-    """Read a path; None when the variable is not set."""
-    text = reader.text(name, "")
-    return Path(text) if text else None
-
-
-def read_words(reader: EnvironmentReader, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
-    """Read words that commas separate."""
-    text = reader.text(name, ",".join(default))
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def read_url(reader: EnvironmentReader, name: str, default: str) -> str:
-    """Read an HTTP address without a trailing slash."""
-    url = reader.text(name, default)
-    if not url.startswith(("http://", "https://")):
-        reader.add_problem(name, "an address that starts with http:// or https://", value=url)
-    return url.rstrip("/")

@@ -17,13 +17,13 @@ from worker.process import Process
 from worker.tasks.registry import register_tasks
 
 if TYPE_CHECKING:
-    from service.settings import Settings
+    from worker.settings import WorkerSettings
 
 SOFT_SECONDS = 15
 HARD_SECONDS = 20
 
 
-def configure_worker(app: Celery, settings: Settings) -> None:
+def configure_worker(app: Celery, settings: WorkerSettings) -> None:
     """Set how a worker takes and keeps messages."""
     app.conf.update(
         task_acks_late=True,
@@ -46,7 +46,7 @@ def pass_lines_on(**_: object) -> None:
     get_logger().propagate = True
 
 
-def create_celery(settings: Settings) -> Celery:
+def create_celery(settings: WorkerSettings) -> Celery:
     """Build and wire the worker; nothing is started before Celery forks."""
     app = Celery(ORDERS_WORKER, set_as_current=False)
     configure(app, settings)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
-    from service.settings import Settings
+    from worker.settings import WorkerSettings
 
 # Redis has no priorities; kombu keeps a list for each of these steps, 0 being served first.
 PRIORITY_STEPS = (0, 3, 6, 9)
@@ -29,14 +29,14 @@ SOCKET_SECONDS = 5.0
 CONNECT_SECONDS = 2.0
 
 
-def broker_url(settings: Settings) -> str:
+def broker_url(settings: WorkerSettings) -> str:
     """Return the broker's address, whatever characters its password has."""
     broker = settings.broker
     password = f":{quote(broker.password, safe='')}@" if broker.password else ""
     return f"redis://{password}{broker.host}:{broker.port}/0"
 
 
-def configure(app: Celery, settings: Settings) -> None:
+def configure(app: Celery, settings: WorkerSettings) -> None:
     """Set what producer and worker agree on."""
     use_transport()
     app.conf.update(
@@ -65,7 +65,7 @@ def configure(app: Celery, settings: Settings) -> None:
     )
 
 
-def connect_broker(settings: Settings) -> redis.Redis:
+def connect_broker(settings: WorkerSettings) -> redis.Redis:
     """Return a client that gives up in time; it connects when it is used."""
     return redis.Redis(
         host=settings.broker.host,

@@ -19,9 +19,9 @@ import psycopg
 from psycopg.rows import class_row
 
 from observability.instrumentation.propagation import TraceContext
-from service.settings import Settings
 from service.storage import outbox
 from service.storage.database import connection_arguments
+from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -179,7 +179,7 @@ def _line(letter: DeadLetter) -> str:
 
 
 if __name__ == "__main__":
-    settings = Settings.from_env_or_exit(user="orders_worker")
+    settings = WorkerSettings.from_env_or_exit()
     with psycopg.connect(**connection_arguments(settings.database, "dead-letters")) as connection:
         code = main(sys.argv[1:], connection, sys.stdout)
     sys.exit(code)

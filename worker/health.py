@@ -13,8 +13,8 @@ import time
 import redis
 
 from service.semconv import QUEUES
-from service.settings import Settings
 from worker.broker import connect_broker, queue_lengths
+from worker.settings import WorkerSettings
 
 FILE = "progress.json"
 LOOP_SECONDS = 30.0
@@ -37,7 +37,7 @@ def judge(state: dict[str, float], waiting: int, now: float) -> str | None:
     return None
 
 
-def check(settings: Settings) -> str | None:
+def check(settings: WorkerSettings) -> str | None:
     """Return what is wrong with the worker that has these settings, or None."""
     folder = settings.telemetry.multiproc_dir
     try:
@@ -54,6 +54,6 @@ def check(settings: Settings) -> str | None:
 
 
 if __name__ == "__main__":
-    problem = check(Settings.from_env_or_exit(user="orders_worker"))
+    problem = check(WorkerSettings.from_env_or_exit())
     sys.stderr.write(f"{problem or 'the worker makes progress'}\n")
     sys.exit(1 if problem else 0)

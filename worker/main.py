@@ -6,11 +6,10 @@ this too.
 
 from __future__ import annotations
 
-from observability.instrumentation.settings import SettingsError
-from service.settings import Settings, exit_for
+from service.settings import require_metrics_folder
 from worker.app import create_celery
+from worker.settings import WorkerSettings
 
-settings = Settings.from_env_or_exit(user="orders_worker")
-if settings.telemetry.multiproc_dir is None:
-    exit_for(SettingsError(("PROMETHEUS_MULTIPROC_DIR: expected a folder of this worker's own",)))
+settings = WorkerSettings.from_env_or_exit()
+require_metrics_folder(settings.telemetry)
 app = create_celery(settings)

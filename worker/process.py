@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from observability.instrumentation.metrics import Collector
-    from service.settings import Settings
+    from worker.settings import WorkerSettings
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ STUCK_POLL_SECONDS = 0.2
 class Process:
     """Be the parent first, and after the fork one of its children."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: WorkerSettings) -> None:
         self.progress = Progress()
         self._settings = settings
         self._switchboard = Switchboard(settings.faults_file)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from local.cli.browser import Browser, BrowserError
-from local.settings import LocalSettings, SettingsError
+from local.settings import LocalSettings
+from observability.instrumentation.environment import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

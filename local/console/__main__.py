@@ -8,7 +8,8 @@ import sys
 import threading
 
 from local.console.server import Console, PortTakenError
-from local.console.settings import ConsoleSettings, ConsoleSettingsError
+from local.console.settings import ConsoleSettings
+from observability.instrumentation.environment import SettingsError
 
 
 def main() -> int:
@@ -20,7 +21,7 @@ def main() -> int:
     try:
         settings = ConsoleSettings.from_env()
         console = Console(settings)
-    except ConsoleSettingsError as error:
+    except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
     except PortTakenError as error:

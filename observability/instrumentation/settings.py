@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
-from .environment import EnvironmentReader, SettingsError
+from .environment import (
+    EnvironmentReader,
+    EnvironmentSettings,
+    SettingsError,
+    flag,
+    http_url,
+    integer,
+    number,
+    one_of,
+    pairs,
+    setting,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,9 +39,17 @@ TRACES_PATH = "/v1/traces"
 LOGS_PATH = "/v1/logs"
 
 
+def _is_otlp(text: str) -> bool:
+    return one_of(*EXPORTERS)(text) == "otlp"
+
+
+def _milliseconds(text: str) -> float:
+    return number(10, 60_000)(text) / 1000
+
+
 @dataclass(frozen=True)
-class TelemetrySettings:
-    """How this process tells what it does.
+class TelemetrySettings(EnvironmentSettings):
+    """How a process makes and exports its telemetry.
 
     Args:
         endpoint: Base URL of the OTLP receiver (OTEL_EXPORTER_OTLP_ENDPOINT); paths are appended.
@@ -46,7 +64,8 @@ class TelemetrySettings:
         sdk_disabled: OTEL_SDK_DISABLED; no spans and no exported logs, metrics stay.
         traces_export: OTEL_TRACES_EXPORTER is `otlp`; other exporters are another provider's.
         logs_export: Log lines go over OTLP too (TELEMETRY_LOGS_EXPORT).
-        resource: OTEL_RESOURCE_ATTRIBUTES; OTEL_SERVICE_NAME becomes its `service.name`.
+        service_name: OTEL_SERVICE_NAME; it becomes the resource's `service.name`.
+        resource: Attributes of this process (OTEL_RESOURCE_ATTRIBUTES).
         queue_size: Spans, and as many log lines, that may wait (OTEL_BSP_MAX_QUEUE_SIZE).
         batch_size: Most of them in one export (OTEL_BSP_MAX_EXPORT_BATCH_SIZE).
         delay_seconds: Longest wait for an export (OTEL_BSP_SCHEDULE_DELAY, milliseconds there).
@@ -55,112 +74,47 @@ class TelemetrySettings:
         slow_seconds: A request that took longer is kept although the sampler said no
             (TELEMETRY_SLOW_REQUEST_SECONDS).
         multiproc_dir: Folder of the metrics of this process's family (PROMETHEUS_MULTIPROC_DIR).
-        warnings: What is odd, yet works; logged once at start.
     """
 
-    endpoint: str = "http://localhost:4318"
-    protocol: str = "http/protobuf"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    timeout_seconds: float = 10.0
-    certificate: str = ""
-    compression: str = "none"
-    exporter: str = "lean"
-    sampler: str = "parentbased_always_on"
-    sampler_ratio: float = 1.0
-    sdk_disabled: bool = False
-    traces_export: bool = True
-    logs_export: bool = True
-    resource: Mapping[str, str] = field(default_factory=dict)
-    queue_size: int = 2048
-    batch_size: int = 512
-    delay_seconds: float = 0.5
-    flask: str = "lean"
-    log_level: str = "INFO"
-    slow_seconds: float = 1.0
-    multiproc_dir: Path | None = None
-    warnings: tuple[str, ...] = ()
+    endpoint: str = setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", http_url)
+    protocol: str = setting(
+        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", one_of("http/protobuf", "grpc")
+    )
+    headers: Mapping[str, str] = setting("OTEL_EXPORTER_OTLP_HEADERS", {}, pairs, hidden=True)
+    timeout_seconds: float = setting("OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, number(0.1, 120))
+    certificate: str = setting("OTEL_EXPORTER_OTLP_CERTIFICATE", "")
+    compression: str = setting("OTEL_EXPORTER_OTLP_COMPRESSION", "none", one_of("none", "gzip"))
+    exporter: str = setting("TELEMETRY_EXPORTER", "lean", one_of("lean", "contrib"))
+    sampler: str = setting("OTEL_TRACES_SAMPLER", "parentbased_always_on", one_of(*SAMPLERS))
+    sampler_ratio: float = setting("OTEL_TRACES_SAMPLER_ARG", 1.0, number(0, 1))
+    sdk_disabled: bool = setting("OTEL_SDK_DISABLED", False, flag)
+    traces_export: bool = setting("OTEL_TRACES_EXPORTER", True, _is_otlp)
+    logs_export: bool = setting("TELEMETRY_LOGS_EXPORT", True, flag)
+    service_name: str = setting("OTEL_SERVICE_NAME", "")
+    resource: Mapping[str, str] = setting("OTEL_RESOURCE_ATTRIBUTES", {}, pairs)
+    queue_size: int = setting("OTEL_BSP_MAX_QUEUE_SIZE", 2048, integer(16, 1_000_000))
+    batch_size: int = setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, integer(1, 10_000))
+    delay_seconds: float = setting("OTEL_BSP_SCHEDULE_DELAY", 0.5, _milliseconds)
+    flask: str = setting("TELEMETRY_FLASK", "lean", one_of("lean", "contrib"))
+    log_level: str = setting("TELEMETRY_LOG_LEVEL", "INFO", one_of(*LOG_LEVELS))
+    slow_seconds: float = setting("TELEMETRY_SLOW_REQUEST_SECONDS", 1.0, number(0))
+    multiproc_dir: Path | None = setting("PROMETHEUS_MULTIPROC_DIR", None, Path)
 
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> TelemetrySettings:
-        """Read all of them.
+    def __post_init__(self) -> None:
+        """Give OTEL_SERVICE_NAME precedence over the resource's `service.name`."""
+        if self.service_name:
+            named = {**self.resource, "service.name": self.service_name}
+            object.__setattr__(self, "resource", named)
 
-        Raises:
-            SettingsError: naming every bad variable, its value and what was expected.
-        """
-        reader = EnvironmentReader(environ)
-        settings = cls.read(reader)
-        reader.finish()
-        return settings
-
-    @classmethod
-    def read(cls, reader: EnvironmentReader) -> TelemetrySettings:
-        """Read all of them, and leave what is bad in the caller's reader."""
-        folder = reader.raw("PROMETHEUS_MULTIPROC_DIR")
-        endpoint, warnings = _endpoint(reader)
-        return cls(
-            endpoint=endpoint,
-            protocol=reader.choice(
-                "OTEL_EXPORTER_OTLP_PROTOCOL", cls.protocol, ("http/protobuf", "grpc")
-            ),
-            headers=_pairs(reader, "OTEL_EXPORTER_OTLP_HEADERS", secret=True),
-            timeout_seconds=reader.number("OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, low=0.1, high=120),
-            certificate=reader.raw("OTEL_EXPORTER_OTLP_CERTIFICATE") or "",
-            compression=reader.choice("OTEL_EXPORTER_OTLP_COMPRESSION", "none", ("none", "gzip")),
-            exporter=reader.choice("TELEMETRY_EXPORTER", cls.exporter, ("lean", "contrib")),
-            sampler=reader.choice("OTEL_TRACES_SAMPLER", cls.sampler, SAMPLERS),
-            sampler_ratio=reader.number("OTEL_TRACES_SAMPLER_ARG", 1.0, low=0, high=1),
-            sdk_disabled=reader.flag("OTEL_SDK_DISABLED", default=False),
-            traces_export=reader.choice("OTEL_TRACES_EXPORTER", "otlp", EXPORTERS) == "otlp",
-            logs_export=reader.flag("TELEMETRY_LOGS_EXPORT", default=True),
-            resource=_resource(reader),
-            queue_size=reader.integer("OTEL_BSP_MAX_QUEUE_SIZE", 2048, low=16, high=1_000_000),
-            batch_size=reader.integer("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, low=1, high=10_000),
-            delay_seconds=reader.number("OTEL_BSP_SCHEDULE_DELAY", 500, low=10, high=60_000) / 1000,
-            flask=reader.choice("TELEMETRY_FLASK", cls.flask, ("lean", "contrib")),
-            log_level=reader.choice("TELEMETRY_LOG_LEVEL", cls.log_level, LOG_LEVELS),
-            slow_seconds=reader.number("TELEMETRY_SLOW_REQUEST_SECONDS", 1.0, low=0),
-            multiproc_dir=Path(folder) if folder else None,
-            warnings=warnings,
-        )
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd, yet works; it is logged once at start."""
+        if not self.endpoint.endswith((TRACES_PATH, LOGS_PATH)):
+            return ()
+        hint = "ends in a signal's path, which is appended once more: give the base URL only"
+        return (f"OTEL_EXPORTER_OTLP_ENDPOINT={self.endpoint} {hint}",)
 
 
 def prefer_stable_http_names() -> None:
     """Ask contrib instrumentors for the stable HTTP conventions, unless someone chose."""
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
-
-
-def _endpoint(reader: EnvironmentReader) -> tuple[str, tuple[str, ...]]:
-    name = "OTEL_EXPORTER_OTLP_ENDPOINT"
-    endpoint = reader.text(name, TelemetrySettings.endpoint).rstrip("/")
-    parts = urlsplit(endpoint)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not _port_is_valid(endpoint):
-        reader.add_problem(name, "a URL such as http://collector:4318", value=endpoint)
-    if endpoint.endswith((TRACES_PATH, LOGS_PATH)):
-        hint = "ends in a signal's path, which is appended once more: give the base URL only"
-        return endpoint, (f"{name}={endpoint} {hint}",)
-    return endpoint, ()
-
-
-def _port_is_valid(url: str) -> bool:
-    try:
-        return urlsplit(url).port != 0
-    except ValueError:
-        return False
-
-
-def _pairs(reader: EnvironmentReader, name: str, *, secret: bool = False) -> dict[str, str]:
-    """Read `key=value,key=value`, percent-decoded. Source: W3C Baggage, as OTel uses it."""
-    pairs = {}
-    for part in filter(None, (reader.raw(name) or "").split(",")):
-        key, equals, value = part.partition("=")
-        if not equals or not key.strip():
-            reader.add_problem(name, "key=value,key=value", value=None if secret else part)
-            continue
-        pairs[unquote(key.strip())] = unquote(value.strip())
-    return pairs
-
-
-def _resource(reader: EnvironmentReader) -> dict[str, str]:
-    resource = _pairs(reader, "OTEL_RESOURCE_ATTRIBUTES")
-    name = reader.raw("OTEL_SERVICE_NAME")
-    return {**resource, "service.name": name} if name else resource

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from observability.instrumentation.settings import SettingsError
+from observability.instrumentation.environment import SettingsError, exit_for
 from service.faults.switchboard import main
-from service.settings import exit_for, faults_file_from_env
+from service.settings import FaultsCommandSettings
 
 try:
-    sys.exit(main(sys.argv[1:], faults_file_from_env()))
+    sys.exit(main(sys.argv[1:], FaultsCommandSettings.from_env().path()))
 except SettingsError as bad:
     exit_for(bad)
 except ValueError as bad_value:

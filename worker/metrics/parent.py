@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from observability.instrumentation.metrics import Collector
-    from service.settings import Settings
     from worker.clients.circuit_breaker import SharedCircuitBreaker
+    from worker.settings import WorkerSettings
 
 PROBE_SECONDS = 1.5
 
 
 def worker_collectors(
-    settings: Settings, breakers: Mapping[str, SharedCircuitBreaker]
+    settings: WorkerSettings, breakers: Mapping[str, SharedCircuitBreaker]
 ) -> Iterable[Collector]:
     """Return the outbox's backlog, the breakers' states and the dependencies' health."""
     yield OutboxCollector(lambda: connect(settings, ORDERS_WORKER))

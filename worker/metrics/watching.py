@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
 
     from observability.instrumentation.metrics import Collector
-    from service.settings import Settings
+    from worker.settings import WorkerSettings
 
 
-def relay_collectors(settings: Settings) -> Iterable[Collector]:
+def relay_collectors(settings: WorkerSettings) -> Iterable[Collector]:
     """Return what the relay exposes: the queues and the dead letters, which outlive the worker."""
 
     def scheduled() -> dict[str, float]:
@@ -77,24 +77,24 @@ class OutboxCollector:
         yield family(OUTBOX_POISON_ROWS, {(): backlog.poison_rows})
 
 
-def connect(settings: Settings, who: str) -> psycopg.Connection:
+def connect(settings: WorkerSettings, who: str) -> psycopg.Connection:
     """Open a connection for one scrape."""
     return psycopg.connect(**connection_arguments(settings.database, f"{who}-scrape"))
 
 
-def _dead_letters(settings: Settings) -> dict[tuple[str, ...], float]:
+def _dead_letters(settings: WorkerSettings) -> dict[tuple[str, ...], float]:
     with connect(settings, ORDERS_RELAY) as conn:
         counts = dead_letters.count(conn)
     return {(task,): float(counts.get(task, 0)) for task in {*TASK_QUEUES, *counts}}
 
 
-def ask_broker(settings: Settings) -> bool:
+def ask_broker(settings: WorkerSettings) -> bool:
     """Tell whether the broker answers."""
     with connect_broker(settings) as client:
         return bool(client.ping())
 
 
-def ask_database(settings: Settings, who: str) -> bool:
+def ask_database(settings: WorkerSettings, who: str) -> bool:
     """Tell whether the database answers."""
     with connect(settings, who) as conn:
         return conn.execute("SELECT 1").fetchone() is not None

@@ -19,19 +19,19 @@ import redis
 from celery import Celery
 
 from observability.instrumentation.celery import instrument_producer
+from observability.instrumentation.environment import SettingsError, exit_for
 from observability.instrumentation.exposition import claim_directory, start_metrics_server
 from observability.instrumentation.logs import configure_logging
-from observability.instrumentation.settings import SettingsError
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
 from service.faults.switchboard import Switchboard, mark
 from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE, SPAN_RELAY_PAUSE
-from service.settings import Settings, exit_for
 from service.storage import outbox
 from service.storage.database import connection_arguments
 from service.storage.idempotency import purge_expired_keys
 from worker.broker import configure, connect_broker
 from worker.metrics.watching import relay_collectors
 from worker.relay.sending import BrokerAwayError, resend_lost, send_due
+from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,7 +136,7 @@ class Relay:
             return
 
 
-def create_producer(settings: Settings, telemetry: Telemetry) -> Celery:
+def create_producer(settings: WorkerSettings, telemetry: Telemetry) -> Celery:
     """Return an application that sends and gives up at once when the broker is away."""
     app = Celery(ORDERS_RELAY, set_as_current=False)
     configure(app, settings)
@@ -145,7 +145,7 @@ def create_producer(settings: Settings, telemetry: Telemetry) -> Celery:
     return app
 
 
-def create_relay(settings: Settings, switchboard: Switchboard, telemetry: Telemetry) -> Relay:
+def create_relay(settings: WorkerSettings, switchboard: Switchboard, telemetry: Telemetry) -> Relay:
     """Build and wire the relay; nothing is connected yet."""
     arguments = connection_arguments(settings.database, ORDERS_RELAY)
     return Relay(
@@ -159,7 +159,7 @@ def create_relay(settings: Settings, switchboard: Switchboard, telemetry: Teleme
 
 def main() -> int:
     """Run the relay until TERM; return the exit code."""
-    settings = Settings.from_env_or_exit(user="orders_worker")
+    settings = WorkerSettings.from_env_or_exit()
     switchboard = Switchboard(settings.faults_file)
     try:
         claim_directory(settings.telemetry)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local.console.settings import ConsoleSettings, ConsoleSettingsError
+from local.console.settings import ConsoleSettings
+from observability.instrumentation.environment import SettingsError
 from tests.consoles import ask
 
 FREE = dict.fromkeys(("GRAFANA_PORT", "OTLP_PORT", "MAIL_PORT", "ORDERS_SMTP_PORT"), "0")
@@ -31,7 +32,7 @@ def start(tmp_path: Path, **variables: str) -> subprocess.Popen[str]:
 
 def test_every_bad_variable_is_named_at_once() -> None:
     bad = {"GRAFANA_PORT": "many", "OTLP_PORT": "70000", "SLO_PROFILE": "test"}
-    with pytest.raises(ConsoleSettingsError) as caught:
+    with pytest.raises(SettingsError) as caught:
         ConsoleSettings.from_env(bad)
     for name, value in bad.items():
         assert f"{name}={value!r}: expected" in str(caught.value)

@@ -70,7 +70,6 @@ def settings(
     return Settings(
         database=database,
         cache=RedisSettings(port=cache_server.port, password=cache_server.password or ""),
-        broker=RedisSettings(port=1),
         faults_file=faults_file,
         telemetry=TelemetrySettings(sdk_disabled=True),
     )

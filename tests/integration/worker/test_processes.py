@@ -320,10 +320,10 @@ def test_importing_the_worker_leaves_the_metrics_folder_alone(world, tmp_path):
 SCRAPE = """
 import sys
 import worker.main
-from service.settings import Settings
 from worker.metrics.parent import worker_collectors
+from worker.settings import WorkerSettings
 loaded = set(sys.modules)
-for collector in worker_collectors(Settings.from_env(), {}):
+for collector in worker_collectors(WorkerSettings.from_env(), {}):
     list(collector.collect())
 print(sorted(set(sys.modules) - loaded))
 """

@@ -14,7 +14,7 @@ from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.testing import recorded_telemetry
 from service.faults.switchboard import Faults
 from service.semconv import QUEUES, TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
-from service.settings import RedisSettings, Settings
+from service.settings import RedisSettings
 from service.storage import outbox
 from service.storage.database import connection_arguments
 from tests.integration.worker.rows import TRACE_ID, TRACEPARENT, add_row, place_order, rows
@@ -22,6 +22,7 @@ from tools.servers import wait_until
 from worker.broker import connect_broker, priority_lists, queue_lengths
 from worker.relay.__main__ import Relay, create_producer
 from worker.relay.sending import BrokerAwayError, resend_lost, send_due
+from worker.settings import WorkerSettings
 
 PASSWORD = "b:r@o/k?e#r %é"
 
@@ -29,7 +30,7 @@ PASSWORD = "b:r@o/k?e#r %é"
 @pytest.fixture
 def settings(database, start_redis):
     broker = start_redis(durable=True, password=PASSWORD)
-    return Settings(
+    return WorkerSettings(
         database=database,
         cache=RedisSettings(port=1),
         broker=RedisSettings(port=broker.port, password=PASSWORD),

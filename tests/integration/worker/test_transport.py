@@ -10,8 +10,9 @@ from kombu import Connection
 from kombu.transport.redis import Transport as KombuTransport
 
 from observability.instrumentation.settings import TelemetrySettings
-from service.settings import DatabaseSettings, RedisSettings, Settings
+from service.settings import DatabaseSettings, RedisSettings
 from worker.broker import configure
+from worker.settings import WorkerSettings
 from worker.transport import Transport
 
 
@@ -21,7 +22,7 @@ def broker(start_redis):
 
 
 def settings_of(broker):
-    return Settings(
+    return WorkerSettings(
         database=DatabaseSettings(user="x", password="x"),
         cache=RedisSettings(port=1),
         broker=RedisSettings(port=broker.port),

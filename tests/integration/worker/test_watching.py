@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from service.semconv import QUEUES
-from service.settings import Settings
 from tools.servers import free_port
 from worker.metrics.watching import relay_collectors
+from worker.settings import WorkerSettings
 
 
 def test_the_limit_of_each_queue_is_what_the_setting_says_even_while_the_broker_is_away() -> None:
-    settings = Settings.from_env(
+    settings = WorkerSettings.from_env(
         {
             "ORDERS_DATABASE_PASSWORD": "x",
             "ORDERS_BROKER_PORT": str(free_port()),

@@ -1,16 +1,40 @@
-"""All bad settings are told at once, by name, and secrets never."""
+"""Settings report all bad variables at once, by name, and never show a secret."""
 
 from __future__ import annotations
 
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 
 import pytest
 
-from observability.instrumentation.settings import (
+from observability.instrumentation.environment import (
     EnvironmentReader,
+    EnvironmentSettings,
+    Setting,
     SettingsError,
-    TelemetrySettings,
+    nested,
+    port_number,
+    secret,
+    setting,
 )
+from observability.instrumentation.settings import TelemetrySettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LampSettings(EnvironmentSettings):
+    watts: int = setting("WATTS", 60, int, formerly=("POWER",))
+    password: str = secret("PASSWORD", formerly=("PASS",))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopSettings(EnvironmentSettings):
+    host: str = setting("SHOP_HOST")
+    port: int = setting("SHOP_PORT", 8000, port_number, formerly=("SHOP_LISTEN", "PORT"))
+    lamp: LampSettings = nested(LampSettings, "SHOP_LAMP_", watts=40)
+    telemetry: TelemetrySettings = nested(TelemetrySettings)
+
+
+GOOD = {"SHOP_HOST": "shop.example", "SHOP_LAMP_PASSWORD": "bright"}
 
 
 def test_defaults_need_no_variable() -> None:
@@ -42,7 +66,7 @@ def test_every_bad_variable_is_named_with_its_value_and_what_was_expected() -> N
         assert any(name in problem and value in problem for problem in raised.value.problems)
 
 
-def test_a_header_that_cannot_be_read_is_told_without_its_value() -> None:
+def test_a_bad_header_is_reported_without_its_value() -> None:
     with pytest.raises(SettingsError) as raised:
         TelemetrySettings.from_env({"OTEL_EXPORTER_OTLP_HEADERS": "Bearer hunter2"})
     assert "hunter2" not in str(raised.value)
@@ -70,14 +94,55 @@ def test_standard_variables_arrive_where_they_belong() -> None:
     assert settings.multiproc_dir == Path("/tmp/metrics")
 
 
-def test_another_rooms_reader_collects_ours_with_its_own() -> None:
-    reader = EnvironmentReader({"OTEL_TRACES_SAMPLER": "x", "ORDERS_PORT": "0"})
-    TelemetrySettings.read(reader)
-    reader.integer("ORDERS_PORT", 8000, low=1, high=65535)
-    reader.text("ORDERS_DATABASE_HOST")
+def test_bad_variables_of_nested_settings_are_reported_with_the_others() -> None:
     with pytest.raises(SettingsError) as raised:
-        reader.finish()
-    assert len(raised.value.problems) == 3
+        ShopSettings.from_env(
+            {"OTEL_TRACES_SAMPLER": "x", "SHOP_PORT": "0", "SHOP_LAMP_WATTS": "y"}
+        )
+    names = [line.replace(":", "=").split("=")[0] for line in raised.value.problems]
+    assert names == [
+        "SHOP_HOST",
+        "SHOP_PORT",
+        "SHOP_LAMP_WATTS",
+        "SHOP_LAMP_PASSWORD",
+        "OTEL_TRACES_SAMPLER",
+    ]
+
+
+def test_nested_settings_have_a_prefix_and_defaults_of_their_own() -> None:
+    assert ShopSettings.from_env(GOOD).lamp == LampSettings(watts=40, password="bright")
+    assert ShopSettings.from_env({**GOOD, "SHOP_LAMP_WATTS": "25"}).lamp.watts == 25
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("PORT", "SHOP_PORT"), ("SHOP_LAMP_POWER", "SHOP_LAMP_WATTS")],
+)
+def test_a_variable_that_was_renamed_is_refused_with_its_new_name(old: str, new: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        ShopSettings.from_env({**GOOD, old: "9000"})
+    assert raised.value.problems == (f"{old}: renamed to {new}",)
+
+
+def test_a_secret_that_was_renamed_is_refused_without_its_value() -> None:
+    environ = {"SHOP_HOST": "shop.example", "SHOP_LAMP_PASS": "hunter2"}
+    with pytest.raises(SettingsError) as raised:
+        ShopSettings.from_env(environ)
+    assert raised.value.problems == ("SHOP_LAMP_PASS: renamed to SHOP_LAMP_PASSWORD",)
+
+
+def test_a_hidden_value_is_not_shown() -> None:
+    settings = ShopSettings.from_env({**GOOD, "OTEL_EXPORTER_OTLP_HEADERS": "key=hunter2"})
+    assert settings.telemetry.headers == {"key": "hunter2"}
+    assert "bright" not in repr(settings)
+    assert "hunter2" not in repr(settings)
+
+
+def test_bad_settings_end_the_process_with_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        ShopSettings.from_env_or_exit({**GOOD, "SHOP_PORT": "70000"})
+    expected = "bad settings:\n  SHOP_PORT='70000': expected a port number, 1 to 65535\n"
+    assert capsys.readouterr().err == expected
 
 
 @pytest.mark.parametrize("password", ["p@ss:w/rd", "%41$x{y}", " space ", '"quoted"', "a\\b#c"])
@@ -85,14 +150,15 @@ def test_a_secret_comes_from_its_variable_or_its_file_as_it_is(
     tmp_path: Path, password: str
 ) -> None:
     (tmp_path / "secret").write_text(password + "\n")
-    assert EnvironmentReader({"PW": password}).secret("PW") == password
-    assert EnvironmentReader({"PW_FILE": str(tmp_path / "secret")}).secret("PW") == password
+    declared = Setting("PW", MISSING, file=True)
+    assert EnvironmentReader({"PW": password}).read(declared) == password
+    assert EnvironmentReader({"PW_FILE": str(tmp_path / "secret")}).read(declared) == password
 
 
 def test_a_secret_that_is_missing_or_unreadable_is_a_problem() -> None:
     reader = EnvironmentReader({"B_FILE": "/nonexistent"})
-    reader.secret("A")
-    reader.secret("B")
+    reader.read(Setting("A", MISSING, file=True))
+    reader.read(Setting("B", MISSING, file=True))
     with pytest.raises(SettingsError) as raised:
         reader.finish()
     assert "A" in raised.value.problems[0]

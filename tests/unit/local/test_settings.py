@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from local.settings import PORTS, ROOT, LocalSettings, SettingsError
+from local.settings import PORTS, ROOT, LocalSettings
+from observability.instrumentation.environment import SettingsError
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from observability.instrumentation.settings import SettingsError
+from observability.instrumentation.environment import SettingsError
 from service.settings import MigrateSettings, Settings
 from simulators.settings import CustomersSettings, ProviderSettings
 from tools.served_api import AWKWARD
+from worker.settings import WorkerSettings
 
 PASSWORD = {"ORDERS_DATABASE_PASSWORD": "secret"}
 
@@ -30,27 +31,43 @@ BAD = {
     "ORDERS_METRICS_PORT": "65536",
     "ORDERS_DATABASE_PORT": "five",
     "ORDERS_CACHE_PORT": "-1",
-    "ORDERS_PAYMENT_PROVIDER_URL": "127.0.0.1:8081",
     "ORDERS_WORKERS": "0",
     "ORDERS_THREADS": "1.5",
-    "ORDERS_QUEUE_LIMIT": "0",
     "ORDERS_RATE_LIMIT": "nan",
     "ORDERS_TRUSTED_PROXIES": "many",
 }
+BAD_FOR_THE_WORKER = {
+    "ORDERS_WORKER_METRICS_PORT": "65536",
+    "ORDERS_RELAY_METRICS_PORT": "x",
+    "ORDERS_DATABASE_PORT": "five",
+    "ORDERS_CACHE_PORT": "-1",
+    "ORDERS_BROKER_PORT": "0",
+    "ORDERS_PAYMENT_PROVIDER_URL": "127.0.0.1:8081",
+    "ORDERS_SMTP_PORT": "smtp",
+    "ORDERS_WORKER_CONCURRENCY": "65",
+    "ORDERS_QUEUE_LIMIT": "0",
+}
 
 
-def test_all_bad_variables_are_listed_with_value_and_expectation() -> None:
+@pytest.mark.parametrize(
+    ("read", "bad"),
+    [(Settings.from_env, BAD), (WorkerSettings.from_env, BAD_FOR_THE_WORKER)],
+    ids=["service", "worker"],
+)
+def test_all_bad_variables_are_listed_with_value_and_expectation(read, bad) -> None:
     with pytest.raises(SettingsError) as refused:
-        Settings.from_env(PASSWORD | BAD)
+        read(PASSWORD | bad)
 
     problems = refused.value.problems
-    assert [line.split("=")[0] for line in problems] == list(BAD)
-    for name, value in BAD.items():
+    assert [line.split("=")[0] for line in problems] == list(bad)
+    for name, value in bad.items():
         assert any(line.startswith(f"{name}='{value}': expected") for line in problems)
 
 
 @pytest.mark.parametrize(
-    "read", [Settings.from_env, MigrateSettings.from_env], ids=["service", "migrate"]
+    "read",
+    [Settings.from_env, WorkerSettings.from_env, MigrateSettings.from_env],
+    ids=["service", "worker", "migrate"],
 )
 def test_a_password_is_shown_neither_in_settings_nor_in_errors(read) -> None:
     names = ("DATABASE", "SERVICE", "WORKER", "EXPORTER", "CACHE", "BROKER")
@@ -78,5 +95,5 @@ def test_words_are_split_at_commas() -> None:
 
 
 @pytest.mark.parametrize("read", [ProviderSettings.from_env, CustomersSettings.from_env])
-def test_the_world_outside_needs_no_variable_at_all(read) -> None:
+def test_the_simulators_need_no_variable_at_all(read) -> None:
     assert read({})
