@@ -1,4 +1,4 @@
-"""The API as it is served: a real gunicorn with several workers on free ports."""
+"""A real gunicorn that serves the API with several workers on free ports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.migrate import migrate
 from service.settings import DatabaseSettings, MigrateSettings
 from tools.servers import ROOT, Postgres, Redis, free_port, running, wait_until
 
-# What URLs, shells, SQL, compose files and INI files treat specially.
+# Characters that URLs, shells, SQL, Compose and INI files treat specially.
 AWKWARD = "p@ss:w/o?r#d %20%s $$x ${y} \"q\" 'a' \\b `c` ;&|<>{}[]=,é"
 
 
@@ -35,7 +35,7 @@ def migrate_settings(postgres: Postgres, name: str) -> MigrateSettings:
 
 @dataclass
 class Served:
-    """A gunicorn that answers."""
+    """A running gunicorn."""
 
     url: str
     metrics_url: str

@@ -1,4 +1,4 @@
-"""Write docs/telemetry.md from the vocabulary: `python -m tools.telemetry_document`."""
+"""Write docs/telemetry.md from the semconv modules: `python -m tools.telemetry_document`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ HEAD = """<!-- Written by `make generate` from the two semconv modules; edit tho
 # Every metric, its labels and its unit
 
 Metrics are scraped. Names are OpenTelemetry's semantic conventions in their Prometheus spelling
-where a convention is stable; the rest is named after its owner. Every known label set exists at 0
+where a convention is stable; other names begin with their owner. Every known label set exists at 0
 before the first event. A histogram has `_bucket`, `_sum` and `_count`; its `_count` is the rate, so
 there is no second counter. Request and task histograms carry exemplars with a `trace_id`, with any
 number of worker processes.
@@ -20,7 +20,7 @@ number of worker processes.
 
 
 def rows(metrics: tuple[kit.Metric, ...]) -> list[str]:
-    """Return one Markdown table row per metric."""
+    """Render one Markdown table row per metric."""
     out = []
     for metric in metrics:
         labels = " ".join(f"`{label}`" for label in metric.labels) or "none"
@@ -31,9 +31,9 @@ def rows(metrics: tuple[kit.Metric, ...]) -> list[str]:
 
 
 def document() -> str:
-    """Return the whole page."""
+    """Render the page."""
     head = [
-        "| metric | type | unit (UCUM) | labels | what it says |",
+        "| metric | type | unit (UCUM) | labels | description |",
         "| --- | --- | --- | --- | --- |",
     ]
     parts = [HEAD, "## From the kit: any service", "", *head, *rows(kit.METRICS), ""]
