@@ -1,20 +1,21 @@
-"""Write the JSON (`python -m dashboards [--check]`) or look for data (`… dashboards verify`)."""
+"""Run `python -m dashboards [--check]` or `python -m dashboards verify`."""
 
 from __future__ import annotations
 
 import sys
 
 PACKAGES = {
+    "click": "click",
     "grafana_foundation_sdk": "grafana-foundation-sdk",
     "promql_parser": "promql-parser",
     "yaml": "pyyaml",
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command and return its exit code; 2 if a package is missing."""
+def main(arguments: list[str]) -> None:
+    """Run the command and exit; with 2 if a package is missing."""
     try:
-        return _run(arguments)
+        _run(arguments)
     except ImportError as missing:
         package = PACKAGES.get((missing.name or "").partition(".")[0])
         if package is None:
@@ -24,19 +25,19 @@ def main(arguments: list[str]) -> int:
             " (in this repository `make generate` installs the pinned version)",
             file=sys.stderr,
         )
-        return 2
+        sys.exit(2)
 
 
-def _run(arguments: list[str]) -> int:
-    # Apart, because an adopter verifies without the generator's packages.
+def _run(arguments: list[str]) -> None:
+    # Imported here, because `verify` works without the packages of the generator.
     if arguments[:1] == ["verify"]:
-        from dashboards.verify import verifier  # noqa: PLC0415
+        from dashboards.verify.command import command  # noqa: PLC0415
 
-        return verifier.main(arguments[1:])
-    from dashboards import generate  # noqa: PLC0415
+        command.main(arguments[1:], "python -m dashboards verify")
+    from dashboards.generate import command  # noqa: PLC0415
 
-    return generate.main(arguments)
+    command.main(arguments, "python -m dashboards")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])

@@ -1,36 +1,37 @@
-"""Write `json/`, or check that it is fresh: `python -m dashboards [--check]`."""
+"""Write the dashboards' JSON, or check that it is up to date."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
+import click
+
 from dashboards.boards import cache_database, home, order, service, slo, telemetry, worker
-from dashboards.grafana.dashboard import Board
+from dashboards.grafana.dashboard import Dashboard
 
 FOLDER = Path(__file__).parent / "json"
 MODULES = (home, service, worker, cache_database, slo, telemetry, order)
 
 
-def boards() -> list[Board]:
+def all_dashboards() -> list[Dashboard]:
     """Return every dashboard, the home page first."""
-    return [module.board() for module in MODULES]
+    return [module.dashboard() for module in MODULES]
 
 
-def main(arguments: list[str]) -> int:
-    """Run the command and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m dashboards", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
-    check = parser.parse_args(arguments).check
-    fresh = {f"{board.uid}.json": board.as_json() for board in boards()}
+@click.command()
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file is stale.")
+def command(*, check: bool) -> None:
+    """Write dashboards/json. `python -m dashboards verify` checks dashboards for data."""
+    generated = {f"{one.uid}.json": one.as_json() for one in all_dashboards()}
     present = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
-    stale = sorted(name for name in {*fresh, *present} if fresh.get(name) != present.get(name))
+    names = {*generated, *present}
+    stale = sorted(name for name in names if generated.get(name) != present.get(name))
     for name in stale:
         if check:
-            sys.stderr.write(f"{name} is stale: python -m dashboards\n")
-        elif name in fresh:
-            (FOLDER / name).write_text(fresh[name])
+            click.echo(f"{name} is stale: python -m dashboards", err=True)
+        elif name in generated:
+            (FOLDER / name).write_text(generated[name])
         else:
             (FOLDER / name).unlink()
-    return 1 if check and stale else 0
+    sys.exit(1 if check and stale else 0)

@@ -1,4 +1,4 @@
-"""The numbers that are promises, from the SLO file and the alerts; nothing is typed here."""
+"""Objectives, burn rate tiers and alert names, read from `alerts`; no figure is repeated here."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ BOUND = re.compile(r'le="([\d.]+)"')
 
 
 @dataclass(frozen=True)
-class Speed:
-    """One tier of the burn alerts.
+class Tier:
+    """One tier of the burn rate alerts.
 
     Args:
         name: fast, high, slow or creep.
         long_window: As in the names of the recorded series.
         short_window: Likewise.
-        factor: Burn rate from which it speaks.
+        factor: Burn rate above which the alert fires.
         severity: page or ticket.
     """
 
@@ -41,29 +41,33 @@ def objective(slo: str) -> Objective:
 
 
 def good_ratios() -> dict[str, float]:
-    """Return by SLO the share of events that must be good, 0-1."""
+    """Return the share of events that must be good, 0-1, by SLO."""
     return {one.name: one.objective / 100 for one in load_objectives()}
 
 
 def bound_seconds(slo: str) -> float:
-    """Return the seconds within which an SLO's good events end."""
+    """Return the longest duration of a good event of an SLO, seconds.
+
+    Raises:
+        ValueError: The SLO's error query reads no histogram bucket.
+    """
     found = BOUND.search(objective(slo).error_query)
     if found is None:
-        raise ValueError(f"{slo} is no SLO about time: its error query has no bucket")
+        raise ValueError(f"{slo} is not a latency SLO: its error query has no `le` label")
     return float(found[1])
 
 
-def speeds() -> list[Speed]:
-    """Return the tiers of the burn alerts, the fastest first."""
+def tiers() -> list[Tier]:
+    """Return the tiers of the burn rate alerts, the fastest first."""
     return [
-        Speed(t.name, show(t.long_window), show(t.short_window), t.factor, t.severity)
+        Tier(t.name, show(t.long_window), show(t.short_window), t.factor, t.severity)
         for t in load_profile("production").tiers
     ]
 
 
 @cache
 def alerts_by_dashboard() -> dict[str, list[str]]:
-    """Return by dashboard uid the names of the alerts that lead there."""
+    """Return the names of the alerts that link to a dashboard, by its uid."""
     found: dict[str, set[str]] = {}
     for rule in (rule for group in every_group() for rule in group.rules):
         url = rule.annotations.get("dashboard_url", "") if isinstance(rule, Alert) else ""

@@ -1,8 +1,9 @@
-"""Every PromQL, LogQL and TraceQL of the dashboards, each under a name.
+"""All PromQL, LogQL and TraceQL queries of the dashboards, one function each.
 
-A docstring says the labels and the unit of the result. `$service`, `$queue`, `$cache` are the
-dashboards' variables, regexes of which `.+` is All; `$order` and `$trace` are pasted ids, empty for
-any; `$__rate_interval` is Grafana's, at least four scrapes. Names come from the semconv modules.
+A docstring names the labels and the unit of the result. `$service`, `$queue` and `$cache` are
+variables of the dashboards, regular expressions with `.+` for All; `$order` and `$trace` are pasted
+ids, empty for any; `$__rate_interval` is Grafana's, at least four scrape intervals. The names of
+metrics and labels come from the semconv modules.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ REQUESTS = kit.HTTP_SERVER_REQUEST_DURATION.name
 OK = f'{kit.HTTP_RESPONSE_STATUS_CODE}!~"5.."'
 ERROR = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"5.."'
 HANDLED = f'{kit.STATE}=~"succeeded|failed"'
-# Servers and back ends are scraped every 15 s, and what Tempo counts arrives late;
-# `$__rate_interval` supposes 5 s.
-RARELY = "1m"
-# Labels that tell one alert of a name from another.
+# For servers and backends, scraped every 15 s, and for Tempo's metrics, which arrive late;
+# `$__rate_interval` assumes a scrape interval of 5 s.
+SLOW_SCRAPE = "1m"
+# Labels that distinguish alerts of the same name.
 ALERT_OBJECTS = ("slo", "burn", kit.QUEUE, "job", kit.DEPENDENCY, kit.POOL, kit.CACHE, kit.REASON)
 
 
@@ -33,33 +34,33 @@ def request_rate(by: str = kit.HTTP_ROUTE) -> str:
 
 
 def error_ratio() -> str:
-    """Return the share of requests answered 5xx, 0-1; no labels. Nothing where nobody asks."""
+    """Return the share of requests answered with 5xx, 0-1; no labels; empty without requests."""
     bad = f"sum(rate({REQUESTS}_count{{{SERVICE},{ERROR}}}[$__rate_interval]))"
     total = f"sum(rate({REQUESTS}_count{{{SERVICE}}}[$__rate_interval]))"
     return f"({bad} or {total} * 0) / ({total} > 0)"
 
 
 def errors_by_code() -> str:
-    """Return requests per second that were answered 4xx or 5xx; labels: status code."""
+    """Return requests per second answered with 4xx or 5xx; labels: status code."""
     bad = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"[45].."'
     code = kit.HTTP_RESPONSE_STATUS_CODE
     return f"sum by ({code}) (rate({REQUESTS}_count{{{SERVICE},{bad}}}[$__rate_interval]))"
 
 
 def latency_quantile(quantile: float, by: str = "") -> str:
-    """Return a quantile of the duration of requests that succeeded, seconds; labels: `by`."""
+    """Return a latency quantile of successful requests, seconds; labels: `by`."""
     labels = f"le, {by}" if by else "le"
     rate = f"rate({REQUESTS}_bucket{{{SERVICE},{OK}}}[$__rate_interval])"
     return f"histogram_quantile({quantile}, sum by ({labels}) ({rate}))"
 
 
-def latency_heat() -> str:
-    """Return requests per second that succeeded, by duration; labels: le."""
+def latency_buckets() -> str:
+    """Return successful requests per second by histogram bucket; labels: le."""
     return f"sum by (le) (rate({REQUESTS}_bucket{{{SERVICE},{OK}}}[$__rate_interval]))"
 
 
-def requests_in_flight() -> str:
-    """Return requests that are being answered; labels: job."""
+def active_requests() -> str:
+    """Return requests in progress; labels: job."""
     return f"sum by (job) ({kit.HTTP_SERVER_ACTIVE_REQUESTS.name}{{{SERVICE}}})"
 
 
@@ -69,12 +70,12 @@ def queue_depth() -> str:
 
 
 def queue_unacked() -> str:
-    """Return messages delivered and not acknowledged; labels: queue."""
+    """Return messages delivered but not acknowledged; labels: queue."""
     return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_UNACKED_MESSAGES.name}{{{QUEUE}}})"
 
 
 def queue_scheduled() -> str:
-    """Return messages that are due later, retries among them; labels: queue."""
+    """Return messages scheduled for later, retries included; labels: queue."""
     return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_SCHEDULED_MESSAGES.name}{{{QUEUE}}})"
 
 
@@ -84,9 +85,9 @@ def queue_oldest_age(selector: str = QUEUE) -> str:
 
 
 def queue_drain_time() -> str:
-    """Return how long the backlog takes at the present pace, seconds; labels: queue.
+    """Return the time to drain the backlog at the current rate, seconds; labels: queue.
 
-    0 where nothing waits; the most that is shown, an hour, where messages wait and none is handled.
+    0 if no message waits; an hour, the maximum, if messages wait and none is handled.
     """
     depth = queue_depth()
     rate = f"rate({kit.CELERY_TASKS.name}{{{QUEUE},{HANDLED}}}[$__rate_interval])"
@@ -95,21 +96,21 @@ def queue_drain_time() -> str:
 
 
 def queue_wait_quantile(quantile: float) -> str:
-    """Return a quantile of the wait from publishing to start, seconds; labels: queue."""
+    """Return a quantile of the wait from publishing to the task's start, seconds; labels: queue."""
     name = kit.CELERY_TASK_QUEUE_WAIT.name
     rate = f"rate({name}_bucket{{{QUEUE}}}[$__rate_interval])"
     return f"histogram_quantile({quantile}, sum by (le, {kit.QUEUE}) ({rate}))"
 
 
 def task_duration_quantile(quantile: float) -> str:
-    """Return a quantile of the run time of attempts, seconds; labels: task."""
+    """Return a quantile of the duration of task attempts, seconds; labels: task."""
     name = kit.CELERY_TASK_DURATION.name
     rate = f"rate({name}_bucket{{{QUEUE}}}[$__rate_interval])"
     return f"histogram_quantile({quantile}, sum by (le, {kit.TASK}) ({rate}))"
 
 
 def task_rate(by: str = kit.STATE) -> str:
-    """Return attempts of tasks per second; labels: `by`."""
+    """Return task attempts per second; labels: `by`."""
     return f"sum by ({by}) (rate({kit.CELERY_TASKS.name}{{{QUEUE}}}[$__rate_interval]))"
 
 
@@ -120,25 +121,25 @@ def task_errors() -> str:
 
 
 def worker_children() -> str:
-    """Return the worker's children; labels: state."""
+    """Return the worker's child processes; labels: state."""
     return f"sum by ({kit.STATE}) ({kit.CELERY_WORKER_CHILDREN.name})"
 
 
 def dead_letters() -> str:
-    """Return tasks that failed for good and wait for a person; labels: task."""
+    """Return tasks that failed for good and wait for a decision; labels: task."""
     return f"max by ({kit.TASK}) ({orders.ORDERS_DEAD_LETTER_TASKS.name})"
 
 
 def cache_hit_ratio() -> str:
-    """Return the share of look-ups that hit, bypasses left out, 0-1; labels: cache."""
+    """Return the share of cache lookups that hit, without bypasses, 0-1; labels: cache."""
     name = kit.CACHE_REQUESTS.name
     hit = f'sum by ({kit.CACHE}) (rate({name}{{{CACHE},{kit.RESULT}="hit"}}[$__rate_interval]))'
-    asked = f'rate({name}{{{CACHE},{kit.RESULT}!="bypass"}}[$__rate_interval])'
-    return f"{hit} / (sum by ({kit.CACHE}) ({asked}) > 0)"
+    lookups = f'rate({name}{{{CACHE},{kit.RESULT}!="bypass"}}[$__rate_interval])'
+    return f"{hit} / (sum by ({kit.CACHE}) ({lookups}) > 0)"
 
 
 def cache_rate() -> str:
-    """Return look-ups per second; labels: result."""
+    """Return cache lookups per second; labels: result."""
     return f"sum by ({kit.RESULT}) (rate({kit.CACHE_REQUESTS.name}{{{CACHE}}}[$__rate_interval]))"
 
 
@@ -150,13 +151,13 @@ def cache_duration_quantile(quantile: float) -> str:
 
 
 def pool_use_ratio() -> str:
-    """Return the share of each pool's connections in use, 0-1; labels: pool."""
+    """Return the share of a pool's connections in use, 0-1; labels: pool."""
     in_use = f"sum by ({kit.POOL}) ({kit.DB_POOL_IN_USE.name})"
     return f"{in_use} / sum by ({kit.POOL}) ({kit.DB_POOL_MAX.name})"
 
 
 def pool_waiting() -> str:
-    """Return requests that wait for a connection; labels: pool."""
+    """Return requests waiting for a connection; labels: pool."""
     return f"sum by ({kit.POOL}) ({kit.DB_POOL_WAITING.name})"
 
 
@@ -172,7 +173,7 @@ def pool_timeouts() -> str:
 
 
 def dependency_up() -> str:
-    """Return 1 where every process reaches the dependency, else 0; labels: dependency."""
+    """Return 1 if every process reaches the dependency, else 0; labels: dependency."""
     return f"min by ({kit.DEPENDENCY}) ({kit.DEPENDENCY_UP.name})"
 
 
@@ -193,12 +194,12 @@ def orders_finished() -> str:
 
 
 def outbox_backlog() -> str:
-    """Return outbox rows that are due and unsent; no labels."""
+    """Return outbox rows that are due and unpublished; no labels."""
     return f"max({orders.OUTBOX_UNPUBLISHED_ROWS.name})"
 
 
 def outbox_age() -> str:
-    """Return the age of the oldest unsent outbox row, seconds; no labels."""
+    """Return the age of the oldest unpublished outbox row, seconds; no labels."""
     return f"max({orders.OUTBOX_OLDEST_UNPUBLISHED_AGE.name})"
 
 
@@ -208,23 +209,23 @@ def outbox_poison() -> str:
 
 
 def spans_ended() -> str:
-    """Return spans that the applications ended, per second; labels: job."""
+    """Return spans ended by the applications, per second; labels: job."""
     return f"sum by (job) (rate({kit.TELEMETRY_SPANS_ENDED.name}[$__rate_interval]))"
 
 
 def spans_dropped() -> str:
-    """Return spans that were never delivered, per second; labels: reason."""
+    """Return spans lost before delivery, per second; labels: reason."""
     rate = f"rate({kit.TELEMETRY_SPANS_DROPPED.name}[$__rate_interval])"
     return f"sum by ({kit.REASON}) ({rate})"
 
 
 def log_lines() -> str:
-    """Return log lines written per second; labels: job."""
+    """Return log lines written by the applications, per second; labels: job."""
     return f"sum by (job) (rate({kit.TELEMETRY_LOG_LINES.name}[$__rate_interval]))"
 
 
 def spans_accepted() -> str:
-    """Return spans that the trace store took, per second over 5 m; no labels."""
+    """Return spans accepted by the trace store, per second over 5 m; no labels."""
     return f"sum({SPANS_ACCEPTED})"
 
 
@@ -234,12 +235,12 @@ def spans_sent() -> str:
 
 
 def lines_accepted() -> str:
-    """Return log lines that the log store took, per second over 5 m; no labels."""
+    """Return log lines accepted by the log store, per second over 5 m; no labels."""
     return f"sum({LINES_ACCEPTED})"
 
 
 def lines_sent() -> str:
-    """Return log lines that the applications wrote, per second over 5 m; no labels."""
+    """Return log lines written by the applications, per second over 5 m; no labels."""
     return f"sum(rate({kit.TELEMETRY_LOG_LINES.name}[5m]))"
 
 
@@ -254,7 +255,7 @@ def log_delivery_ratio() -> str:
 
 
 def signal_cost() -> str:
-    """Return samples, spans and log lines that are stored per second; labels: signal."""
+    """Return samples, spans and log lines stored per second; labels: signal."""
     samples = "sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))"
     spans, lines = spans_accepted(), lines_accepted()
     named = [("metrics", samples), ("traces", spans), ("logs", lines)]
@@ -267,44 +268,44 @@ def targets_up() -> str:
 
 
 def scrape_seconds() -> str:
-    """Return how long a scrape took, seconds; labels: job."""
+    """Return the duration of the slowest last scrape, seconds; labels: job."""
     return "max by (job) (scrape_duration_seconds)"
 
 
 def series_by_job() -> str:
-    """Return how many series the last scrape brought; labels: job."""
+    """Return the number of series of the last scrape; labels: job."""
     return "sum by (job) (scrape_samples_post_metric_relabeling)"
 
 
 def series_by_metric() -> str:
-    """Return the fifteen families with most series; labels: __name__ as metric."""
+    """Return the fifteen metrics with the most series; labels: metric."""
     counted = 'count by (__name__) ({job=~".+"})'
     named = f'label_replace({counted}, "metric", "$1", "__name__", "(.+)")'
     return f"topk(15, max by (metric) ({named}))"
 
 
 def head_series() -> str:
-    """Return the series that Prometheus holds in memory; no labels."""
+    """Return the active series in Prometheus' memory; no labels."""
     return "max(prometheus_tsdb_head_series)"
 
 
 def slo_objective() -> str:
-    """Return what is promised, 0-1; labels: slo, service."""
+    """Return the objective of each SLO, 0-1; labels: slo."""
     return "max by (slo) (slo:objective:ratio)"
 
 
 def slo_budget_remaining() -> str:
-    """Return the part of the error budget that is left, up to 1; labels: slo."""
+    """Return the share of the error budget that remains, at most 1; labels: slo."""
     return "max by (slo) (slo:error_budget_remaining:ratio)"
 
 
 def slo_coverage() -> str:
-    """Return the part of the SLO's period that Prometheus has seen, 0-1; labels: slo."""
+    """Return the share of the SLO's period for which there is data, 0-1; labels: slo."""
     return "max by (slo) (slo:window_coverage:ratio30d)"
 
 
 def slo_burn(window: str) -> str:
-    """Return how fast the budget burns, 1 is just sustainable; labels: slo."""
+    """Return the burn rate over a window; 1 is just sustainable; labels: slo."""
     return f"max by (slo) (slo:burn_rate:ratio{window})"
 
 
@@ -314,9 +315,9 @@ def slo_good_ratio() -> str:
 
 
 def alerts_firing() -> str:
-    """Return since when each alert fires, Unix milliseconds; Watchdog always among them.
+    """Return the time since which each alert fires, Unix milliseconds; Watchdog is included.
 
-    Labels: severity, alertname, service, about (what the alert is about), dashboard (uid).
+    Labels: severity, alertname, service, about (the object of the alert), dashboard (uid).
     """
     firing = 'ALERTS_FOR_STATE and ignoring (alertstate) ALERTS{alertstate="firing"}'
     about = ", ".join(f'"{label}"' for label in ALERT_OBJECTS)
@@ -329,54 +330,54 @@ def alerts_firing() -> str:
 
 
 def alerts_marked() -> str:
-    """Return 1 while an alert that somebody must act on fires; labels: alertname and who."""
+    """Return 1 while a page or a ticket fires; labels: alertname, severity, service."""
     firing = 'ALERTS{alertstate="firing",severity=~"page|ticket"}'
     return f"max by (alertname, severity, service) ({firing})"
 
 
 def alerts_count(severity: str) -> str:
-    """Return how many alerts of a severity fire; no labels."""
+    """Return the number of firing alerts of a severity; no labels."""
     return f'count(ALERTS{{alertstate="firing",severity="{severity}"}}) or vector(0)'
 
 
 def service_graph() -> str:
     """Return requests per second between services, from spans.
 
-    Labels: client, server, connection_type (`call` where the spans name no other kind).
+    Labels: client, server, connection_type (`call` if the spans name no other type).
     """
-    rate = f"rate(traces_service_graph_request_total[{RARELY}])"
+    rate = f"rate(traces_service_graph_request_total[{SLOW_SCRAPE}])"
     summed = f"sum by (client, server, connection_type) ({rate})"
     return f'label_replace({summed}, "connection_type", "call", "connection_type", "")'
 
 
 def span_seconds() -> str:
-    """Return in which spans most time passes, seconds per second.
+    """Return the fifteen kinds of spans with the most time, seconds per second.
 
     Labels: service, span_name, span_kind.
     """
-    rate = f'rate(traces_spanmetrics_latency_sum{{service=~"$service"}}[{RARELY}])'
+    rate = f'rate(traces_spanmetrics_latency_sum{{service=~"$service"}}[{SLOW_SCRAPE}])'
     return f"topk(15, sum by (service, span_name, span_kind) ({rate}))"
 
 
 def queue_wait_from_spans() -> str:
-    """Return the p95 between sending and processing, measured from spans, seconds."""
+    """Return the p95 of the time from sending to processing, from spans, seconds; no labels."""
     name = "traces_service_graph_request_messaging_system_seconds_bucket"
-    return f"histogram_quantile(0.95, sum by (le) (rate({name}[{RARELY}])))"
+    return f"histogram_quantile(0.95, sum by (le) (rate({name}[{SLOW_SCRAPE}])))"
 
 
-# Inside the servers: only where their exporters run, that is in Docker.
+# Metrics of the servers' exporters, which only the Docker mode runs.
 
 
 def postgres_transactions() -> str:
-    """Return transactions per second; labels: datname."""
-    committed = f'rate(pg_stat_database_xact_commit{{datname="orders"}}[{RARELY}])'
+    """Return committed transactions per second; labels: datname."""
+    committed = f'rate(pg_stat_database_xact_commit{{datname="orders"}}[{SLOW_SCRAPE}])'
     return f"sum by (datname) ({committed})"
 
 
 def postgres_cache_ratio() -> str:
-    """Return the share of block reads that PostgreSQL's own cache answered, 0-1."""
-    hit = f'sum(rate(pg_stat_database_blks_hit{{datname="orders"}}[{RARELY}]))'
-    read = f'sum(rate(pg_stat_database_blks_read{{datname="orders"}}[{RARELY}]))'
+    """Return the share of block reads answered from PostgreSQL's cache, 0-1; no labels."""
+    hit = f'sum(rate(pg_stat_database_blks_hit{{datname="orders"}}[{SLOW_SCRAPE}]))'
+    read = f'sum(rate(pg_stat_database_blks_read{{datname="orders"}}[{SLOW_SCRAPE}]))'
     return f"{hit} / ({hit} + {read} > 0)"
 
 
@@ -386,39 +387,39 @@ def postgres_connection_ratio() -> str:
 
 
 def redis_memory() -> str:
-    """Return the memory that each Redis uses, bytes; labels: job."""
+    """Return the memory used by each Redis, bytes; labels: job."""
     return "max by (job) (redis_memory_used_bytes)"
 
 
 def redis_evictions() -> str:
-    """Return keys per second that a Redis gave up for room; labels: job."""
-    return f"sum by (job) (rate(redis_evicted_keys_total[{RARELY}]))"
+    """Return keys evicted per second; labels: job."""
+    return f"sum by (job) (rate(redis_evicted_keys_total[{SLOW_SCRAPE}]))"
 
 
 def redis_commands() -> str:
     """Return commands per second; labels: job."""
-    return f"sum by (job) (rate(redis_commands_processed_total[{RARELY}]))"
+    return f"sum by (job) (rate(redis_commands_processed_total[{SLOW_SCRAPE}]))"
 
 
 def collector_queue_ratio() -> str:
-    """Return how full the Collector's queues are, 0-1; labels: exporter."""
+    """Return the used share of the Collector's sending queues, 0-1; labels: exporter."""
     return "max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)"
 
 
 def loki_lines() -> str:
-    """Return log lines that Loki took, per second; no labels."""
-    return f"sum(rate(loki_distributor_lines_received_total[{RARELY}]))"
+    """Return log lines received by Loki, per second; no labels."""
+    return f"sum(rate(loki_distributor_lines_received_total[{SLOW_SCRAPE}]))"
 
 
 def tempo_spans() -> str:
-    """Return spans that Tempo took, per second; no labels."""
-    return f"sum(rate(tempo_distributor_spans_received_total[{RARELY}]))"
+    """Return spans received by Tempo, per second; no labels."""
+    return f"sum(rate(tempo_distributor_spans_received_total[{SLOW_SCRAPE}]))"
 
 
 def bytes_received() -> str:
-    """Return bytes per second that Loki and Tempo took; labels: job."""
-    loki = f"rate(loki_distributor_bytes_received_total[{RARELY}])"
-    tempo = f"rate(tempo_distributor_bytes_received_total[{RARELY}])"
+    """Return bytes received by Loki and Tempo, per second; labels: job."""
+    loki = f"rate(loki_distributor_bytes_received_total[{SLOW_SCRAPE}])"
+    tempo = f"rate(tempo_distributor_bytes_received_total[{SLOW_SCRAPE}])"
     return f"sum by (job) ({loki} or {tempo})"
 
 
@@ -431,13 +432,13 @@ def service_logs() -> str:
 
 
 def worker_logs() -> str:
-    """Return the log lines of whatever handles tasks."""
+    """Return the log lines of the worker and the relay."""
     return f'{{service_name=~"{orders.ORDERS_WORKER}|{orders.ORDERS_RELAY}"}}'
 
 
 def order_logs() -> str:
-    """Return the log lines that name the order, and of these those that belong to the trace."""
-    # Tempo's search leaves out an id's leading zeros.
+    """Return the log lines with the order's id and the trace id."""
+    # Tempo's search omits the leading zeros of an id.
     return '{service_name=~".+"} | order_id=~"$order.*" | trace_id=~"0*$trace.*"'
 
 
@@ -447,7 +448,7 @@ def process_starts() -> str:
 
 
 def order_traces() -> str:
-    """Return the traces in which a span names the order."""
+    """Return the traces with a span that has the order's id."""
     return f'{{ span.{orders.ATTR_ORDER_ID} =~ "$order.*" }}'
 
 
@@ -458,22 +459,22 @@ def order_attempts() -> str:
 
 
 def slow_traces() -> str:
-    """Return the requests to the chosen services that took longer than `$slower`."""
+    """Return the traces of requests to the chosen services that took longer than `$slower`."""
     return '{ resource.service.name =~ "$service" && kind = server && duration > $slower }'
 
 
 def slow_bounds() -> list[str]:
-    """Return the values of `$slower`; the objective of latency is among them."""
+    """Return the values of `$slower`, the latency objective included."""
     objective = round(bound_seconds("orders-latency") * 1000)
     return [f"{ms}ms" for ms in sorted({10, 50, 100, 250, objective, 2 * objective})]
 
 
 def failed_traces() -> str:
-    """Return the traces of the chosen services in which something failed or was refused."""
+    """Return the traces of the chosen services with a failed or rejected span."""
     code = f"span.{kit.ATTR_HTTP_RESPONSE_STATUS_CODE}"
     return f'{{ resource.service.name =~ "$service" && (status = error || {code} >= 400) }}'
 
 
 def task_traces() -> str:
-    """Return the attempts of tasks of the chosen queues."""
+    """Return the traces of task attempts of the chosen queues."""
     return f'{{ kind = consumer && span.{kit.ATTR_MESSAGING_DESTINATION} =~ "$queue" }}'

@@ -1,16 +1,17 @@
-"""The table of what fires, which two dashboards show."""
+"""The table of firing alerts, which two dashboards show."""
 
 from __future__ import annotations
 
 from dashboards import queries as q
+from dashboards.grafana.colours import BAD, GREY, WARN
 from dashboards.grafana.panels import Panel
-from dashboards.grafana.style import BAD, GREY, WARN, Column, Look, Query
-from dashboards.grafana.tables import rows
+from dashboards.grafana.style import Column, Query, Style
+from dashboards.grafana.tables import table
 
 SEVERITIES = {"page": ("page", BAD), "ticket": ("ticket", WARN), "none": ("none", GREY)}
-TO_DASHBOARD = ("Look at it", "/d/${__value.raw}?${__url_time_range}")
+TO_DASHBOARD = ("Open the dashboard", "/d/${__value.raw}?${__url_time_range}")
 COLUMNS = (
-    Column("severity", "Severity", 80, words=SEVERITIES),
+    Column("severity", "Severity", 80, texts=SEVERITIES),
     Column("alertname", "Alert", 230),
     Column("about", "About"),
     Column("service", "Service", 120),
@@ -20,14 +21,14 @@ COLUMNS = (
 
 
 def alerts_table(size: tuple[int, int]) -> Panel:
-    """Return the alerts that fire, the newest first."""
-    return rows(
-        "Alerts",
-        "Watchdog always fires: it proves that alerting works. What to do about another stands "
-        "in `alerts/runbooks/`, under its name.",
+    """Return the table of firing alerts, the newest first."""
+    return table(
+        "Firing alerts",
+        "Good: only Watchdog, which always fires to prove that alerting works. The runbook of "
+        "every other alert is `alerts/runbooks/<alert>.md`.",
         Query(q.alerts_firing()),
         COLUMNS,
-        Look("none"),
+        Style("none"),
         size=size,
         sort="Since",
     )

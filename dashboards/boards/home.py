@@ -1,75 +1,74 @@
-"""Home: is it well, what fires, and where to go."""
+"""Home: firing alerts, error budgets, dependencies and orders, with links to the details."""
 
 from __future__ import annotations
 
 from alerts.symptoms.queues import AGE_SECONDS
 from dashboards import queries as q
 from dashboards.boards.alerts_table import alerts_table
-from dashboards.boards.slo import LEFT, SLO_COLOURS
-from dashboards.grafana.dashboard import Board, Row
-from dashboards.grafana.panels import bars, note, number, series
-from dashboards.grafana.style import BAD, GOOD, PURPLE, SKY, UP, WARN, Link, Look, Query, half_way
+from dashboards.boards.links import TO_BUDGET, TO_CACHE, TO_WORKER
+from dashboards.boards.slo import BUDGET, SLO_COLOURS
+from dashboards.grafana.colours import BAD, GOOD, PURPLE, SKY, WARN
+from dashboards.grafana.dashboard import Dashboard, Row
+from dashboards.grafana.panels import bar_gauge, stat, text, timeseries
+from dashboards.grafana.style import UP, Query, Style, warn_before
 
-PLACED = {"placed": SKY, "confirmed": GOOD, "cancelled": WARN, "payment_failed": BAD}
+OUTCOMES = {"placed": SKY, "confirmed": GOOD, "cancelled": WARN, "payment_failed": BAD}
 QUEUES = {"orders": SKY, "emails": PURPLE}
-WORDS = (
+PAGES, TICKETS = Style("none", (1, 1)), Style("none", (1, 5))
+LINKS = (
     "**[Service](/d/service)** rate, errors, duration · **[Worker and queues](/d/worker)** · "
     "**[Cache and database](/d/cache-database)** · **[SLO and error budget](/d/slo)** · "
-    "**[Telemetry health](/d/telemetry)** · **[One order](/d/order)** follow one from the request "
-    "to the e-mail"
+    "**[Telemetry health](/d/telemetry)** · **[Order details](/d/order)** one order from the "
+    "request to the email"
 )
 
 
-def board() -> Board:
+def dashboard() -> Dashboard:
     """Return the dashboard."""
-    return Board(
+    return Dashboard(
         uid="home",
         title="Home",
-        about="Is it well? What fires? Where to go?",
-        rows=(_well(), _speaks(), _orders()),
+        description="State of the whole system: firing alerts, error budgets, dependencies and "
+        "orders. Good: no pages, no tickets, budget left, everything up.",
+        rows=(_overview(), Row("Alerts", (alerts_table((24, 6)),)), _orders()),
     )
 
 
-def _well() -> Row:
+def _overview() -> Row:
     return Row(
-        "Is it well?",
+        "Overview",
         (
-            note(WORDS, size=(24, 2)),
-            number("Pages", "Alerts for which somebody is woken. Good is none.",
-                   Query(q.alerts_count("page")), Look("none", (1, 1)), size=(3, 7),
-                   links=(Link("Error budget", "slo"),)),
-            number("Tickets", "Alerts that can wait for the morning. Good is none.",
-                   Query(q.alerts_count("ticket")), Look("none", (1, 5)), size=(3, 7),
-                   links=(Link("Error budget", "slo"),)),
-            bars("Error budget left", "A bar for each promise. At zero it is broken.",
-                 Query(q.slo_budget_remaining(), "{{slo}}"), LEFT, size=(9, 7),
-                 links=(Link("Error budget", "slo"),)),
-            number("Dependencies", "As the processes themselves reach them.",
-                   Query(q.dependency_up(), "{{dependency}}"), UP, size=(9, 7), spark=False,
-                   links=(Link("Cache and database", "cache-database"),)),
+            text(LINKS, size=(24, 2)),
+            stat("Pages", "Firing alerts that page the person on call. Good: 0.",
+                 Query(q.alerts_count("page")), PAGES, size=(3, 7), links=TO_BUDGET),
+            stat("Tickets", "Firing alerts that can wait until the morning. Good: 0.",
+                 Query(q.alerts_count("ticket")), TICKETS, size=(3, 7), links=TO_BUDGET),
+            bar_gauge("Error budget remaining", "One bar per SLO. At 0 % the objective is missed.",
+                      Query(q.slo_budget_remaining(), "{{slo}}"), BUDGET, size=(9, 7),
+                      links=TO_BUDGET),
+            stat("Dependency status", "As seen by the service and worker processes. Good: all up.",
+                 Query(q.dependency_up(), "{{dependency}}"), UP, size=(9, 7), sparkline=False,
+                 links=TO_CACHE),
         ),
     )  # fmt: skip
-
-
-def _speaks() -> Row:
-    return Row("What fires?", (alerts_table((24, 6)),))
 
 
 def _orders() -> Row:
     oldest = Query(q.queue_oldest_age('queue=~".+"'), "{{queue}}")
     return Row(
-        "What happens to orders?",
+        "Orders",
         (
-            series("Orders placed and finished", "What is placed is finished within seconds.",
-                   (Query(q.orders_placed(), "placed"), Query(q.orders_finished(), "{{outcome}}")),
-                   Look("ops", colours=PLACED), links=(Link("Worker and queues", "worker"),)),
-            series("Burn rate, last hour", "1 spends the budget exactly by the end of the period. "
-                   "In the demo profile an hour lasts 5 minutes.",
-                   (Query(q.slo_burn("1h"), "{{slo}}"),),
-                   Look("none", (1, 6), roof=1.1, colours=SLO_COLOURS, decimals=2),
-                   links=(Link("Error budget", "slo"),)),
-            series("Oldest message", "How late work is; it pages at the upper line.",
-                   (oldest,), Look("s", half_way(AGE_SECONDS), colours=QUEUES),
-                   links=(Link("Worker and queues", "worker"),)),
+            timeseries("Orders placed and finished", "Per second. Good: orders finish in seconds.",
+                       (Query(q.orders_placed(), "placed"),
+                        Query(q.orders_finished(), "{{outcome}}")),
+                       Style("ops", colours=OUTCOMES), links=TO_WORKER),
+            timeseries("Burn rate (1h)", "At 1 the budget lasts exactly until the end of the "
+                       "period. Good: below 1. In the demo profile an hour lasts 5 minutes.",
+                       (Query(q.slo_burn("1h"), "{{slo}}"),),
+                       Style("none", (1, 6), soft_maximum=1.1, colours=SLO_COLOURS, decimals=2),
+                       links=TO_BUDGET),
+            timeseries("Oldest message age", "How far the worker is behind. It pages at the upper "
+                       "line.", (oldest,), Style("s", warn_before(AGE_SECONDS), colours=QUEUES),
+                       links=TO_WORKER),
         ),
     )  # fmt: skip

@@ -1,58 +1,59 @@
-"""One order: paste its id or its trace id, and see everything that happened to it."""
+"""Order details: the traces and log lines of one order, found by its id or its trace id."""
 
 from __future__ import annotations
 
 from dashboards import queries as q
-from dashboards.grafana.dashboard import Board, Row, free_text
-from dashboards.grafana.panels import note
-from dashboards.grafana.tables import log_lines, trace, trace_list
+from dashboards.grafana.dashboard import Dashboard, Row, free_text
+from dashboards.grafana.panels import text
+from dashboards.grafana.tables import logs, trace, trace_list
 
-WORDS = (
-    "Paste an **order id** above: its requests, its attempts and its log lines are left; empty "
-    "stands for any order, the newest.\n\n"
-    "Click the **name** of a trace, or paste a **trace id** above: its spans are drawn below."
+HOW_TO = (
+    "Paste an **order id** above to see only its requests, task attempts and log lines. If it is "
+    "empty, the newest of all orders are listed.\n\n"
+    "Click the **name** of a trace, or paste a **trace id** above, to draw its spans below."
 )
 
 
-def board() -> Board:
+def dashboard() -> Dashboard:
     """Return the dashboard."""
-    return Board(
+    return Dashboard(
         uid="order",
-        title="One order",
-        about="What happened to this order, from the request to the e-mail?",
-        rows=(_find(), _spans(), _lines()),
+        title="Order details",
+        description="Everything that happened to one order, from the request to the email. Good: "
+        "one attempt per task and no span with an error.",
+        rows=(_search(), _trace(), _logs()),
         variables=(free_text("order", "Order id"), free_text("trace", "Trace id")),
         signals=("prometheus", "loki", "tempo"),
     )
 
 
-def _find() -> Row:
+def _search() -> Row:
     return Row(
-        "Which order?",
+        "Search",
         (
-            note(WORDS, size=(24, 3)),
-            trace_list("Requests that name the order", "Each with everything that followed from "
-                       "it. A name draws its spans below.", q.order_traces(), size=(12, 8)),
-            trace_list("Attempts of its tasks", "More than one of a kind: it was tried again. "
-                       "Good: every order has one that charges and one that mails.",
+            text(HOW_TO, size=(24, 3)),
+            trace_list("Traces of the order", "One row per trace in which a span has the order's "
+                       "id. Click a name to draw its spans below.", q.order_traces(),
+                       size=(12, 8)),
+            trace_list("Task attempts", "Good: one attempt that charges and one that sends the "
+                       "email; more of one kind are retries.",
                        q.order_attempts(), size=(12, 8)),
         ),
     )  # fmt: skip
 
 
-def _spans() -> Row:
+def _trace() -> Row:
     return Row(
-        "What happened?",
+        "Trace",
         (
-            trace("Spans of the trace", "Request, outbox, queue, task, payment, e-mail: one trace. "
-                  "An attempt of a task is a span of its own. Nothing is drawn before a trace is "
-                  "chosen.", "$trace"),
+            trace("Trace spans", "Request, outbox, queue, task, payment, email: one trace. "
+                  "Each attempt of a task is a span. Empty until a trace is selected.", "$trace"),
         ),
     )  # fmt: skip
 
 
-def _lines() -> Row:
+def _logs() -> Row:
     return Row(
-        "What was said?",
-        (log_lines("Log lines", "Every process that touched the order.", q.order_logs()),),
+        "Logs",
+        (logs("Logs", "Log lines with the order's id, from every process.", q.order_logs()),),
     )

@@ -1,25 +1,16 @@
-"""Service: rate, errors and duration per route, and what stands behind a bad figure."""
+"""Service: rate, errors and duration per route, saturation, and the evidence behind them."""
 
 from __future__ import annotations
 
 from alerts.symptoms.dependencies import POOL_RATIO
 from alerts.symptoms.orders import P99_SECONDS
 from dashboards import queries as q
-from dashboards.grafana.dashboard import Board, Row, choice, choice_of_logs, one_of
-from dashboards.grafana.panels import heat, number, series
-from dashboards.grafana.style import (
-    BAD,
-    COUNT,
-    PURPLE,
-    SKY,
-    WARN,
-    Column,
-    Link,
-    Look,
-    Query,
-    half_way,
-)
-from dashboards.grafana.tables import log_lines, rows, trace_list
+from dashboards.boards.links import TO_BUDGET, TO_CACHE
+from dashboards.grafana.colours import BAD, PURPLE, SKY, WARN
+from dashboards.grafana.dashboard import Dashboard, Row, choice, choice_of_logs, one_of
+from dashboards.grafana.panels import heatmap, stat, timeseries
+from dashboards.grafana.style import COUNT, Column, Query, Style, warn_before
+from dashboards.grafana.tables import logs, table, trace_list
 from dashboards.objectives import objective
 from observability.instrumentation import semconv as kit
 
@@ -32,98 +23,107 @@ KINDS = {
 CALLS = (
     Column("client", "From"),
     Column("server", "To"),
-    Column("connection_type", "Over", 160),
+    Column("connection_type", "Type", 160),
     Column("Value", "Per second", 110, unit="reqps"),
 )
 SPANS = (
     Column("service", "Service", 140),
     Column("span_name", "Span"),
-    Column("span_kind", "Kind", 90, words=KINDS),
+    Column("span_kind", "Kind", 90, texts=KINDS),
     Column("Value", "Seconds per second", 160, unit="s"),
 )
 
 
-def board() -> Board:
+def dashboard() -> Dashboard:
     """Return the dashboard."""
-    return Board(
+    return Dashboard(
         uid="service",
         title="Service",
-        about="Is the service answering, correctly, and fast enough? If not, where?",
-        rows=(_now(), _duration(), _traffic(), _saturation(), _evidence(), _neighbours()),
+        description="Request rate, errors, latency and saturation of the HTTP services, with "
+        "the slow and failed requests behind them. Good: error ratio and p99 below their "
+        "objectives.",
+        rows=(_overview(), _latency(), _traffic(), _saturation(), _evidence(), _dependencies()),
         variables=(
             choice("service", "Service", f"label_values({q.REQUESTS}_count, job)"),
-            choice_of_logs("namespace", "Namespace of logs", "service_namespace"),
-            one_of("slower", "Slow is over", q.slow_bounds()),
+            choice_of_logs("namespace", "Log namespace", "service_namespace"),
+            one_of("slower", "Slower than", q.slow_bounds()),
         ),
         signals=("prometheus", "loki", "tempo"),
     )
 
 
-def _now() -> Row:
+def _overview() -> Row:
     budget = objective("orders-availability").budget
     return Row(
-        "Now",
+        "Overview",
         (
-            number("Requests per second", "What customers ask; it follows the time of day.",
-                   Query(q.request_rate("job"), "{{job}}"), Look("reqps"), size=(6, 5)),
-            number("Errors", "Share answered 5xx. Good is below the error budget.",
-                   Query(q.error_ratio()), Look("percentunit", (budget, 10 * budget), highest=1),
-                   size=(6, 5), links=(Link("Error budget", "slo"),)),
-            number("p99", "99 of 100 requests are faster. Good is below the objective.",
-                   Query(q.latency_quantile(0.99)), Look("s", half_way(P99_SECONDS)), size=(6, 5),
-                   links=(Link("Error budget", "slo"),)),
-            number("In flight now", "Requests being answered; good is far below the threads there "
-                   "are.", Query(q.requests_in_flight(), "{{job}}"), Look("none"), size=(6, 5)),
+            stat("Request rate", "Requests per second; it follows the time of day.",
+                 Query(q.request_rate("job"), "{{job}}"), Style("reqps"), size=(6, 5)),
+            stat("Error ratio", "Share of requests answered with 5xx. Good: below the error "
+                 "budget.", Query(q.error_ratio()),
+                 Style("percentunit", (budget, 10 * budget), maximum=1), size=(6, 5),
+                 links=TO_BUDGET),
+            stat("Latency p99", "99 of 100 successful requests are faster. Good: below the "
+                 "objective.", Query(q.latency_quantile(0.99)),
+                 Style("s", warn_before(P99_SECONDS)), size=(6, 5), links=TO_BUDGET),
+            stat("Active requests", "Requests in progress. Good: far fewer than there are threads.",
+                 Query(q.active_requests(), "{{job}}"), Style("none"), size=(6, 5)),
         ),
     )  # fmt: skip
 
 
-def _duration() -> Row:
-    look = Look("s", half_way(P99_SECONDS), colours=QUANTILES)
+def _latency() -> Row:
+    style = Style("s", warn_before(P99_SECONDS), colours=QUANTILES)
     lines = tuple(
         Query(q.latency_quantile(quantile), f"p{round(quantile * 100)}", exemplars=quantile == 0.99)
         for quantile in (0.5, 0.95, 0.99)
     )
     return Row(
-        "How long does it take?",
+        "Latency",
         (
-            series("Duration of requests that succeed", "A dot is a request: click it to see its "
-                   "trace. Good: p99 stays under the upper line, the objective.", lines, look,
-                   size=(12, 9), links=(Link("Error budget", "slo"),)),
-            heat("Where the requests that succeed lie", "The lighter, the more. A second band "
-                 "above the first is a second kind of request: a cold cache, a lock.",
-                 q.latency_heat(), Look("s")),
-            series("p99 by route", "Which route is slow.",
-                   (Query(q.latency_quantile(0.99, kit.HTTP_ROUTE), "{{http_route}}"),),
-                   Look("s", half_way(P99_SECONDS)), size=(24, 7), many=True),
+            timeseries("Latency p50/p95/p99", "Successful requests. A dot is one request: click it "
+                       "to open its trace. Good: p99 below the upper line, the objective.", lines,
+                       style, size=(12, 9), links=TO_BUDGET),
+            heatmap("Latency heatmap", "Successful requests; the lighter, the more. A second band "
+                    "above the first is a second kind of request: a cold cache, a lock.",
+                    q.latency_buckets(), Style("s")),
+            timeseries("Latency p99 by route", "Which route is slow. Good: all below the upper "
+                       "line, the objective.",
+                       (Query(q.latency_quantile(0.99, kit.HTTP_ROUTE), "{{http_route}}"),),
+                       Style("s", warn_before(P99_SECONDS)), size=(24, 7), legend_right=True),
         ),
     )  # fmt: skip
 
 
 def _traffic() -> Row:
     return Row(
-        "What is asked, and what goes wrong?",
+        "Traffic and errors",
         (
-            series("Requests by route", "A fall to zero with the others steady is a broken client.",
-                   (Query(q.request_rate(), "{{http_route}}"),), Look("reqps"), stacked=True,
-                   size=(14, 8), many=True),
-            series("Answers 4xx and 5xx", "4xx are the client's: a few are normal. 5xx are ours: "
-                   "good is none.", (Query(q.errors_by_code(), "{{http_response_status_code}}"),),
-                   Look("reqps", roof=0.1, colours=CODES), size=(10, 8), stacked=True),
+            timeseries("Request rate by route", "If one route falls to zero and the others do "
+                       "not, a client is broken.",
+                       (Query(q.request_rate(), "{{http_route}}"),), Style("reqps"), stacked=True,
+                       size=(14, 8), legend_right=True),
+            timeseries("Responses by status (4xx, 5xx)", "4xx: errors of the client, a few are "
+                       "normal. 5xx: errors of the service. Good: no 5xx.",
+                       (Query(q.errors_by_code(), "{{http_response_status_code}}"),),
+                       Style("reqps", soft_maximum=0.1, colours=CODES), size=(10, 8),
+                       stacked=True),
         ),
     )  # fmt: skip
 
 
 def _saturation() -> Row:
-    pool = Look("percentunit", half_way(POOL_RATIO, 0.8), highest=1)
+    pool = Style("percentunit", warn_before(POOL_RATIO, 0.8), maximum=1)
     return Row(
-        "How full is it?",
+        "Saturation",
         (
-            series("In flight", "A climb without more traffic means that something behind is slow.",
-                   (Query(q.requests_in_flight(), "{{job}}"),), COUNT, size=(12, 7)),
-            series("Database connections in use", "Share of the pool; at 1 the next request waits.",
-                   (Query(q.pool_use_ratio(), "{{pool}}"),), pool, size=(12, 7),
-                   links=(Link("Cache and database", "cache-database"),)),
+            timeseries("Active requests over time", "If it rises and the request rate does not, a "
+                       "dependency is slow.",
+                       (Query(q.active_requests(), "{{job}}"),), COUNT, size=(12, 7)),
+            timeseries("Connection pool usage", "Share of the pool's connections in use. Good: "
+                       "below the lines; at 100 % the next request waits.",
+                       (Query(q.pool_use_ratio(), "{{pool}}"),), pool, size=(12, 7),
+                       links=TO_CACHE),
         ),
     )  # fmt: skip
 
@@ -132,25 +132,26 @@ def _evidence() -> Row:
     return Row(
         "Evidence",
         (
-            trace_list("Slow requests", "Some of those over the bound that is chosen above, the "
-                       "slowest first. The id opens the trace, the name the whole story.",
-                       q.slow_traces(), slowest_first=True),
-            trace_list("Failed and refused requests", "Something in them failed, or was answered "
-                       "4xx or 5xx: a declined payment counts too.", q.failed_traces()),
-            log_lines("Log lines", "The chosen services; a line leads to its trace.",
-                      q.service_logs()),
+            trace_list("Slow requests", "A sample of the requests above the limit chosen at the "
+                       "top, the slowest first. The id opens the trace, the name the order "
+                       "details.", q.slow_traces(), slowest_first=True),
+            trace_list("Failed and rejected requests", "Traces with a span that failed or was "
+                       "answered with 4xx or 5xx, declined payments included.",
+                       q.failed_traces()),
+            logs("Logs", "Log lines of the chosen services; each links to its trace.",
+                 q.service_logs()),
         ),
     )  # fmt: skip
 
 
-def _neighbours() -> Row:
+def _dependencies() -> Row:
     return Row(
-        "Who calls whom?",
+        "Dependencies",
         (
-            rows("Calls between services", "From spans; databases and queues included.",
-                 Query(q.service_graph()), CALLS, Look("reqps"), sort="Per second"),
-            rows("Where the time goes", "Seconds spent in spans of each name per second that "
-                 "passes; what a span waits for is in it.",
-                 Query(q.span_seconds()), SPANS, Look("s"), sort="Seconds per second"),
+            table("Calls between services", "From spans; databases and queues included.",
+                  Query(q.service_graph()), CALLS, Style("reqps"), sort="Per second"),
+            table("Time spent by span", "Seconds spent in spans of each name, per second; the "
+                  "time a span waits for others is included.",
+                  Query(q.span_seconds()), SPANS, Style("s"), sort="Seconds per second"),
         ),
     )  # fmt: skip

@@ -1,45 +1,36 @@
-"""Worker and queues: is work late, is it done, and what was given up?"""
+"""Worker and queues: queue wait, backlog, task outcomes, outbox, dead letters."""
 
 from __future__ import annotations
 
 from alerts.symptoms.dependencies import OUTBOX_SECONDS
 from alerts.symptoms.queues import AGE_SECONDS, DRAIN_SECONDS
 from dashboards import queries as q
-from dashboards.grafana.dashboard import Board, Row, choice
-from dashboards.grafana.panels import number, series
-from dashboards.grafana.style import (
-    BAD,
-    BREAKER,
-    COUNT,
-    GOOD,
-    NONE_IS_GOOD,
-    PURPLE,
-    WARN,
-    Column,
-    Link,
-    Look,
-    Query,
-    half_way,
-)
-from dashboards.grafana.tables import log_lines, rows, trace_list
+from dashboards.boards.links import TO_BUDGET, TO_CACHE
+from dashboards.grafana.colours import BAD, GOOD, PURPLE, WARN
+from dashboards.grafana.dashboard import Dashboard, Row, choice
+from dashboards.grafana.panels import stat, timeseries
+from dashboards.grafana.style import BREAKER, COUNT, NONE_IS_GOOD, Column, Query, Style, warn_before
+from dashboards.grafana.tables import logs, table, trace_list
 from dashboards.objectives import bound_seconds
 from observability.instrumentation import semconv as kit
 
 STATES = {"succeeded": GOOD, "retried": WARN, "failed": BAD, "rejected": PURPLE}
-AGE = Look("s", half_way(AGE_SECONDS))
-# A wait of milliseconds and one of the objective's seconds are both to be read.
+AGE = Style("s", warn_before(AGE_SECONDS))
+DRAIN = Style("s", warn_before(DRAIN_SECONDS))
+# Logarithmic, so that waits of milliseconds and of the objective's seconds are both readable.
 WAIT_SECONDS = bound_seconds("orders-queue-wait")
-WAIT = Look("s", half_way(WAIT_SECONDS), lowest=0.01, logarithmic=True)
-LETTERS = (Column("task", "Task"), Column("Value", "Dead letters", 120))
+WAIT = Style("s", warn_before(WAIT_SECONDS), minimum=0.01, logarithmic=True)
+DEAD_LETTERS = (Column("task", "Task"), Column("Value", "Dead letters", 120))
 
 
-def board() -> Board:
+def dashboard() -> Dashboard:
     """Return the dashboard."""
-    return Board(
+    return Dashboard(
         uid="worker",
         title="Worker and queues",
-        about="Is work late? Is it done? What was given up?",
-        rows=(_now(), _queues(), _tasks(), _outbox(), _evidence()),
+        description="Queues, tasks, outbox and dead letters of the Celery worker. Good: messages "
+        "wait for seconds at most, no failures, no dead letters.",
+        rows=(_overview(), _queues(), _tasks(), _outbox(), _evidence()),
         variables=(
             choice("queue", "Queue", f"label_values({kit.CELERY_QUEUE_MESSAGES.name}, queue)"),
         ),
@@ -47,79 +38,84 @@ def board() -> Board:
     )
 
 
-def _now() -> Row:
+def _overview() -> Row:
     return Row(
-        "Now",
+        "Overview",
         (
-            number("Oldest message", "How long the message that waits longest has waited. Good: "
-                   "a few seconds.", Query(q.queue_oldest_age(), "{{queue}}"), AGE, size=(5, 5)),
-            number("Waiting", "Messages ready in the broker. Alone it says little: see the drain "
-                   "time.", Query(q.queue_depth(), "{{queue}}"), Look("none"), size=(5, 5)),
-            number("Dead letters", "Tasks that failed for good. Good is none; "
-                   "`python -m worker.dead_letters list` shows them.",
-                   Query(f"sum({q.dead_letters()})"), Look("none", (1, 10)), size=(4, 5)),
-            number("Children", "Processes of the pool; fewer than configured for long is trouble.",
-                   Query(q.worker_children(), "{{state}}"), Look("none"), size=(4, 5)),
-            number("Circuit breaker", "Open: calls are refused without trying, for a while.",
-                   Query(q.breaker_state(), "{{dependency}}"), BREAKER, size=(6, 5), spark=False,
-                   links=(Link("Cache and database", "cache-database"),)),
+            stat("Oldest message age", "How long the oldest message has waited. Good: a few "
+                 "seconds.", Query(q.queue_oldest_age(), "{{queue}}"), AGE, size=(5, 5)),
+            stat("Ready messages", "Messages that wait in the broker. Many are fine if the time "
+                 "to drain is short.", Query(q.queue_depth(), "{{queue}}"), Style("none"),
+                 size=(5, 5)),
+            stat("Dead letters", "Tasks that failed for good. Good: 0; "
+                 "`python -m worker.dead_letters list` lists them.",
+                 Query(f"sum({q.dead_letters()})"), Style("none", (1, 10)), size=(4, 5)),
+            stat("Child processes", "Processes of the pool, by state. Good: together as many as "
+                 "configured.", Query(q.worker_children(), "{{state}}"), Style("none"),
+                 size=(4, 5)),
+            stat("Circuit breaker state", "Good: closed. Open: calls fail at once, without an "
+                 "attempt, for a while.",
+                 Query(q.breaker_state(), "{{dependency}}"), BREAKER, size=(6, 5), sparkline=False,
+                 links=TO_CACHE),
         ),
     )  # fmt: skip
 
 
 def _queues() -> Row:
     return Row(
-        "Is work late?",
+        "Queues",
         (
-            series("Wait before a task starts", "p95 from publishing to start, back-off left out. "
-                   f"Good: under the objective, {WAIT_SECONDS:g} s. The scale is logarithmic.",
-                   (Query(q.queue_wait_quantile(0.95), "{{queue}}", exemplars=True),), WAIT,
-                   links=(Link("Error budget", "slo"),)),
-            series("Time to drain the backlog", "Depth over pace. 0: nothing waits. An hour: "
-                   "nothing is handled at all.", (Query(q.queue_drain_time(), "{{queue}}"),),
-                   Look("s", half_way(DRAIN_SECONDS))),
-            series("Messages", "Ready, delivered and not acknowledged, and due later (retries).",
-                   (Query(q.queue_depth(), "{{queue}} ready"),
-                    Query(q.queue_unacked(), "{{queue}} unacknowledged"),
-                    Query(q.queue_scheduled(), "{{queue}} due later")), COUNT),
-            series("Age of the oldest message", "It sees the stall that the wait cannot: a task "
-                   "that never starts has no wait. It pages at the upper line.",
-                   (Query(q.queue_oldest_age(), "{{queue}}"),), AGE, size=(12, 7)),
-            series("Wait as the spans measured it", "p95 between sending and processing, from the "
-                   "service graph; it should agree with the first panel.",
-                   (Query(q.queue_wait_from_spans(), "p95"),), WAIT, size=(12, 7)),
+            timeseries("Queue wait p95", "From publishing to the task's start, without retry "
+                       f"delays. Good: below the objective, {WAIT_SECONDS:g} s. Logarithmic.",
+                       (Query(q.queue_wait_quantile(0.95), "{{queue}}", exemplars=True),), WAIT,
+                       links=TO_BUDGET),
+            timeseries("Time to drain", "Ready messages divided by the rate at which they are "
+                       "handled. 0: none waits. 1 hour: none is handled.",
+                       (Query(q.queue_drain_time(), "{{queue}}"),), DRAIN),
+            timeseries("Messages by state", "Ready, delivered but not acknowledged, and scheduled "
+                       "for later (retries).",
+                       (Query(q.queue_depth(), "{{queue}} ready"),
+                        Query(q.queue_unacked(), "{{queue}} unacknowledged"),
+                        Query(q.queue_scheduled(), "{{queue}} scheduled")), COUNT),
+            timeseries("Oldest message age over time", "Shows a stall that the queue wait cannot "
+                       "show: a task that never starts has no wait. It pages at the upper line.",
+                       (Query(q.queue_oldest_age(), "{{queue}}"),), AGE, size=(12, 7)),
+            timeseries("Queue wait p95 from spans", "From sending to processing, by Tempo's "
+                       "service graph. Good: it agrees with the queue wait from metrics.",
+                       (Query(q.queue_wait_from_spans(), "p95"),), WAIT, size=(12, 7)),
         ),
     )  # fmt: skip
 
 
 def _tasks() -> Row:
     return Row(
-        "Is it done?",
+        "Tasks",
         (
-            series("Attempts by outcome", "Retries are normal in small numbers.",
-                   (Query(q.task_rate(), "{{state}}"),), Look("ops", colours=STATES),
-                   stacked=True),
-            series("Run time of an attempt", "p95 by task. Good: far below the time limit, 15 s.",
-                   (Query(q.task_duration_quantile(0.95), "{{task}}", exemplars=True),),
-                   Look("s")),
-            series("Failures by class", "The class that was raised; good is none.",
-                   (Query(q.task_errors(), "{{error_type}}"),), NONE_IS_GOOD, stacked=True,
-                   many=True),
+            timeseries("Task outcomes", "Attempts per second. Good: nearly all succeed; a few "
+                       "retries are normal.", (Query(q.task_rate(), "{{state}}"),),
+                       Style("ops", colours=STATES), stacked=True),
+            timeseries("Task duration p95", "Duration of an attempt, by task. Good: far below the "
+                       "time limit, 15 s.",
+                       (Query(q.task_duration_quantile(0.95), "{{task}}", exemplars=True),),
+                       Style("s")),
+            timeseries("Task failures by error type", "Failed attempts per second, by exception "
+                       "class. Good: 0.", (Query(q.task_errors(), "{{error_type}}"),),
+                       NONE_IS_GOOD, stacked=True, legend_right=True),
         ),
     )  # fmt: skip
 
 
 def _outbox() -> Row:
     return Row(
-        "Does the relay keep up?",
+        "Outbox",
         (
-            series("Outbox rows due and unsent", "Good: near zero.",
-                   (Query(q.outbox_backlog(), "rows"),), COUNT),
-            series("Age of the oldest unsent row", "Over the upper line the relay is behind: "
-                   "OutboxLagHigh.", (Query(q.outbox_age(), "age"),),
-                   Look("s", half_way(OUTBOX_SECONDS))),
-            series("Poison rows", "Rows that cannot be sent and were set aside. Good is none.",
-                   (Query(q.outbox_poison(), "rows"),), COUNT),
+            timeseries("Outbox backlog", "Rows that are due and not yet published. Good: near 0.",
+                       (Query(q.outbox_backlog(), "rows"),), COUNT),
+            timeseries("Oldest outbox row age", "Good: a few seconds. Above the upper line the "
+                       "relay is behind, and OutboxLagHigh fires.", (Query(q.outbox_age(), "age"),),
+                       Style("s", warn_before(OUTBOX_SECONDS))),
+            timeseries("Outbox poison rows", "Rows that cannot be published and were set aside. "
+                       "Good: 0.", (Query(q.outbox_poison(), "rows"),), COUNT),
         ),
     )  # fmt: skip
 
@@ -128,11 +124,12 @@ def _evidence() -> Row:
     return Row(
         "Evidence",
         (
-            trace_list("Attempts of tasks", "The newest. The id opens the trace, from the request "
-                       "on; the name opens the whole story.", q.task_traces(), size=(16, 9)),
-            rows("Dead letters by task", "What waits for a person.", Query(q.dead_letters()),
-                 LETTERS, Look("none"), size=(8, 9)),
-            log_lines("Log lines of worker and relay", "A line leads to its trace.",
-                      q.worker_logs()),
+            trace_list("Task attempts", "The newest attempts. The id opens the trace, the name "
+                       "the order details.", q.task_traces(), size=(16, 9)),
+            table("Dead letters by task", "Tasks that failed for good and wait for a decision. "
+                  "Good: none.", Query(q.dead_letters()), DEAD_LETTERS, Style("none"),
+                  size=(8, 9)),
+            logs("Logs", "Log lines of worker and relay; each links to its trace.",
+                 q.worker_logs()),
         ),
     )  # fmt: skip

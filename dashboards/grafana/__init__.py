@@ -1,1 +1,4 @@
-"""Dashboards, panels and tables as Grafana reads them; the only package that knows its SDK."""
+"""Dashboards, panels and tables in Grafana's JSON model; for `dashboards.boards`.
+
+The only package that imports Grafana's foundation SDK.
+"""

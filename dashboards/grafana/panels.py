@@ -1,23 +1,15 @@
-"""The panels of numbers that the dashboards use, on Grafana's foundation SDK.
-
-Only this module, `tables.py` and `board.py` know the SDK.
-"""
+"""Text panels and panels of numbers: timeseries, stat, bar gauge, heatmap."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from grafana_foundation_sdk.builders import (
-    bargauge,
-    common,
-    dashboard,
-    heatmap,
-    prometheus,
-    stat,
-    text,
-    timeseries,
-)
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus
+from grafana_foundation_sdk.builders import heatmap as heatmap_builders
+from grafana_foundation_sdk.builders import stat as stat_builders
+from grafana_foundation_sdk.builders import text as text_builders
+from grafana_foundation_sdk.builders import timeseries as timeseries_builders
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as shapes
 from grafana_foundation_sdk.models import dashboard as models
@@ -25,41 +17,42 @@ from grafana_foundation_sdk.models import heatmap as heatmap_models
 from grafana_foundation_sdk.models import text as text_models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
-from dashboards.grafana.style import ANY, GOOD, WARN, Frame, Link, Look, Query
+from dashboards.grafana.colours import GOOD, WARN
+from dashboards.grafana.style import Frame, Link, Query, Style
 
 PROMETHEUS = models.DataSourceRef(type_val="prometheus", uid="${prometheus}")
 Panel = Builder[models.Panel]
 P = TypeVar("P")
-Word = Mapping[str, tuple[str, str]]
 
-# Fewer than pixels: over many instances the cost of a query grows with the moments it is asked for.
+# Fewer points than pixels: a query over many instances costs more with every point.
 LINE_POINTS = 150
-# Of queries over buckets, which read twenty series where others read one.
+# Queries over buckets read twenty series where others read one.
 BUCKET_POINTS = 75
 HEAT_POINTS = 60
-SPARK_POINTS = 60
+SPARKLINE_POINTS = 60
 
 
-def series(
+def timeseries(
     title: str,
-    about: str,
+    description: str,
     queries: Sequence[Query],
-    look: Look = ANY,
+    style: Style,
     *,
     size: tuple[int, int] = (8, 8),
     stacked: bool = False,
-    many: bool = False,
+    legend_right: bool = False,
     links: Sequence[Link] = (),
 ) -> Panel:
-    """Return lines over time; dots on them are traces where a query has exemplars.
+    """Return lines over time; a query with exemplars adds dots that link to traces.
 
-    `stacked` lines are parts of a whole; the legend of `many` stands at the right.
+    `stacked` draws the lines as parts of a whole; `legend_right` is for many series.
     """
     over_buckets = any("_bucket" in query.expr for query in queries)
-    panel = timeseries.Panel().max_data_points(BUCKET_POINTS if over_buckets else LINE_POINTS)
+    panel = timeseries_builders.Panel()
+    panel.max_data_points(BUCKET_POINTS if over_buckets else LINE_POINTS)
     for query, ref in zip(queries, "ABCDEFGH", strict=False):
         panel.with_target(prometheus_target(query, ref).range())
-    panel.legend(_legend(many))
+    panel.legend(_legend(right=legend_right))
     tooltip = common.VizTooltipOptions().mode(shapes.TooltipDisplayMode.MULTI)
     panel.tooltip(tooltip.sort(shapes.SortOrder.DESCENDING))
     panel.line_width(1.5).fill_opacity(25 if stacked else 8)
@@ -67,141 +60,139 @@ def series(
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
     colours = dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC)
-    _axis(panel, look)
-    return dress(panel, Frame(title, about, look, size, links)).color_scheme(colours)
+    _axis(panel, style)
+    frame = Frame(title, description, style, size, links)
+    return apply_frame(panel, frame).color_scheme(colours)
 
 
-def number(
+def stat(
     title: str,
-    about: str,
+    description: str,
     query: Query,
-    look: Look = ANY,
+    style: Style,
     *,
     size: tuple[int, int] = (4, 4),
     links: Sequence[Link] = (),
-    spark: bool = True,
+    sparkline: bool = True,
 ) -> Panel:
-    """Return one value per series, coloured by its bounds, over a line of its past."""
-    mode = shapes.BigValueGraphMode.AREA if spark else shapes.BigValueGraphMode.NONE
-    panel = stat.Panel().with_target(prometheus_target(query, "A").range())
-    panel.max_data_points(SPARK_POINTS)
-    panel.graph_mode(mode).color_mode(shapes.BigValueColorMode.VALUE)
+    """Return one value per series, coloured by its thresholds, with a sparkline behind it."""
+    graph = shapes.BigValueGraphMode.AREA if sparkline else shapes.BigValueGraphMode.NONE
+    panel = stat_builders.Panel().with_target(prometheus_target(query, "A").range())
+    panel.max_data_points(SPARKLINE_POINTS)
+    panel.graph_mode(graph).color_mode(shapes.BigValueColorMode.VALUE)
     named = "{{" in query.legend
-    panel.text_mode(
-        shapes.BigValueTextMode.VALUE_AND_NAME if named else shapes.BigValueTextMode.VALUE
-    )
-    # Else each name is as large as its own length allows, and no two agree.
+    mode = shapes.BigValueTextMode.VALUE_AND_NAME if named else shapes.BigValueTextMode.VALUE
+    panel.text_mode(mode).reduce_options(_last_value())
+    # Without sizes Grafana sizes each name by its own length.
     panel.text(common.VizTextDisplayOptions().title_size(13).value_size(24 if named else 34))
-    return dress(panel.reduce_options(_last()), Frame(title, about, look, size, links))
+    return apply_frame(panel, Frame(title, description, style, size, links))
 
 
-def bars(
+def bar_gauge(
     title: str,
-    about: str,
+    description: str,
     query: Query,
-    look: Look,
+    style: Style,
     *,
     size: tuple[int, int] = (8, 8),
     links: Sequence[Link] = (),
 ) -> Panel:
-    """Return one bar per series against its limit."""
+    """Return one bar per series, of its newest value."""
     panel = bargauge.Panel().with_target(prometheus_target(query, "A").instant())
-    panel.orientation(shapes.VizOrientation.HORIZONTAL).reduce_options(_last())
+    panel.orientation(shapes.VizOrientation.HORIZONTAL).reduce_options(_last_value())
     panel.display_mode(shapes.BarGaugeDisplayMode.BASIC).show_unfilled(True)
     panel.text(common.VizTextDisplayOptions().title_size(13).value_size(18))
-    return dress(panel, Frame(title, about, look, size, links))
+    return apply_frame(panel, Frame(title, description, style, size, links))
 
 
-def heat(
-    title: str, about: str, expr: str, look: Look, *, size: tuple[int, int] = (12, 9)
-) -> Panel:
-    """Return a heat map of a histogram's buckets over time."""
+def heatmap(title: str, description: str, expr: str, style: Style) -> Panel:
+    """Return a heatmap of a histogram's buckets over time."""
     query = prometheus_target(Query(expr, "{{le}}"), "A").range()
-    panel = heatmap.Panel().with_target(query.format(PromQueryFormat.HEATMAP))
+    panel = heatmap_builders.Panel().with_target(query.format(PromQueryFormat.HEATMAP))
     panel.max_data_points(HEAT_POINTS)
-    panel.y_axis(heatmap.YAxisConfig().unit(look.unit)).calculate(False)
-    colour = heatmap.HeatmapColorOptions().mode(heatmap_models.HeatmapColorMode.SCHEME)
+    panel.y_axis(heatmap_builders.YAxisConfig().unit(style.unit)).calculate(False)
+    colour = heatmap_builders.HeatmapColorOptions().mode(heatmap_models.HeatmapColorMode.SCHEME)
     panel.color(colour.scheme("Viridis").steps(64).exponent(0.5).reverse(False))
     panel.cell_gap(1)
-    return dress(panel, Frame(title, about, look, size, ()))
+    return apply_frame(panel, Frame(title, description, style, (12, 9)))
 
 
-def note(markdown: str, *, size: tuple[int, int] = (24, 3), title: str = "") -> Panel:
-    """Return a few words in Markdown."""
-    panel = text.Panel().mode(text_models.TextMode.MARKDOWN).content(markdown)
-    panel.title(title).span(size[0]).height(size[1])
+def text(markdown: str, *, size: tuple[int, int] = (24, 3)) -> Panel:
+    """Return a text panel in Markdown, without a title."""
+    panel = text_builders.Panel().mode(text_models.TextMode.MARKDOWN).content(markdown)
+    panel.title("").span(size[0]).height(size[1])
     return panel.transparent(True)
 
 
 def prometheus_target(query: Query, ref: str) -> prometheus.Dataquery:
-    """Return a query as Grafana writes it, under its letter."""
+    """Return a query in Grafana's model, under its letter."""
     target = prometheus.Dataquery().expr(query.expr).ref_id(ref).datasource(PROMETHEUS)
     return target.legend_format(query.legend).exemplar(query.exemplars)
 
 
-def dress(panel: P, frame: Frame, datasource: models.DataSourceRef = PROMETHEUS) -> P:
-    """Give a panel what every panel has."""
+def apply_frame(panel: P, frame: Frame, datasource: models.DataSourceRef = PROMETHEUS) -> P:
+    """Set the properties that every kind of panel has; return the panel."""
     built: Any = panel
-    look = frame.look
-    steps = [models.Threshold(value=value, color=colour) for value, colour in look.steps()]
-    bounds = dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
-    built.title(frame.title).description(frame.about).datasource(datasource)
+    style = frame.style
+    steps = [models.Threshold(value=value, color=colour) for value, colour in style.steps()]
+    thresholds = dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(steps)
+    built.title(frame.title).description(frame.description).datasource(datasource)
     built.span(frame.size[0]).height(frame.size[1])
-    built.unit(look.unit).thresholds(bounds).mappings(mappings(look.words))
-    for set_it, value in ((built.min, look.lowest), (built.max, look.highest)):
+    built.unit(style.unit).thresholds(thresholds).mappings(mappings(style.texts))
+    for set_limit, value in ((built.min, style.minimum), (built.max, style.maximum)):
         if value is not None:
-            set_it(value)
-    if look.decimals is not None:
-        built.decimals(look.decimals)
-    _overrides(built, look)
+            set_limit(value)
+    if style.decimals is not None:
+        built.decimals(style.decimals)
+    _overrides(built, style)
     links = [dashboard.DashboardLink(link.title).url(link.url) for link in frame.links]
     built.links([link.type(models.DashboardLinkType.LINK) for link in links])
     return panel
 
 
-def _overrides(built: Any, look: Look) -> None:
-    """Give single series their colours and bounds."""
-    for name, colour in look.colours.items():
+def _overrides(built: Any, style: Style) -> None:
+    """Give single series their colours and thresholds."""
+    for name, colour in style.colours.items():
         fixed = {"mode": "fixed", "fixedColor": colour}
         built.override_by_regexp(name, [models.DynamicConfigValue("color", fixed)])
-    for name, least in look.floors.items():
-        colours = [{"value": None, "color": WARN}, {"value": least, "color": GOOD}]
-        bounds_of = {"mode": "absolute", "steps": colours}
-        built.override_by_name(name, [models.DynamicConfigValue("thresholds", bounds_of)])
+    for name, minimum in style.minimums.items():
+        colours = [{"value": None, "color": WARN}, {"value": minimum, "color": GOOD}]
+        thresholds = {"mode": "absolute", "steps": colours}
+        built.override_by_name(name, [models.DynamicConfigValue("thresholds", thresholds)])
 
 
-def mappings(words: Word) -> list[models.ValueMapping]:
-    """Return the words for single values."""
-    if not words:
+def mappings(texts: Mapping[str, tuple[str, str]]) -> list[models.ValueMapping]:
+    """Return the texts and colours of single values as value mappings."""
+    if not texts:
         return []
     options = {
-        value: models.ValueMappingResult(text=word, color=colour, index=index)
-        for index, (value, (word, colour)) in enumerate(words.items())
+        value: models.ValueMappingResult(text=text, color=colour, index=index)
+        for index, (value, (text, colour)) in enumerate(texts.items())
     }
     return [models.ValueMap(options=options)]
 
 
-def _axis(panel: timeseries.Panel, look: Look) -> None:
-    """Draw the bounds, and let the axis reach them."""
-    if look.good_to_bad is not None:
-        style = common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.DASHED)
-        panel.thresholds_style(style)
-    reach = look.reach()
-    if reach is not None:
-        panel.axis_soft_max(reach)
-    if look.logarithmic:
+def _axis(panel: timeseries_builders.Panel, style: Style) -> None:
+    """Draw the thresholds, and extend the axis to them."""
+    if style.thresholds is not None:
+        dashed = common.GraphThresholdsStyleConfig().mode(shapes.GraphThresholdsStyleMode.DASHED)
+        panel.thresholds_style(dashed)
+    end = style.axis_end()
+    if end is not None:
+        panel.axis_soft_max(end)
+    if style.logarithmic:
         scale = common.ScaleDistributionConfig().type(shapes.ScaleDistribution.LOG).log(10)
         panel.scale_distribution(scale)
-    if look.dashed:
+    if style.dashed:
         dashes = models.DynamicConfigValue("custom.lineStyle", {"fill": "dash", "dash": [6, 6]})
-        panel.override_by_regexp(look.dashed, [dashes])
+        panel.override_by_regexp(style.dashed, [dashes])
 
 
-def _legend(many: bool) -> common.VizLegendOptions:
-    place = shapes.LegendPlacement.RIGHT if many else shapes.LegendPlacement.BOTTOM
+def _legend(*, right: bool) -> common.VizLegendOptions:
+    place = shapes.LegendPlacement.RIGHT if right else shapes.LegendPlacement.BOTTOM
     legend = common.VizLegendOptions().display_mode(shapes.LegendDisplayMode.LIST)
     return legend.placement(place).show_legend(True)
 
 
-def _last() -> common.ReduceDataOptions:
+def _last_value() -> common.ReduceDataOptions:
     return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)

@@ -1,88 +1,82 @@
-"""How values are read: units, colours, bounds and words; no Grafana here.
-
-Colours are Okabe and Ito's, told apart by all eyes: green is good, amber warns, vermilion is bad,
-and the same thing has the same colour on every panel.
-"""
+"""How values are shown: units, axes, thresholds and texts; without Grafana's SDK."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-GOOD, WARN, BAD, PLAIN = "#009E73", "#E69F00", "#D55E00", "#0072B2"
-SKY, PURPLE, YELLOW, GREY = "#56B4E9", "#CC79A7", "#F0E442", "#999999"
-# Bounds from which a value is a warning, then bad.
-Bounds = tuple[float, float]
+from dashboards.grafana.colours import BAD, GOOD, PLAIN, WARN
+
+# The value at which the warning starts, and the value that is bad.
+Thresholds = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How values are read.
+class Style:
+    """The unit, axis, colours and thresholds of a panel's values.
 
     Args:
         unit: Grafana's name of the unit.
-        good_to_bad: Bounds from which a value is a warning, then bad; None leaves it plain.
-        rising: Whether high values are the bad ones.
-        lowest: Start of the axis.
-        highest: End of the axis, where there is a limit.
-        roof: The axis reaches at least this far; None: as far as the bounds, where high is bad.
-        words: What single values mean, value to word and colour.
+        thresholds: Values of the warning and of the bad state; None colours nothing.
+        high_is_bad: Whether values above the thresholds are the bad ones.
+        minimum: Start of the axis.
+        maximum: End of the axis, if the values have a limit.
+        soft_maximum: The axis ends at this value or higher; None: at the thresholds, if high is
+            bad.
+        texts: Text and colour of single values, by value.
         colours: Colour of a series by a regular expression of its name, written `/…/`; without
-            the slashes Grafana takes it for the whole name.
-        floors: By name of a series, from which value on it is good; below it is amber.
-        dashed: Regular expression of the names of series that are drawn dashed.
+            the slashes Grafana compares it with the whole name.
+        minimums: By name of a series, the value from which on it is good; below it is amber.
+        dashed: Regular expression of the names of series with dashed lines.
         decimals: Digits after the point; None lets Grafana choose.
-        logarithmic: Whether ten times as much is one step, for values of very different size.
+        logarithmic: Whether the axis is logarithmic, for values of very different size.
     """
 
     unit: str = "short"
-    good_to_bad: Bounds | None = None
-    rising: bool = True
-    lowest: float | None = 0
-    highest: float | None = None
-    roof: float | None = None
-    words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    thresholds: Thresholds | None = None
+    high_is_bad: bool = True
+    minimum: float | None = 0
+    maximum: float | None = None
+    soft_maximum: float | None = None
+    texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     colours: Mapping[str, str] = field(default_factory=dict)
-    floors: Mapping[str, float] = field(default_factory=dict)
+    minimums: Mapping[str, float] = field(default_factory=dict)
     dashed: str = ""
     decimals: int | None = None
     logarithmic: bool = False
 
     def steps(self) -> list[tuple[float | None, str]]:
-        """Return the colours by value, the lowest first."""
-        if self.good_to_bad is None:
+        """Return the colours by the value at which they start, the lowest first."""
+        if self.thresholds is None:
             return [(None, PLAIN)]
-        low, high = sorted(self.good_to_bad)
-        first, last = (GOOD, BAD) if self.rising else (BAD, GOOD)
+        low, high = sorted(self.thresholds)
+        first, last = (GOOD, BAD) if self.high_is_bad else (BAD, GOOD)
         return [(None, first), (low, WARN), (high, last)]
 
-    def reach(self) -> float | None:
-        """Return how far the axis reaches at least; None where the values decide."""
-        if self.roof is not None or self.highest is not None:
-            return self.roof
-        # So that an objective is in the picture, and with it how far away it is.
-        return self.good_to_bad[1] * 1.05 if self.good_to_bad and self.rising else None
+    def axis_end(self) -> float | None:
+        """Return the value that the axis includes at least; None if the values decide."""
+        if self.soft_maximum is not None or self.maximum is not None:
+            return self.soft_maximum
+        # Keeps the objective in the picture, and with it the distance to it.
+        return self.thresholds[1] * 1.05 if self.thresholds and self.high_is_bad else None
 
 
 @dataclass(frozen=True)
 class Link:
-    """Where a panel leads to: another dashboard of ours, with the time range kept.
+    """A link from a panel to another dashboard; it keeps the time range.
 
     Args:
-        title: What the reader clicks.
+        title: The text of the link.
         uid: The dashboard's uid.
-        variables: More of the address, such as `var-queue=orders`.
     """
 
     title: str
     uid: str
-    variables: str = ""
 
     @property
     def url(self) -> str:
         """Return the address, relative to Grafana or to the console."""
-        more = f"&{self.variables}" if self.variables else ""
-        return f"/d/{self.uid}?${{__url_time_range}}{more}"
+        return f"/d/{self.uid}?${{__url_time_range}}"
 
 
 @dataclass(frozen=True)
@@ -91,8 +85,8 @@ class Query:
 
     Args:
         expr: The query.
-        legend: How a series is called; `{{label}}` stands for its value.
-        exemplars: Whether the traces behind it are shown as dots.
+        legend: The name of a series; `{{label}}` is replaced by the label's value.
+        exemplars: Whether exemplars are shown as dots that link to traces.
     """
 
     expr: str
@@ -106,53 +100,52 @@ class Column:
 
     Args:
         label: Label of the query's result, or `Value`.
-        title: Its heading.
-        width: Pixels; 0 shares what is left.
+        title: The column's heading.
+        width: Pixels; 0 shares the remaining width.
         unit: Grafana's name of the unit.
-        words: What single values mean, value to word and colour.
-        link: Title and address that a cell leads to; `${__value.raw}` stands for its value.
+        texts: Text and colour of single values, by value.
+        link: Title and address of a cell's link; `${__value.raw}` is replaced by its value.
     """
 
     label: str
     title: str
     width: int = 0
     unit: str = ""
-    words: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     link: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What every panel has.
+    """The properties that every kind of panel has.
 
     Args:
-        title: A question or a noun.
-        about: What good looks like.
-        look: How its values are read.
-        size: Columns of 24, and rows.
-        links: Where it leads.
+        title: The name of the figure, in the words that an engineer searches for.
+        description: What the panel shows and what good looks like.
+        style: Unit, axis, colours and thresholds of its values.
+        size: Width in columns of 24, and height in rows.
+        links: Dashboards that it links to.
     """
 
     title: str
-    about: str
-    look: Look = Look()
+    description: str
+    style: Style = Style()
     size: tuple[int, int] = (8, 8)
     links: Sequence[Link] = ()
 
 
-ANY = Look()
-UP = Look(highest=1, words={"0": ("down", BAD), "1": ("up", GOOD)})
-BREAKER = Look(words={"0": ("closed", GOOD), "1": ("half-open", WARN), "2": ("open", BAD)})
-# A rate or a count of which good is none: a line at 0 lies at the bottom, not under a 100.
-NONE_IS_GOOD = Look("ops", roof=0.1)
-COUNT = Look("none", roof=1, decimals=0)
+UP = Style(maximum=1, texts={"0": ("down", BAD), "1": ("up", GOOD)})
+BREAKER = Style(texts={"0": ("closed", GOOD), "1": ("half-open", WARN), "2": ("open", BAD)})
+# A rate or a count that should be 0: a line at 0 lies at the bottom of the axis, not in its middle.
+NONE_IS_GOOD = Style("ops", soft_maximum=0.1)
+COUNT = Style("none", soft_maximum=1, decimals=0)
 
 
-def half_way(limit: float, share: float = 0.5) -> Bounds:
-    """Return bounds that warn before a limit and are bad at it.
+def warn_before(limit: float, share: float = 0.5) -> Thresholds:
+    """Return thresholds that warn before a limit and are bad at it.
 
     Args:
-        limit: Where an alert or an objective says that it is bad.
-        share: Part of the limit at which the warning starts.
+        limit: The limit of an alert or an objective.
+        share: Part of the limit at which the warning starts, 0-1.
     """
     return (limit * share, limit)

@@ -1,1 +1,4 @@
-"""Ask the data sources whether every panel of a dashboard has data; for dashboards of anyone."""
+"""Check that every panel of a dashboard has data; works with the dashboards of any project.
+
+Imports nothing outside this package; `python -m dashboards verify` runs it.
+"""

@@ -1,4 +1,4 @@
-"""Ask Prometheus, Loki and Tempo over HTTP whether a query has rows."""
+"""Queries to Prometheus, Loki and Tempo over HTTP."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-# How Prometheus writes a value that is no number.
-NOTHING = "NaN"
+# How Prometheus writes a value that is not a number.
+NAN = "NaN"
 
 
-class BackEndError(RuntimeError):
-    """Raised when a back end cannot be asked, or refuses; says what it answered."""
+class BackendError(RuntimeError):
+    """A backend rejected the query, or its address is invalid; has its message."""
 
 
-class UnreachableError(BackEndError):
-    """Raised when nobody answers at the address."""
+class UnreachableError(BackendError):
+    """A backend does not answer at its address."""
 
 
 @dataclass(frozen=True)
-class BackEnd:
-    """One HTTP API.
+class Backend:
+    """The HTTP API of one backend.
 
     Args:
         url: Its base address.
         window: How far back a query looks.
-        step: Between two points of a range query, at the least.
+        step: Shortest step of a range query.
     """
 
     url: str
@@ -40,14 +40,14 @@ class BackEnd:
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
-            raise BackEndError(f"{self.url!r}: expected an address such as http://127.0.0.1:9090")
+            raise BackendError(f"{self.url!r}: expected an address such as http://127.0.0.1:9090")
 
     def get(self, path: str, **query: Any) -> Any:
-        """Return the JSON that a path answers.
+        """Return the JSON of a path.
 
         Raises:
-            UnreachableError: Nobody answers.
-            BackEndError: The answer is an error.
+            UnreachableError: The backend does not answer, or not with JSON.
+            BackendError: The answer is an error.
         """
         words = urllib.parse.urlencode(query, doseq=True)
         address = f"{self.url.rstrip('/')}{path}?{words}"
@@ -55,12 +55,12 @@ class BackEnd:
             with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 - checked above
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            raise BackEndError(_reason(error)) from error
+            raise BackendError(_reason(error)) from error
         except (OSError, ValueError) as error:
             raise UnreachableError(f"{self.url}: {error}") from error
 
     def bounds(self) -> tuple[float, float]:
-        """Return start and end of the window; Unix seconds."""
+        """Return start and end of the window, Unix seconds."""
         now = time.time()
         return now - self.window.total_seconds(), now
 
@@ -73,10 +73,10 @@ def _reason(error: urllib.error.HTTPError) -> str:
         return f"{error.code} {text.strip()[:200]}"
 
 
-def prometheus_rows(end: BackEnd, expr: str, *, instant: bool) -> int:
-    """Return how many series a PromQL query yields now, or within the window.
+def prometheus_rows(end: Backend, expr: str, *, instant: bool) -> int:
+    """Return the number of series of a PromQL query, now or within the window.
 
-    A series that is no number throughout draws nothing, and is none.
+    A series of NaN only draws nothing and does not count.
     """
     if instant:
         data = end.get("/api/v1/query", query=expr)["data"]
@@ -85,20 +85,20 @@ def prometheus_rows(end: BackEnd, expr: str, *, instant: bool) -> int:
         step = end.step.total_seconds()
         data = end.get("/api/v1/query_range", query=expr, start=start, end=stop, step=step)["data"]
     if data["resultType"] == "scalar":
-        return int(data["result"][1] != NOTHING)
+        return int(data["result"][1] != NAN)
     values = [one.get("values") or [one.get("value", (0, ""))] for one in data["result"]]
-    return sum(any(text != NOTHING for _, text in pairs) for pairs in values)
+    return sum(any(text != NAN for _, text in pairs) for pairs in values)
 
 
-def prometheus_has(end: BackEnd, selector: str) -> bool:
-    """Return whether a selector, such as a metric's name, has a series within the window."""
+def prometheus_has(end: Backend, selector: str) -> bool:
+    """Return whether a selector matches a series within the window."""
     start, stop = end.bounds()
     found = end.get("/api/v1/series", **{"match[]": selector}, start=start, end=stop, limit=1)
     return bool(found["data"])
 
 
-def prometheus_label_values(end: BackEnd, metric: str, label: str) -> Sequence[str]:
-    """Return the values of a label, of one metric or of all."""
+def prometheus_label_values(end: Backend, metric: str, label: str) -> Sequence[str]:
+    """Return the values of a label, of one metric or, if it is empty, of all."""
     start, stop = end.bounds()
     query: dict[str, Any] = {"start": start, "end": stop}
     if metric:
@@ -107,7 +107,7 @@ def prometheus_label_values(end: BackEnd, metric: str, label: str) -> Sequence[s
     return values
 
 
-def prometheus_texts(end: BackEnd, expr: str) -> list[str]:
+def prometheus_texts(end: Backend, expr: str) -> list[str]:
     """Return the rows of a query as Grafana's `query_result` writes them."""
     data = end.get("/api/v1/query", query=expr)["data"]
     if data["resultType"] != "vector":
@@ -120,8 +120,8 @@ def _text(labels: Mapping[str, str], at: float, value: str) -> str:
     return f"{labels.get('__name__', '')}{{{pairs}}} {value} {int(at * 1000)}"
 
 
-def loki_label_values(end: BackEnd, selector: str, label: str) -> Sequence[str]:
-    """Return the values of a label of log streams."""
+def loki_label_values(end: Backend, selector: str, label: str) -> Sequence[str]:
+    """Return the values of a label of log streams; an empty selector stands for all."""
     start, stop = (int(second * 1e9) for second in end.bounds())
     query: dict[str, Any] = {"start": start, "end": stop}
     if selector:
@@ -130,15 +130,15 @@ def loki_label_values(end: BackEnd, selector: str, label: str) -> Sequence[str]:
     return values
 
 
-def loki_rows(end: BackEnd, expr: str) -> int:
-    """Return how many streams or series a LogQL query yields within the window."""
+def loki_rows(end: Backend, expr: str) -> int:
+    """Return the number of streams or series of a LogQL query within the window."""
     start, stop = (int(second * 1e9) for second in end.bounds())
     data = end.get("/loki/api/v1/query_range", query=expr, start=start, end=stop, limit=10)["data"]
     return len(data["result"])
 
 
-def tempo_rows(end: BackEnd, expr: str) -> int:
-    """Return how many traces a TraceQL query finds; a bare trace id is looked up."""
+def tempo_rows(end: Backend, expr: str) -> int:
+    """Return the number of traces, at most 10, of a TraceQL query or a bare trace id."""
     if not expr.lstrip().startswith("{"):
         return 1 if end.get(f"/api/traces/{urllib.parse.quote(expr.strip())}") else 0
     start, stop = (int(second) for second in end.bounds())

@@ -1,4 +1,4 @@
-"""Read dashboard JSON, ours and strangers': panels, queries, variables."""
+"""Reads dashboard JSON of any age: panels, queries, variables."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 from dashboards.verify.sources import PROMETHEUS, Sources
 
 DOCKER = "(docker)"
-# Panels of words and lists; they ask nobody.
-SILENT = {"text", "row", "dashlist", "news", "welcome", "gettingstarted", "alertlist", "annolist"}
+# Panels of text and lists.
+NO_QUERY = {"text", "row", "dashlist", "news", "welcome", "gettingstarted", "alertlist", "annolist"}
 
 
 class DashboardError(ValueError):
-    """Raised when a file is no dashboard; names the file and what was expected."""
+    """A file is not a dashboard; names the file and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class Target:
     """One query of a panel.
 
     Args:
-        kind: `prometheus`, `loki`, `tempo`, or another data source's type.
-        expr: The query, with variables still in it; empty where it was filled in as a form.
-        instant: Whether only the newest value counts.
+        kind: Type of the data source: `prometheus`, `loki`, `tempo`, …
+        expr: The query, before variables are replaced; empty if it was built in a form.
+        instant: Whether it is an instant query, not a range query.
     """
 
     kind: str
@@ -40,12 +40,12 @@ class Panel:
 
     Args:
         title: Its title.
-        type: Grafana's name of the kind of panel.
-        row: The heading above it.
-        targets: Its queries that are not hidden.
-        repeat: The variables for each of whose values it, or its row, is drawn once.
-        library: Name of the library panel that it stands for, where that is not in the file.
-        points: As many as a line may have; 0 where the panel leaves it to its width.
+        type: Grafana's type of panel, such as `timeseries`.
+        row: Title of its row.
+        targets: Its queries, without hidden ones.
+        repeat: The variables by whose values it, or its row, is repeated.
+        library: Name of its library panel, if the file does not contain that.
+        points: Maximum number of points; 0 if it depends on the width.
     """
 
     title: str
@@ -58,7 +58,7 @@ class Panel:
 
     @property
     def only_in_docker(self) -> bool:
-        """Return whether it asks for what only the exporters of the Docker mode have."""
+        """Return whether it needs exporters that only the Docker mode runs."""
         return DOCKER in self.row
 
 
@@ -70,8 +70,8 @@ class Dashboard:
         path: Its file.
         uid: Its uid, or the file's stem.
         title: Its title.
-        panels: Every panel, those in folded rows included.
-        variables: Grafana's own description of each variable.
+        panels: Every panel, those in collapsed rows included.
+        variables: The variables in Grafana's model.
     """
 
     path: Path
@@ -85,7 +85,7 @@ def read_dashboards(paths: Sequence[Path]) -> list[Dashboard]:
     """Return the dashboards of files and folders.
 
     Raises:
-        DashboardError: A file cannot be read as a dashboard, or there is none.
+        DashboardError: A file is not a dashboard, or there is no file.
     """
     files = [f for p in paths for f in (sorted(p.rglob("*.json")) if p.is_dir() else [p])]
     if not files:
@@ -94,10 +94,10 @@ def read_dashboards(paths: Sequence[Path]) -> list[Dashboard]:
 
 
 def read_dashboard(path: Path) -> Dashboard:
-    """Return the dashboard of a file; one that Grafana's API wrapped is unwrapped.
+    """Return the dashboard of a file, which may be a response of Grafana's API.
 
     Raises:
-        DashboardError: It is missing, no JSON, or has no panels.
+        DashboardError: The file is missing, is not JSON, or has no panels.
     """
     try:
         data = json.loads(path.read_text())
@@ -105,7 +105,7 @@ def read_dashboard(path: Path) -> Dashboard:
         raise DashboardError(f"{path}: {error}") from error
     data = data.get("dashboard", data) if isinstance(data, dict) else None
     if isinstance(data, dict) and "elements" in (data.get("spec") or data):
-        raise DashboardError(f"{path}: schema v2; export it in the classic form")
+        raise DashboardError(f"{path}: this is schema v2; export it with the classic schema")
     if not isinstance(data, dict) or not ("panels" in data or "rows" in data):
         raise DashboardError(f"{path}: expected a Grafana dashboard with panels")
     return Dashboard(
@@ -120,7 +120,7 @@ def read_dashboard(path: Path) -> Dashboard:
 def _panels(data: Mapping[str, Any]) -> Iterator[Panel]:
     reader = _Reader(Sources(data), data.get("__elements") or {})
     row: Mapping[str, Any] = {}
-    # Before 2017 panels lay in rows; since then a row is a panel, and a folded one holds the next.
+    # Before 2017 rows contained the panels; now a row is a panel, and only a collapsed one does.
     for panel in data.get("panels") or []:
         if panel.get("type") == "row":
             row = panel
@@ -133,18 +133,18 @@ def _panels(data: Mapping[str, Any]) -> Iterator[Panel]:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads the panels of one dashboard.
+    """Reader of the panels of one dashboard.
 
     Args:
-        sources: Its data sources.
-        elements: The library panels that an export carries, by uid.
+        sources: The dashboard's data sources.
+        elements: The library panels in an export, by uid.
     """
 
     sources: Sources
     elements: Mapping[str, Any]
 
     def panel(self, panel: Mapping[str, Any], row: Mapping[str, Any]) -> Panel:
-        """Return a panel, with that of the library which it stands for put in."""
+        """Return a panel, with the model of its library panel if it has one."""
         library = panel.get("libraryPanel") or {}
         name = str(library.get("name") or library.get("uid") or "")
         if library:

@@ -1,7 +1,8 @@
-"""What `verify` found: as lines, as JSON, as JUnit."""
+"""Findings as text, JSON and JUnit XML."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -12,17 +13,17 @@ HAS_ROWS, EMPTY, SKIPPED, FAILED = "rows", "empty", "skipped", "error"
 
 @dataclass
 class Finding:
-    """What was found of one panel.
+    """The result of one panel.
 
     Args:
         dashboard: The dashboard's uid.
         panel: The panel's title.
-        state: `rows`, `empty`, `skipped` (asks nobody, or a back end that was not named), `error`.
-        rows: Series, streams or traces that its queries yield together.
-        missing: Metrics that its queries name and that have no series.
-        reason: What the back end refused, or why it was skipped.
-        seconds: How long the slowest of its queries took.
-        only_in_docker: Whether it needs the exporters of the Docker mode.
+        state: `rows`, `empty`, `skipped` (no query, or no address for its backend) or `error`.
+        rows: Series, streams or traces of all its queries.
+        missing: Metrics in its queries that have no series.
+        reason: The backend's error, the selector that matches nothing, or why it was skipped.
+        seconds: Duration of its slowest query.
+        only_in_docker: Whether it needs exporters that only the Docker mode runs.
     """
 
     dashboard: str
@@ -36,12 +37,12 @@ class Finding:
 
     @property
     def bad(self) -> bool:
-        """Return whether it has no rows though it asked for some."""
+        """Return whether its queries failed or returned no rows."""
         return self.state in (EMPTY, FAILED)
 
 
 def as_text(findings: Sequence[Finding]) -> str:
-    """Return a line per panel that has no rows, and the sums."""
+    """Return a line per panel without rows, and the totals."""
     lines = []
     for one in findings:
         if one.bad:
@@ -50,15 +51,15 @@ def as_text(findings: Sequence[Finding]) -> str:
             lines.append(f"{one.state.upper():6} {one.dashboard} / {one.panel}: {why}{where}")
     counts = {s: sum(f.state == s for f in findings) for s in (HAS_ROWS, EMPTY, FAILED, SKIPPED)}
     docker = sum(f.only_in_docker for f in findings if f.bad)
-    sums = (
+    totals = (
         f"{counts[HAS_ROWS]} panels with rows, {counts[EMPTY]} empty, {counts[FAILED]} refused"
         f" ({docker} of these only in docker), {counts[SKIPPED]} skipped"
     )
-    return "\n".join([*lines, sums, *_slowest(findings), *_reasons(findings)])
+    return "\n".join([*lines, totals, *_slowest(findings), *_reasons(findings)])
 
 
 def _slowest(findings: Sequence[Finding]) -> list[str]:
-    """Return which panel waits longest for an answer."""
+    """Return the panel with the slowest query."""
     slowest = max(findings, key=lambda one: one.seconds, default=None)
     if slowest is None or not slowest.seconds:
         return []
@@ -67,17 +68,17 @@ def _slowest(findings: Sequence[Finding]) -> list[str]:
 
 
 def _reasons(findings: Sequence[Finding]) -> list[str]:
-    """Return why panels were skipped, each reason once."""
+    """Return the reasons for skipped panels, with their counts."""
     reasons = [f.reason for f in findings if f.state == SKIPPED]
     return [f"  skipped {reasons.count(one)}: {one}" for one in dict.fromkeys(reasons)]
 
 
-def as_json(findings: Sequence[Finding]) -> dict[str, list[dict[str, Any]]]:
-    """Return the findings by dashboard."""
+def as_json(findings: Sequence[Finding]) -> str:
+    """Return the findings as JSON: lists by dashboard."""
     by_dashboard: dict[str, list[dict[str, Any]]] = {}
     for one in findings:
         by_dashboard.setdefault(one.dashboard, []).append(asdict(one))
-    return by_dashboard
+    return json.dumps(by_dashboard, indent=1)
 
 
 def as_junit(findings: Sequence[Finding]) -> str:

@@ -1,4 +1,4 @@
-"""Put values in place of a dashboard's variables, as Grafana does before it asks."""
+"""Replaces variables in queries by their values, as Grafana does."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import timedelta
 
 VARIABLE = re.compile(r"\$\{(\w+)(?:\.\w+)?(?::([^}]+))?\}|\$(\w+)|\[\[(\w+)(?::(\w+))?\]\]")
 EVERYTHING = ".*"
-# Not what `re.escape` takes besides: PromQL refuses the backslash before a `-`.
+# Fewer than `re.escape` escapes: PromQL rejects a backslash before a `-`.
 SPECIAL = re.compile(r"[\\^$*+?.()|{}\[\]]")
 JOINED: Mapping[str, Callable[[Sequence[str]], str]] = {
     "csv": ",".join,
@@ -24,12 +24,12 @@ JOINED: Mapping[str, Callable[[Sequence[str]], str]] = {
 
 @dataclass(frozen=True)
 class Value:
-    """What a variable stands for.
+    """The value of a variable.
 
     Args:
         values: One or more values.
-        everything: A pattern that stands for all of them, where All is chosen; else empty.
-        alone: Whether it stands as it is in a query, not as a pattern.
+        everything: The pattern of All, if All is selected; else empty.
+        alone: Whether it is a single value, which queries get as it is, not as a pattern.
     """
 
     values: Sequence[str]
@@ -37,7 +37,7 @@ class Value:
     alone: bool = True
 
     def written(self, form: str = "") -> str:
-        """Return how it stands in a query: `${name:form}`."""
+        """Return the text that replaces `${name:form}` in a query."""
         if self.everything and form in ("", "regex", "pipe"):
             return self.everything
         if form in JOINED:
@@ -49,7 +49,7 @@ class Value:
         return f"({'|'.join(map(_literal, self.values))})" if self.values else EVERYTHING
 
     def first(self) -> Value:
-        """Return the value that the first copy of a repeated panel has."""
+        """Return the value of the first copy of a repeated panel."""
         return Value(self.values[:1]) if self.values else self
 
 
@@ -57,20 +57,20 @@ Values = Mapping[str, Value]
 
 
 def _literal(text: str) -> str:
-    """Return a pattern that matches a text, for a string of PromQL, where a backslash is two."""
+    """Return a pattern that matches a text, for a PromQL string, which doubles backslashes."""
     return SPECIAL.sub(r"\\\\\g<0>", text)
 
 
 def built_in(window: timedelta, step: timedelta, scrape: timedelta) -> dict[str, Value]:
-    """Return Grafana's own variables.
+    """Return Grafana's built-in variables.
 
     Args:
-        window: The time range that is shown.
-        step: Between two points.
+        window: The dashboard's time range.
+        step: Time between two points.
         scrape: The data source's scrape interval.
 
     Returns:
-        Durations in seconds; the rate interval is at least four scrapes.
+        By name; durations in seconds; the rate interval is at least four scrape intervals.
     """
     seconds = int(window.total_seconds())
     interval = int(step.total_seconds())
@@ -91,12 +91,12 @@ def built_in(window: timedelta, step: timedelta, scrape: timedelta) -> dict[str,
 
 
 def names_in(expr: str) -> list[str]:
-    """Return the variables of a query."""
+    """Return the names of a query's variables."""
     return [found[1] or found[3] or found[4] for found in VARIABLE.finditer(expr)]
 
 
 def substitute(expr: str, values: Values) -> str:
-    """Return the query with every variable that has a value put in."""
+    """Return the query with its variables replaced; those without a value stay."""
 
     def put(found: re.Match[str]) -> str:
         name, form = found[1] or found[3] or found[4], found[2] or found[5] or ""

@@ -1,4 +1,4 @@
-"""The values of a dashboard's variables, asked in their order, since one may need another."""
+"""The values of a dashboard's variables, found in order, since a query may use earlier ones."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ LABEL_VALUES = re.compile(
 QUERY_RESULT = re.compile(r"^\s*query_result\((?P<expr>.+)\)\s*$", re.DOTALL)
 METRICS = re.compile(r"^\s*metrics\((?P<regex>.+)\)\s*$")
 ALL = "$__all"
-# The interval that Grafana computes itself stands for a step.
+# An interval that Grafana computes; it equals the step.
 AUTO = re.compile(r"^\$__auto")
 
+Variable = Mapping[str, Any]
 
-class Asker(Protocol):
-    """Whoever can be asked for a variable's values."""
+
+class ValueSource(Protocol):
+    """A source of the values of query variables."""
 
     def label_values(self, kind: str, selector: str, label: str) -> Sequence[str]:
-        """Return the values of a label among the series of a selector, which may be empty."""
+        """Return the values of a label of the selected series; an empty selector selects all."""
 
     def query_result(self, expr: str) -> Sequence[str]:
         """Return the rows of a query as Grafana writes them: name, labels, value, time."""
 
 
 def values_of(
-    variables: Sequence[Mapping[str, Any]], chosen: Mapping[str, str], asker: Asker, known: Values
+    variables: Sequence[Variable], chosen: Mapping[str, str], source: ValueSource, known: Values
 ) -> dict[str, Value]:
-    """Return a value for each variable.
+    """Return the value of each variable, by name.
 
     Args:
-        variables: As they stand in the dashboard.
-        chosen: Values that the caller names.
-        asker: Who is asked for the values of query variables.
-        known: Grafana's own variables.
+        variables: The variables in Grafana's model.
+        chosen: Values set by the caller, by name.
+        source: Source of the values of query variables.
+        known: Grafana's built-in variables.
     """
     values = dict(known)
     for variable in variables:
@@ -45,45 +47,46 @@ def values_of(
         if name in chosen:
             values[name] = Value([chosen[name]])
         elif kind == "query":
-            values[name] = _queried(variable, asker, values)
+            values[name] = _queried(variable, source, values)
         elif kind != "adhoc":
             values[name] = _fixed(variable, values)
     return values
 
 
-def _queried(variable: Mapping[str, Any], asker: Asker, values: Values) -> Value:
-    found = _wanted(_found(variable, asker, values), str(variable.get("regex") or ""))
+def _queried(variable: Variable, source: ValueSource, values: Values) -> Value:
+    found = _filtered(_found(variable, source, values), str(variable.get("regex") or ""))
     if variable.get("includeAll"):
         return Value(found, str(variable.get("allValue") or EVERYTHING), alone=False)
     if variable.get("multi"):
         return Value(found, alone=False)
     current = _current(variable)
-    # What its author last looked at, where that exists here too; else the first, as Grafana does.
+    # The value saved in the file, if it exists here too; else the first, as in Grafana.
     return Value([current] if current in found else found[:1])
 
 
-def _found(variable: Mapping[str, Any], asker: Asker, values: Values) -> Sequence[str]:
-    """Return what a variable's query yields."""
-    source = variable.get("datasource")
-    loki = isinstance(source, Mapping) and source.get("type") == "loki"
+def _found(variable: Variable, source: ValueSource, values: Values) -> Sequence[str]:
+    """Return the results of a variable's query."""
+    datasource = variable.get("datasource")
+    loki = isinstance(datasource, Mapping) and datasource.get("type") == "loki"
     kind = "loki" if loki else "prometheus"
     query = variable.get("query")
     if isinstance(query, Mapping) and query.get("label"):
         selector = str(query.get("stream") or query.get("metric") or "")
-        return asker.label_values(kind, substitute(selector, values), str(query["label"]))
+        return source.label_values(kind, substitute(selector, values), str(query["label"]))
     text = query.get("query") if isinstance(query, Mapping) else query
     text = substitute(str(text or variable.get("definition") or ""), values)
     if label := LABEL_VALUES.match(text):
-        return asker.label_values(kind, (label["metric"] or "").strip(), label["label"])
+        return source.label_values(kind, (label["metric"] or "").strip(), label["label"])
     if result := QUERY_RESULT.match(text):
-        return asker.query_result(result["expr"])
+        return source.query_result(result["expr"])
     if names := METRICS.match(text):
-        return [n for n in asker.label_values(kind, "", "__name__") if re.search(names["regex"], n)]
+        wanted = re.compile(names["regex"]).search
+        return list(filter(wanted, source.label_values(kind, "", "__name__")))
     return []
 
 
-def _wanted(found: Sequence[str], regex: str) -> list[str]:
-    """Return what a variable's regex lets through, or cuts out with its first group."""
+def _filtered(found: Sequence[str], regex: str) -> list[str]:
+    """Return the values that match a variable's regex, or only its first group of each."""
     if not regex:
         return list(found)
     pattern = re.compile(regex.removeprefix("/").rsplit("/", 1)[0] if regex[0] == "/" else regex)
@@ -92,12 +95,12 @@ def _wanted(found: Sequence[str], regex: str) -> list[str]:
     return list(dict.fromkeys(cut))
 
 
-def _fixed(variable: Mapping[str, Any], values: Values) -> Value:
-    """Return the value of a variable that asks nobody."""
+def _fixed(variable: Variable, values: Values) -> Value:
+    """Return the value of a variable without a query."""
     kind, current = variable.get("type"), _current(variable)
     text = variable.get("query")
     options = [part.strip() for part in str(text or "").split(",") if part.strip()]
-    # `1h : 3600` shows the first and stands for the second.
+    # `1h : 3600` is a text and its value.
     options = [one.split(" : ", 1)[-1] for one in options]
     if kind in ("constant", "textbox"):
         return Value([str(text or current)])
@@ -108,7 +111,7 @@ def _fixed(variable: Mapping[str, Any], values: Values) -> Value:
     return Value([current or (options[0] if options else "")])
 
 
-def _current(variable: Mapping[str, Any]) -> str:
+def _current(variable: Variable) -> str:
     current = (variable.get("current") or {}).get("value")
     if isinstance(current, list):
         current = current[0] if current else ""

@@ -8,9 +8,10 @@ import uuid
 from contextlib import suppress
 
 import pytest
+from click.testing import CliRunner
 
 from dashboards.generate import FOLDER
-from dashboards.verify.verifier import main as verify
+from dashboards.verify.command import command as verify
 from tools.servers import ROOT, wait_until
 
 PICTURES = ROOT / "build" / "pictures"
@@ -35,7 +36,7 @@ def empty_panels(system, report, **chosen) -> list[str]:
     words = ["--prometheus", ports["PROMETHEUS_PORT"], "--loki", ports["GRAFANA_PORT"]]
     words += ["--tempo", f"{ports['GRAFANA_PORT']}/tempo", "--json", str(report)]
     words += [f"--var={name}={value}" for name, value in chosen.items()]
-    code = verify([*words, str(FOLDER)])
+    code = CliRunner().invoke(verify, [*words, str(FOLDER)]).exit_code
     found = [one for panels in json.loads(report.read_text()).values() for one in panels]
     bad = [
         f"{one['dashboard']}/{one['panel']}: {one['missing'] or one['reason']}"

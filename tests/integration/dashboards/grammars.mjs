@@ -1,5 +1,5 @@
-// Reads [["logql" | "traceql", query], ...] from stdin; prints the places that Grafana's own grammars refuse.
-// Source of the grammars: npm's @grafana/lezer-logql and @grafana/lezer-traceql, in the folder named by the argument.
+// Reads [["logql" | "traceql", query], ...] from stdin; prints the positions of syntax errors by Grafana's own grammars.
+// The argument is a folder with npm's @grafana/lezer-logql and @grafana/lezer-traceql.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 
@@ -9,11 +9,11 @@ const parsers = {
   traceql: load("@grafana/lezer-traceql").parser,
 };
 
-function refused(language, query) {
-  const places = [];
-  parsers[language].parse(query).iterate({ enter: (node) => void (node.type.isError && places.push(node.from)) });
-  return places;
+function syntaxErrors(language, query) {
+  const positions = [];
+  parsers[language].parse(query).iterate({ enter: (node) => void (node.type.isError && positions.push(node.from)) });
+  return positions;
 }
 
-const asked = JSON.parse(readFileSync(0, "utf8"));
-process.stdout.write(JSON.stringify(asked.map(([language, query]) => refused(language, query))));
+const queries = JSON.parse(readFileSync(0, "utf8"));
+process.stdout.write(JSON.stringify(queries.map(([language, query]) => syntaxErrors(language, query))));

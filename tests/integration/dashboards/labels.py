@@ -1,4 +1,4 @@
-"""Which labels a PromQL query's result has, and which it asks for in vain."""
+"""The labels of a PromQL query's result, and the labels it uses that do not exist."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import promql_parser as promql
 
-# Prometheus sets these on whatever it scrapes.
+# Prometheus sets these on every scraped series.
 OF_TARGETS = frozenset({"job", "instance"})
 
 
 class Labels:
-    """Walks a query over known metrics, and collects what cannot be.
+    """The labels of queries over known metrics; collects unknown metrics and labels in `problems`.
 
     Args:
-        known: Labels by name of a series, besides job and instance.
+        known: Labels by name of a series, without job and instance.
     """
 
     def __init__(self, known: Mapping[str, set[str]]) -> None:
@@ -45,7 +45,7 @@ class Labels:
         if not node.name:
             return {*OF_TARGETS, "__name__"}
         if node.name not in self.known:
-            self.problems.append(f"nobody exposes {node.name}")
+            self.problems.append(f"{node.name} is not exposed")
             return set(OF_TARGETS)
         have = self.known[node.name] | OF_TARGETS
         for matcher in node.matchers.matchers:
@@ -58,14 +58,14 @@ class Labels:
             return have if str(node.op) in ("topk", "bottomk") else set()
         named = set(node.modifier.labels)
         for label in named:
-            self._want(label, have, f"what is under {node.modifier}")
+            self._want(label, have, f"the expression under {node.modifier}")
         return named if node.modifier.type == promql.AggModifierType.By else have - named
 
     def _of_binary(self, node: Any) -> set[str]:
         left, right = self.of(node.lhs), self.of(node.rhs)
         matching = node.modifier.matching if node.modifier else None
         for label in matching.labels if matching else ():
-            # A label that one side lacks is a reason to ignore it.
+            # One side may lack the label: that is why it is ignored.
             self._want(label, left | right, f"neither side of {node.op}")
         if str(node.op) == "or" or not left:
             return left | right
@@ -75,7 +75,7 @@ class Labels:
         name, args = node.func.name, node.args
         have = set().union(*(self.of(arg) for arg in args))
         if name == "histogram_quantile":
-            self._want("le", have, "what histogram_quantile gets")
+            self._want("le", have, "the argument of histogram_quantile")
             return have - {"le"}
         if name in ("label_replace", "label_join"):
             sources = args[3:4] if name == "label_replace" else args[3:]

@@ -1,4 +1,4 @@
-"""Every query parses, and asks only for what is really exposed, recorded or sent."""
+"""Every query parses, and reads only metrics and labels that are exposed or recorded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from dashboards import queries
 from dashboards.generate import FOLDER
-from dashboards.verify.backends import BackEnd, BackEndError, prometheus_rows
+from dashboards.verify.backends import Backend, BackendError, prometheus_rows
 from dashboards.verify.reading import read_dashboards
 from dashboards.verify.substitution import Value, built_in, substitute
 from dashboards.verify.verifier import selectors_of
@@ -30,15 +30,15 @@ VALUES = {
     "order": Value([""]),
     "trace": Value(["4bf92f3577b34da6a3ce929d0e0e4736"]),
 }
-ASKED = [
+QUERIES = [
     pytest.param(target.kind, substitute(target.expr, VALUES), id=f"{board.uid}/{panel.title}/{n}")
     for board in read_dashboards([FOLDER])
     for panel in board.panels
     for n, target in enumerate(panel.targets)
 ]
-PROMQL = [one for one in ASKED if one.values[0] == "prometheus"]
+PROMQL = [one for one in QUERIES if one.values[0] == "prometheus"]
 PROMQL.append(pytest.param("prometheus", queries.alerts_marked(), id="annotation"))
-# The grammars of Grafana's own query editors; installed once into npm's cache.
+# The grammars of Grafana's own query editors; npm caches them.
 GRAMMARS = ("@grafana/lezer-logql@0.3.0", "@grafana/lezer-traceql@1.0.0", "@lezer/lr@1")
 
 
@@ -48,20 +48,20 @@ def problems(expr: str) -> list[str]:
     return labels.problems
 
 
-@pytest.mark.parametrize(("kind", "expr"), ASKED)
+@pytest.mark.parametrize(("kind", "expr"), QUERIES)
 def test_every_variable_of_a_query_has_a_value(kind, expr):
     assert not re.search(r"\$[a-z_{]|\[\[", expr)
 
 
 @pytest.mark.parametrize(("kind", "expr"), PROMQL)
-def test_a_promql_query_reads_known_series_by_labels_that_they_have(kind, expr):
+def test_a_promql_query_reads_known_metrics_by_their_labels(kind, expr):
     assert problems(expr) == []
 
 
 @pytest.mark.parametrize(
     ("expr", "problem"),
     [
-        ("rate(http_server_request_duration_second_count[5m])", "nobody exposes"),
+        ("rate(http_server_request_duration_second_count[5m])", "is not exposed"),
         ('sum(celery_queue_messages{route="a"})', "celery_queue_messages has no label 'route'"),
         ("sum by (queue) (rate(cache_requests_total[5m]))", "no label 'queue'"),
         ("max by (task) (sum by (queue) (celery_tasks_total))", "no label 'task'"),
@@ -74,35 +74,35 @@ def test_a_promql_query_reads_known_series_by_labels_that_they_have(kind, expr):
         ("max by (window) (slo:error_budget_remaining:ratio)", "no label 'window'"),
     ],
 )
-def test_a_planted_wrong_name_is_noticed(expr, problem):
+def test_a_wrong_metric_or_label_name_is_noticed(expr, problem):
     assert any(problem in one for one in problems(expr))
 
 
-def test_the_labels_of_recorded_series_and_alerts_are_those_of_the_rules():
+def test_labels_of_recorded_series_and_alerts_come_from_the_rules():
     assert {"slo", "service"} <= known()["slo:error_budget_remaining:ratio"]
     assert known()["queue:drain_time:seconds"] == {"queue"}
     assert set(queries.ALERT_OBJECTS) <= known()["ALERTS_FOR_STATE"]
 
 
-def test_prometheus_itself_accepts_every_query(tmp_path):
+def test_prometheus_accepts_every_query(tmp_path):
     refused = {}
     with running_prometheus(tmp_path, "global: {}\n") as url:
         for one in PROMQL:
             try:
-                prometheus_rows(BackEnd(url), one.values[1], instant=False)
-            except BackEndError as error:
+                prometheus_rows(Backend(url), one.values[1], instant=False)
+            except BackendError as error:
                 refused[one.id] = str(error)
-        with pytest.raises(BackEndError, match="parse error"):
-            prometheus_rows(BackEnd(url), "sum by queue (up)", instant=False)
+        with pytest.raises(BackendError, match="parse error"):
+            prometheus_rows(Backend(url), "sum by queue (up)", instant=False)
     assert refused == {}
 
 
 @pytest.fixture(scope="module")
 def grammars(tmp_path_factory) -> Path:
-    """A folder with Grafana's grammars, out of npm."""
+    """A folder with Grafana's grammars from npm."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
-        pytest.skip("LogQL AND TRACEQL ARE NOT PARSED: node and npm are not here")
+        pytest.skip("LogQL AND TRACEQL ARE NOT PARSED: node or npm is not installed")
     folder = tmp_path_factory.mktemp("grammars")
     (folder / "package.json").write_text("{}")
     command = [npm, "install", "--prefer-offline", "--no-audit", "--no-fund", *GRAMMARS]
@@ -114,11 +114,11 @@ def grammars(tmp_path_factory) -> Path:
     return folder
 
 
-def refused_places(grammars: Path, asked: list[tuple[str, str]]) -> list[list[int]]:
+def syntax_errors(grammars: Path, pairs: list[tuple[str, str]]) -> list[list[int]]:
     script = Path(__file__).with_name("grammars.mjs")
     done = subprocess.run(
         ["node", str(script), str(grammars)],
-        input=json.dumps(asked),
+        input=json.dumps(pairs),
         capture_output=True,
         text=True,
         check=True,
@@ -127,16 +127,16 @@ def refused_places(grammars: Path, asked: list[tuple[str, str]]) -> list[list[in
     return json.loads(done.stdout)
 
 
-def test_grafana_s_grammars_accept_every_logql_and_traceql_query(grammars):
+def test_grafanas_grammars_accept_every_logql_and_traceql_query(grammars):
     languages = {"loki": "logql", "tempo": "traceql"}
-    asked = [one for one in ASKED if one.values[0] in languages]
-    # A bare trace id is a look-up, not a query.
-    texts = [(languages[kind], expr) for kind, expr in (one.values for one in asked)]
+    chosen = [one for one in QUERIES if one.values[0] in languages]
+    # A bare trace id is a lookup, not a query.
+    texts = [(languages[kind], expr) for kind, expr in (one.values for one in chosen)]
     texts = [(language, expr) for language, expr in texts if expr.startswith("{")]
     texts.append(("logql", queries.process_starts()))
     assert len(texts) > 8
-    places = refused_places(grammars, texts)
-    assert dict(zip(texts, places, strict=True)) == {text: [] for text in texts}
+    positions = syntax_errors(grammars, texts)
+    assert dict(zip(texts, positions, strict=True)) == {text: [] for text in texts}
 
 
 @pytest.mark.parametrize(
@@ -148,22 +148,22 @@ def test_grafana_s_grammars_accept_every_logql_and_traceql_query(grammars):
         ("traceql", "{ duration > 5xs }"),
     ],
 )
-def test_grafana_s_grammars_refuse_a_planted_mistake(grammars, language, expr):
-    assert refused_places(grammars, [(language, expr)]) != [[]]
+def test_grafanas_grammars_refuse_a_malformed_query(grammars, language, expr):
+    assert syntax_errors(grammars, [(language, expr)]) != [[]]
 
 
-@pytest.mark.parametrize(("kind", "expr"), [a for a in ASKED if a.values[0] == "loki"])
+@pytest.mark.parametrize(("kind", "expr"), [a for a in QUERIES if a.values[0] == "loki"])
 def test_a_logql_query_selects_by_labels_first(kind, expr):
     assert re.match(r'^\{\w+=~?"[^"]+"(, \w+=~?"[^"]+")*\}', expr)
 
 
-def test_the_line_that_marks_a_start_is_the_one_that_the_kit_writes():
+def test_process_starts_are_found_by_the_line_that_the_kit_writes():
     text = re.search(r'\|= "([^"]+)"', queries.process_starts())[1]
     telemetry = Path(queries.kit.__file__).with_name("telemetry.py").read_text()
     assert f'"{text} %s"' in telemetry
 
 
-def test_the_selectors_of_a_query_are_told_apart():
+def test_the_selectors_of_a_query_are_found_by_metric():
     expr = 'sum(rate(a_total{job="x",code!~"5.."}[5m])) / ignoring (z) b offset 5m'
     assert selectors_of(expr) == {
         "a_total": {'a_total{job="x",code!~"5.."}'},

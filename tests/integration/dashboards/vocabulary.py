@@ -1,4 +1,4 @@
-"""What our processes, rules and neighbours expose: name of a series to its labels."""
+"""The series that processes, rules and backends expose, with their labels."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tools.servers import ROOT
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
 SPANS = {"service", "span_name", "span_kind", "status_code"}
 EDGE = {"client", "server", "connection_type"}
-# As seen: Prometheus 3.14, Tempo 3.0.3 and the local store, postgres_exporter 0.20, redis_exporter
-# 1.93, Loki 3.7.6. What the alerts read of the same programs stands in their catalogue.
-OF_OTHERS: dict[str, set[str]] = {
+# As exposed by Prometheus 3.14, Tempo 3.0.3 and the local store, postgres_exporter 0.20,
+# redis_exporter 1.93, Loki 3.7.6. Metrics of the same programs in alerts are in `alerts.catalogue`.
+THIRD_PARTY: dict[str, set[str]] = {
     "up": set(),
     "scrape_duration_seconds": set(),
     "scrape_samples_post_metric_relabeling": set(),
@@ -42,8 +42,8 @@ OF_OTHERS: dict[str, set[str]] = {
 
 @cache
 def known() -> dict[str, set[str]]:
-    """Return every series that a dashboard may read."""
-    found = dict(OF_OTHERS)
+    """Return the labels of every series that a dashboard may read, by name."""
+    found = dict(THIRD_PARTY)
     for metric in (*kit.METRICS, *words.METRICS):
         for suffix in SUFFIXES.get(metric.kind, ("",)):
             le = {"le"} if suffix == "_bucket" else set()
@@ -51,7 +51,7 @@ def known() -> dict[str, set[str]]:
     found |= {name: set(labels) for p in PROGRAMS for name, labels in p.metrics.items()}
     alerts: set[str] = {"alertname"}
     rules = [rule for path in sorted(RULES) for rule in _rules(path)]
-    # A recording may read another, so twice.
+    # Twice, since a recording rule may read the result of another.
     for rule in rules + rules:
         labels = Labels(found).of(promql_parser.parse(rule["expr"])) | set(rule.get("labels", {}))
         if "record" in rule:

@@ -1,4 +1,4 @@
-"""What every dashboard and every panel of ours has."""
+"""The properties of every dashboard and every panel."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from alerts.slo.spec import load_objectives
-from dashboards.generate import FOLDER, boards, main
+from dashboards.generate import FOLDER, all_dashboards, command
 
 FILES = sorted(FOLDER.glob("*.json"))
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in FILES}
@@ -22,28 +23,32 @@ PANELS = [
     for number, panel in enumerate(board["panels"])
     if panel["type"] != "row"
 ]
-ASKING = [p for p in PANELS if p.values[0]["type"] != "text"]
+WITH_QUERIES = [p for p in PANELS if p.values[0]["type"] != "text"]
 
 
-def test_the_committed_files_are_fresh():
-    assert main(["--check"]) == 0
+def generate(*arguments):
+    return CliRunner().invoke(command, arguments).exit_code
 
 
-def test_a_stale_file_is_noticed(monkeypatch, tmp_path):
+def test_the_committed_files_are_up_to_date():
+    assert generate("--check") == 0
+
+
+def test_missing_and_stale_files_are_reported_and_corrected(monkeypatch, tmp_path):
     monkeypatch.setattr("dashboards.generate.FOLDER", tmp_path)
-    assert main(["--check"]) == 1
-    assert main([]) == 0
-    (tmp_path / "stranger.json").write_text("{}")
-    assert main(["--check"]) == 1
-    assert main([]) == 0
+    assert generate("--check") == 1
+    assert generate() == 0
+    (tmp_path / "stale.json").write_text("{}")
+    assert generate("--check") == 1
+    assert generate() == 0
     assert {path.stem for path in tmp_path.iterdir()} == UIDS
 
 
-def test_the_set_is_complete_and_each_uid_is_its_file_s_stem():
+def test_every_dashboard_exists_and_its_uid_is_the_stem_of_its_file():
     assert {uid: board["uid"] for uid, board in DASHBOARDS.items()} == {u: u for u in UIDS}
 
 
-def test_titles_are_unique():
+def test_titles_of_dashboards_are_unique():
     assert len({board["title"] for board in DASHBOARDS.values()}) == len(UIDS)
 
 
@@ -59,9 +64,9 @@ def test_a_dashboard_can_be_provisioned_anywhere(uid):
 
 
 @pytest.mark.parametrize("uid", sorted(UIDS))
-def test_a_dashboard_is_what_grafana_s_schema_says(uid):
+def test_a_dashboard_conforms_to_grafanas_schema(uid):
     def without_annotations(text):
-        # The SDK's schema knows none of the keys that give a mark its words.
+        # The SDK's schema lacks the keys of an annotation's texts.
         return {k: v for k, v in json.loads(text).items() if k != "annotations"}
 
     text = (FOLDER / f"{uid}.json").read_text()
@@ -69,14 +74,14 @@ def test_a_dashboard_is_what_grafana_s_schema_says(uid):
     assert without_annotations(json.dumps(read, cls=JSONEncoder)) == without_annotations(text)
 
 
-def test_a_key_that_the_schema_does_not_know_would_be_noticed():
+def test_the_schema_check_notices_an_unknown_key():
     board = {**DASHBOARDS["home"], "pannels": []}
     read = Dashboard.from_json(board)
     assert "pannels" not in json.loads(json.dumps(read, cls=JSONEncoder))
 
 
 @pytest.mark.parametrize("uid", sorted(UIDS))
-def test_the_panels_of_a_dashboard_do_not_overlap_and_fill_24_columns(uid):
+def test_panels_do_not_overlap_and_stay_within_24_columns(uid):
     taken = set()
     for panel in DASHBOARDS[uid]["panels"]:
         at = panel["gridPos"]
@@ -86,39 +91,39 @@ def test_the_panels_of_a_dashboard_do_not_overlap_and_fill_24_columns(uid):
         taken |= cells
 
 
-@pytest.mark.parametrize("panel", ASKING)
-def test_a_panel_says_what_good_looks_like(panel):
+@pytest.mark.parametrize("panel", WITH_QUERIES)
+def test_a_panel_with_queries_has_a_title_and_a_description(panel):
     assert panel["description"].endswith(".")
     assert panel["title"]
 
 
 @pytest.mark.parametrize("uid", sorted(UIDS))
-def test_no_two_panels_of_a_dashboard_have_one_title(uid):
+def test_panel_titles_are_unique_within_a_dashboard(uid):
     titles = [p["title"] for p in DASHBOARDS[uid]["panels"] if p["type"] not in ("row", "text")]
     assert sorted(titles) == sorted(set(titles))
 
 
-@pytest.mark.parametrize("panel", ASKING)
+@pytest.mark.parametrize("panel", WITH_QUERIES)
 def test_each_query_of_a_panel_has_its_own_letter(panel):
     letters = [target["refId"] for target in panel["targets"]]
     assert letters == list("ABCDEFGH"[: len(letters)])
     assert letters
 
 
-@pytest.mark.parametrize("panel", ASKING)
-def test_nobody_shows_a_pie_or_a_gauge_without_a_limit(panel):
+@pytest.mark.parametrize("panel", WITH_QUERIES)
+def test_there_is_no_pie_chart_and_no_gauge_without_a_maximum(panel):
     assert panel["type"] != "piechart"
     if panel["type"] == "gauge":
         assert panel["fieldConfig"]["defaults"]["max"] is not None
 
 
 @pytest.mark.parametrize("uid", sorted(UIDS))
-def test_the_links_of_a_dashboard_lead_to_dashboards_of_ours(uid):
+def test_links_lead_to_existing_dashboards(uid):
     text = (FOLDER / f"{uid}.json").read_text()
     assert set(re.findall(r"/d/([\w-]+)", text)) <= UIDS
 
 
-def test_thresholds_are_the_objectives_of_the_slo_file():
+def test_thresholds_of_stats_equal_the_objectives_of_the_slo_file():
     objectives = {o.name: o for o in load_objectives()}
     steps = {
         panel["title"]: [
@@ -128,31 +133,31 @@ def test_thresholds_are_the_objectives_of_the_slo_file():
         for panel in board["panels"]
         if panel["type"] == "stat"
     }
-    assert steps["Errors"][1] == pytest.approx(objectives["orders-availability"].budget)
-    assert steps["Hit ratio now"][2] == pytest.approx(
+    assert steps["Error ratio"][1] == pytest.approx(objectives["orders-availability"].budget)
+    assert steps["Cache hit ratio"][2] == pytest.approx(
         objectives["orders-cache-hits"].objective / 100
     )
 
 
-def test_the_latency_panels_colour_at_the_latency_objective():
+def test_the_p99_turns_red_at_the_latency_objective():
     (latency,) = (o for o in load_objectives() if o.name == "orders-latency")
     bound = float(re.search(r'le="([\d.]+)"', latency.error_query)[1])
-    p99 = next(p for p in DASHBOARDS["service"]["panels"] if p["title"] == "p99")
+    p99 = next(p for p in DASHBOARDS["service"]["panels"] if p["title"] == "Latency p99")
     assert p99["fieldConfig"]["defaults"]["thresholds"]["steps"][2]["value"] == bound
 
 
-def test_the_p99_shows_exemplars_that_open_traces():
+def test_the_p99_has_exemplars_that_link_to_traces():
     targets = [t for p in DASHBOARDS["service"]["panels"] for t in p.get("targets", [])]
     assert [t["legendFormat"] for t in targets if t.get("exemplar")] >= ["p99"]
 
 
-def test_every_dashboard_marks_firing_alerts():
+def test_every_dashboard_has_an_annotation_of_firing_alerts():
     for board in DASHBOARDS.values():
         assert any("ALERTS" in (a.get("expr") or "") for a in board["annotations"]["list"])
 
 
-def test_a_dashboard_is_written_by_one_author():
+def test_a_dashboard_names_the_command_that_generates_it():
     for path in FILES:
         assert isinstance(path, Path)
         assert "python -m dashboards" in json.loads(path.read_text())["description"]
-    assert len(boards()) == len(FILES)
+    assert len(all_dashboards()) == len(FILES)

@@ -1,8 +1,9 @@
-"""Dashboards of strangers: every form of data source, variable, repeat and library panel."""
+"""Third-party dashboards: every form of data source, variable, repeat and library panel."""
 
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -17,14 +18,14 @@ BOARD = {
 }
 
 
-class World:
-    """A data source that knows two instances of one job, and says what it was asked."""
+class FakeSource:
+    """A data source with two instances of one job; it records the queries."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, str, str]] = []
+        self.queries: list[tuple[str, str, str]] = []
 
     def label_values(self, kind, selector, label):
-        self.asked.append((kind, selector, label))
+        self.queries.append((kind, selector, label))
         names = {"job": ["node"], "__name__": ["up", "node_load1"]}
         return names.get(label, ["a:9100", "b:9100"])
 
@@ -32,8 +33,8 @@ class World:
         return [f'{expr}{{instance="a:9100"}} 1 1700000000000']
 
 
-def values(*variables, chosen=None, world=None):
-    return values_of(variables, chosen or {}, world or World(), {})
+def values(*variables, chosen=None, source=None):
+    return values_of(variables, chosen or {}, source or FakeSource(), {})
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def values(*variables, chosen=None, world=None):
         ({"type": "mysql", "uid": "x"}, "mysql"),
     ],
 )
-def test_a_data_source_is_known_in_every_form(datasource, kind):
+def test_the_type_of_a_data_source_is_found_in_every_form(datasource, kind):
     assert Sources(BOARD).kind(datasource) == kind
 
 
@@ -65,14 +66,14 @@ def read(tmp_path, **data):
     return read_dashboard(path)
 
 
-def test_a_query_of_a_mixed_panel_has_its_own_source(tmp_path):
+def test_each_query_of_a_mixed_panel_has_its_own_source(tmp_path):
     targets = [{"expr": "up"}, {"expr": "{a='b'}", "datasource": {"type": "loki"}}]
     panel = {"type": "graph", "datasource": "-- Mixed --", "targets": targets}
     (found,) = read(tmp_path, panels=[panel]).panels
     assert [target.kind for target in found.targets] == ["prometheus", "loki"]
 
 
-def test_a_library_panel_is_read_from_the_export_that_carries_it(tmp_path):
+def test_a_library_panel_is_read_from_an_export_that_contains_it(tmp_path):
     reference = {"libraryPanel": {"uid": "l1", "name": "Shared"}}
     model = {"type": "stat", "title": "Up", "targets": [{"expr": "up"}]}
     (found,) = read(tmp_path, panels=[reference], __elements={"l1": {"model": model}}).panels
@@ -81,26 +82,26 @@ def test_a_library_panel_is_read_from_the_export_that_carries_it(tmp_path):
     assert absent.library == "Shared"
 
 
-def test_a_panel_repeats_with_its_row_too(tmp_path):
+def test_a_panel_is_repeated_with_its_row(tmp_path):
     inner = {"type": "stat", "repeat": "disk", "targets": [{"expr": "up"}]}
     row = {"type": "row", "repeat": "host", "panels": [inner]}
     assert read(tmp_path, panels=[row]).panels[0].repeat == ["host", "disk"]
 
 
-def test_a_dashboard_of_schema_v2_is_refused_with_a_way_out(tmp_path):
+def test_a_dashboard_of_schema_v2_is_refused_with_advice(tmp_path):
     with pytest.raises(DashboardError, match="classic"):
         read(tmp_path, elements={}, layout={})
 
 
-def test_a_chained_variable_is_asked_with_the_value_of_the_one_before():
-    world = World()
+def test_the_query_of_a_chained_variable_contains_the_value_of_the_first():
+    source = FakeSource()
     job = {"name": "job", "type": "query", "query": "label_values(up, job)"}
     host = {"name": "host", "type": "query", "query": 'label_values(up{job="$job"}, instance)'}
-    assert values(job, host, world=world)["host"].written() == "a:9100"
-    assert world.asked[-1] == ("prometheus", 'up{job="node"}', "instance")
+    assert values(job, host, source=source)["host"].written() == "a:9100"
+    assert source.queries[-1] == ("prometheus", 'up{job="node"}', "instance")
 
 
-def test_query_result_is_cut_by_the_regex_of_the_variable():
+def test_the_regex_of_a_variable_extracts_a_part_of_query_result():
     variable = {
         "name": "host",
         "type": "query",
@@ -110,13 +111,13 @@ def test_query_result_is_cut_by_the_regex_of_the_variable():
     assert values(variable)["host"].written() == "a:9100"
 
 
-def test_the_names_of_metrics_are_filtered_by_a_regex():
+def test_metric_names_are_filtered_by_a_regex():
     variable = {"name": "m", "type": "query", "query": "metrics(node_.*)"}
     assert values(variable)["m"].written() == "node_load1"
 
 
-def test_loki_is_asked_for_the_values_of_its_own_labels():
-    world = World()
+def test_the_values_of_log_labels_come_from_loki():
+    source = FakeSource()
     variable = {
         "name": "ns",
         "type": "query",
@@ -124,8 +125,8 @@ def test_loki_is_asked_for_the_values_of_its_own_labels():
         "query": {"type": 1, "label": "namespace", "stream": '{job="a"}'},
         "includeAll": True,
     }
-    values(variable, world=world)
-    assert world.asked == [("loki", '{job="a"}', "namespace")]
+    values(variable, source=source)
+    assert source.queries == [("loki", '{job="a"}', "namespace")]
 
 
 @pytest.mark.parametrize(
@@ -156,21 +157,19 @@ def test_a_variable_of_every_kind_has_a_value(variable, written):
         (":csv", "a.b-c,d"),
     ],
 )
-def test_several_values_are_written_as_the_query_asks(form, written):
+def test_several_values_are_written_in_the_requested_format(form, written):
     many = {"v": Value(["a.b-c", "d"], alone=False)}
     assert substitute(f"x=${{v{form}}}", many) == f"x={written}"
 
 
-def test_a_repeated_panel_has_the_first_of_the_values():
+def test_a_repeated_panel_is_queried_with_the_first_value():
     assert Value(["a", "b"], everything=".*", alone=False).first().written() == "a"
 
 
-def test_what_nobody_defined_stays_as_it_is():
-    assert substitute("$nobody ${no:csv} [[one]]", {}) == "$nobody ${no:csv} [[one]]"
+def test_an_undefined_variable_is_left_as_it_is():
+    assert substitute("$none ${no:csv} [[one]]", {}) == "$none ${no:csv} [[one]]"
 
 
-def test_the_rate_interval_is_four_scrapes_at_least():
-    from datetime import timedelta
-
+def test_the_rate_interval_is_at_least_four_scrape_intervals():
     known = built_in(timedelta(minutes=15), timedelta(seconds=5), timedelta(seconds=15))
     assert substitute("[$__rate_interval] [${__range_s}]", known) == "[60s] [900]"

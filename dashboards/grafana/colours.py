@@ -1,0 +1,7 @@
+"""The colours of Okabe and Ito's palette for colour-blind readers.
+
+Green is good, amber warns, vermilion is bad; the same thing has the same colour on every panel.
+"""
+
+GOOD, WARN, BAD, PLAIN = "#009E73", "#E69F00", "#D55E00", "#0072B2"
+SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#999999"
