@@ -52,7 +52,7 @@ def create_celery(settings: WorkerSettings) -> Celery:
     configure(app, settings)
     configure_worker(app, settings)
     process = Process(settings)
-    register_tasks(app, lambda: process)
+    register_tasks(app, process.handler)
     if settings.telemetry.multiproc_dir:
         progress.watch(app, process.progress, settings.telemetry.multiproc_dir)
     signals.worker_before_create_process.connect(share_memory)

@@ -1,7 +1,7 @@
-"""Tell whether the worker makes progress; being there is not enough.
+"""Check that the worker makes progress; a running process is not enough.
 
-`python -m worker.health` exits 0 while the worker's main loop turns and either nothing waits in the
-broker or an attempt came to an end within the last minute.
+Exits with code 0 while the worker's main loop turns, and either no message waits in the broker or
+an attempt came to an end within the last minute.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import json
 import sys
 import time
 
+import click
 import redis
 
 from service.semconv import QUEUES
@@ -21,7 +22,7 @@ LOOP_SECONDS = 30.0
 DONE_SECONDS = 60.0
 
 
-def judge(state: dict[str, float], waiting: int, now: float) -> str | None:
+def find_problem(state: dict[str, float], waiting: int, now: float) -> str | None:
     """Return what is wrong, or None.
 
     Args:
@@ -50,10 +51,16 @@ def check(settings: WorkerSettings) -> str | None:
         waiting = sum(queue_lengths(connect_broker(settings), QUEUES).values())
     except redis.RedisError as error:
         return f"the broker cannot be read: {error}"
-    return judge(state, waiting, time.time())
+    return find_problem(state, waiting, time.time())
+
+
+@click.command(help=__doc__)
+def main() -> None:
+    """Check this worker."""
+    problem = check(WorkerSettings.from_env_or_exit())
+    click.echo(problem or "the worker makes progress", err=True)
+    sys.exit(1 if problem else 0)
 
 
 if __name__ == "__main__":
-    problem = check(WorkerSettings.from_env_or_exit())
-    sys.stderr.write(f"{problem or 'the worker makes progress'}\n")
-    sys.exit(1 if problem else 0)
+    main(prog_name="python -m worker.health")

@@ -1,7 +1,9 @@
-"""Keep what must be sent after a transaction, in the same transaction.
+"""The outbox: work that must follow a transaction, written in that transaction.
 
 A row is written with the change that causes it, sent by the relay when it is due, and deleted by
-the task that finishes it. Every function works inside the caller's transaction.
+the task that finishes it. All SQL about the table is here, each function inside the caller's
+transaction. The functions of the worker name a row and its attempt, and do nothing when the row is
+gone or has moved on to another attempt.
 """
 
 from __future__ import annotations
@@ -18,20 +20,22 @@ from service.semconv import QUEUE_ORDERS, TASK_QUEUES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from psycopg import Connection
 
-# What LISTEN names; a trigger notifies it.
+# The channel to LISTEN on; a trigger notifies it.
 CHANNEL = "outbox"
-LONGEST_ERROR = 1000
+MAX_ERROR_LENGTH = 1000
+MAX_RESENT = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Hold what is to be sent about an order.
+    """A task to be sent about an order.
 
     Args:
-        due_in: How long the relay must not send it.
+        due_in: How long the relay holds it back.
         trace: Trace context of the work that caused it.
     """
 
@@ -44,30 +48,44 @@ class Message:
 
     @property
     def queue(self) -> str:
-        """Return the queue of the task; one that nobody knows goes where orders go."""
+        """The queue of the task; the one for orders if the task is unknown."""
         return TASK_QUEUES.get(self.task, QUEUE_ORDERS)
 
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A row as the relay sends it."""
+    """A row as it is sent."""
 
     id: int
     order_id: UUID
     task: str
+    queue: str
     payload: dict[str, Any]
     attempt: int
     trace: TraceContext
 
 
 @dataclass(frozen=True, slots=True)
+class PoisonRow:
+    """A row that was set aside because it cannot be sent, and why."""
+
+    id: int
+    poisoned_at: datetime
+    task: str
+    order_id: UUID
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
-    """Count what is due and not sent, and what cannot be sent."""
+    """What is due and not sent, and what cannot be sent."""
 
     unpublished_rows: int
     oldest_unpublished_age_seconds: float
     poison_rows: int
 
+
+_COLUMNS = "id, order_id, task, queue, payload, attempt, traceparent, tracestate"
 
 _ADD = """
 INSERT INTO outbox (order_id, task, queue, payload, attempt, due_at, traceparent, tracestate)
@@ -77,8 +95,8 @@ RETURNING id
 
 # An older row of the same order holds back a younger one also while another relay has it locked,
 # so the order of an order's messages survives any number of relays.
-_FETCH_DUE = """
-SELECT id, order_id, task, payload, attempt, traceparent, tracestate
+_FETCH_DUE = f"""
+SELECT {_COLUMNS}
 FROM outbox
 WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at <= now()
   AND NOT EXISTS (
@@ -88,6 +106,25 @@ WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at <= now()
 ORDER BY due_at, id
 LIMIT %s
 FOR UPDATE SKIP LOCKED
+"""  # noqa: S608
+
+_UNFINISHED = """
+SELECT id, attempt FROM outbox
+WHERE published_at < now() - %s AND poisoned_at IS NULL
+ORDER BY published_at
+LIMIT %s
+"""
+
+_CLAIM = """
+UPDATE outbox SET starts = starts + 1
+WHERE id = %s AND attempt = %s AND poisoned_at IS NULL
+RETURNING starts
+"""
+
+_RESCHEDULE = """
+UPDATE outbox
+SET attempt = attempt + %s, starts = 0, published_at = NULL, due_at = now() + %s, last_error = %s
+WHERE id = %s AND attempt = %s
 """
 
 # Three questions, since one filter over both states would read the whole table.
@@ -105,31 +142,24 @@ WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at > now()
 GROUP BY queue
 """
 
+_POISON_ROWS = """
+SELECT id, poisoned_at, task, order_id, last_error FROM outbox
+WHERE poisoned_at IS NOT NULL
+ORDER BY id
+LIMIT %s
+"""
+
 
 def add(conn: Connection[Any], message: Message) -> int:
     """Write a message to be sent once this transaction is committed; return its id."""
-    row = conn.execute(
-        _ADD,
-        (
-            message.order_id,
-            message.task,
-            message.queue,
-            Jsonb(message.payload),
-            message.attempt,
-            message.due_in,
-            *message.trace,
-        ),
-    ).fetchone()
+    values = (message.order_id, message.task, message.queue, Jsonb(message.payload))
+    row = conn.execute(_ADD, (*values, message.attempt, message.due_in, *message.trace)).fetchone()
     return int(row[0]) if row else 0
 
 
 def fetch_due(conn: Connection[Any], limit: int = 100) -> list[OutboxRow]:
     """Lock and return rows to send now, of each order at most its oldest."""
-    rows = conn.execute(_FETCH_DUE, (limit,)).fetchall()
-    return [
-        OutboxRow(number, order_id, task, payload, attempt, TraceContext(*trace))
-        for number, order_id, task, payload, attempt, *trace in rows
-    ]
+    return [_to_row(row) for row in conn.execute(_FETCH_DUE, (limit,)).fetchall()]
 
 
 def mark_published(conn: Connection[Any], ids: Sequence[int]) -> None:
@@ -141,22 +171,69 @@ def poison(conn: Connection[Any], row_id: int, error: str) -> None:
     """Set aside a row that cannot be sent, so that it blocks no other."""
     conn.execute(
         "UPDATE outbox SET poisoned_at = now(), last_error = %s WHERE id = %s",
-        (error[:LONGEST_ERROR], row_id),
+        (error[:MAX_ERROR_LENGTH], row_id),
     )
 
 
-def retry(conn: Connection[Any], row_id: int, due_in: timedelta, error: str) -> None:
-    """Let a row be sent again later, as its next attempt."""
+def unfinished(conn: Connection[Any], sent_before: timedelta) -> list[tuple[int, int]]:
+    """Return id and attempt of rows that were sent that long ago and are not done."""
+    return conn.execute(_UNFINISHED, (sent_before, MAX_RESENT)).fetchall()
+
+
+def resend(conn: Connection[Any], ids: Sequence[int], sent_before: timedelta) -> None:
+    """Make rows due again, unless they were sent again since."""
     conn.execute(
-        "UPDATE outbox SET attempt = attempt + 1, starts = 0, published_at = NULL,"
-        " due_at = now() + %s, last_error = %s WHERE id = %s",
-        (due_in, error[:LONGEST_ERROR], row_id),
+        "UPDATE outbox SET published_at = NULL WHERE id = ANY(%s) AND published_at < now() - %s",
+        (list(ids), sent_before),
     )
 
 
-def finish(conn: Connection[Any], row_id: int) -> None:
-    """Delete a row whose work is done; part of the transaction that records the outcome."""
-    conn.execute("DELETE FROM outbox WHERE id = %s", (row_id,))
+def claim(conn: Connection[Any], row_id: int, attempt: int) -> int | None:
+    """Lock a row and count a start of its attempt.
+
+    Returns:
+        How often the attempt has started, or None when there is nothing left to do.
+    """
+    row = conn.execute(_CLAIM, (row_id, attempt)).fetchone()
+    return int(row[0]) if row else None
+
+
+def take_back_start(conn: Connection[Any], row_id: int, attempt: int) -> None:
+    """Count one start of an attempt less."""
+    conn.execute(
+        "UPDATE outbox SET starts = greatest(starts - 1, 0) WHERE id = %s AND attempt = %s",
+        (row_id, attempt),
+    )
+
+
+def reschedule(
+    conn: Connection[Any],
+    row_id: int,
+    attempt: int,
+    due_in: timedelta,
+    error: str,
+    *,
+    counts: bool = True,
+) -> None:
+    """Let a row be sent again later.
+
+    Args:
+        conn: The caller's transaction.
+        row_id: Which row.
+        attempt: The attempt that failed.
+        due_in: How long the relay holds the row back.
+        error: Why it failed; kept in the row.
+        counts: Whether the row moves on to its next attempt, or repeats this one.
+    """
+    values = (int(counts), due_in, error[:MAX_ERROR_LENGTH], row_id, attempt)
+    conn.execute(_RESCHEDULE, values)
+
+
+def remove(conn: Connection[Any], row_id: int, attempt: int) -> OutboxRow | None:
+    """Delete a row whose task is over and return it; None when it was gone or had moved on."""
+    query = f"DELETE FROM outbox WHERE id = %s AND attempt = %s RETURNING {_COLUMNS}"  # noqa: S608
+    row = conn.execute(query, (row_id, attempt)).fetchone()
+    return _to_row(row) if row else None
 
 
 def backlog(conn: Connection[Any]) -> Backlog:
@@ -168,3 +245,18 @@ def backlog(conn: Connection[Any]) -> Backlog:
 def scheduled(conn: Connection[Any]) -> dict[str, int]:
     """Return how many rows of each queue are due later."""
     return {queue: int(count) for queue, count in conn.execute(_SCHEDULED).fetchall()}
+
+
+def poison_rows(conn: Connection[Any], limit: int = 1000) -> list[PoisonRow]:
+    """Return the rows that were set aside, oldest first."""
+    return [PoisonRow(*row) for row in conn.execute(_POISON_ROWS, (limit,))]
+
+
+def discard_poison_rows(conn: Connection[Any]) -> int:
+    """Delete the rows that were set aside; return how many there were."""
+    return conn.execute("DELETE FROM outbox WHERE poisoned_at IS NOT NULL").rowcount
+
+
+def _to_row(row: tuple[Any, ...]) -> OutboxRow:
+    number, order_id, task, queue, payload, attempt, *trace = row
+    return OutboxRow(number, order_id, task, queue, payload, attempt, TraceContext(*trace))

@@ -1,7 +1,7 @@
-"""Tell customers what became of their order.
+"""Email customers about their order.
 
 At least once: a process killed between the server's answer and our own record sends again. The
-`Message-ID` is made of the order's id and the kind, so a reader can tell copies from messages.
+`Message-ID` is made of the order's id and the kind, so all copies of a message share it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,10 @@ from observability.instrumentation.semconv import (
     HEADER_TRACEPARENT,
 )
 from observability.instrumentation.spans import client_span
-from service.faults.switchboard import mark
 from service.semconv import ATTR_ORDER_ID
 from worker.errors import MailRefusedError, MailUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from observability.instrumentation.telemetry import Telemetry
     from service.orders import Order
     from worker.clients.circuit_breaker import SharedCircuitBreaker
@@ -43,24 +40,24 @@ SUBJECTS = {
     "cancelled": "Your order is cancelled",
 }
 TEXTS = {
-    "confirmed": "Thank you. We have received your payment and prepare your order.",
-    "payment_failed": "Your bank declined the payment, so we cannot fulfil the order.",
-    "cancelled": "As you asked, the order is cancelled. What you paid comes back to you.",
+    "confirmed": "Thank you! We have received your payment and are preparing your order.",
+    "payment_failed": "Your bank declined the payment, so we could not complete your order.",
+    "cancelled": "We have cancelled your order as you asked. Anything you paid will be refunded.",
 }
 
 
 def message_id(order_id: object, kind: str) -> str:
-    """Return the Message-ID that all copies of one message share, without its brackets."""
+    """Return the Message-ID that all copies of a message share, without its angle brackets."""
     return f"{order_id}.{kind}@{DOMAIN}"
 
 
 def compose(order: Order, kind: str, trace: TraceContext) -> EmailMessage:
-    """Return the message of a kind about an order.
+    """Return the email of a kind about an order.
 
     Args:
-        order: Whose customer is told.
+        order: Whose customer gets it.
         kind: A key of `SUBJECTS`.
-        trace: Kept as a header.
+        trace: Trace context; its `traceparent` becomes a header.
     """
     mailbox = re.sub(r"[^A-Za-z0-9_.-]", "_", order.customer_id).strip(".") or "customer"
     message = EmailMessage()
@@ -78,14 +75,13 @@ def compose(order: Order, kind: str, trace: TraceContext) -> EmailMessage:
 
 
 class Mailer:
-    """Send e-mail over SMTP, behind a circuit breaker.
+    """An SMTP client behind a circuit breaker.
 
     Args:
         host: The mail server.
         port: Its TCP port.
-        breaker: Shared by all children of the worker.
+        breaker: Shared by all child processes of the worker.
         telemetry: Makes the span.
-        is_down: Whether the fault that takes e-mail down is on.
     """
 
     def __init__(
@@ -95,19 +91,17 @@ class Mailer:
         *,
         breaker: SharedCircuitBreaker,
         telemetry: Telemetry,
-        is_down: Callable[[], bool],
     ) -> None:
         self._host, self._port = host, port
         self._breaker = breaker
         self._telemetry = telemetry
-        self._is_down = is_down
 
     def send(self, order: Order, kind: str) -> str:
-        """Send the message of a kind about an order and return its id.
+        """Send the email of a kind about an order and return its id.
 
         Raises:
-            MailUnavailableError: The server is away, or takes nothing now.
-            CircuitOpenError: Nobody was asked.
+            MailUnavailableError: The server is away, or refuses for now.
+            CircuitOpenError: The server was not asked.
             MailRefusedError: The server will never take this message.
         """
         attributes = {
@@ -117,15 +111,13 @@ class Mailer:
         }
         with client_span(self._telemetry, "send email", attributes):
             message = compose(order, kind, TraceContext.current())
-            self._breaker.call(lambda: self._deliver(message))
+            self._breaker.call(lambda: self.deliver(message))
         return message_id(order.id, kind)
 
-    def _deliver(self, message: EmailMessage) -> None:
-        if self._is_down():
-            mark("email_down", True)
-            raise MailUnavailableError("fault email_down")
+    def deliver(self, message: EmailMessage) -> None:
+        """Hand a message to the mail server."""
         try:
-            # Without a name of its own it would look ours up in the DNS, with no time-out.
+            # Without a name given here, smtplib looks ours up in the DNS, without a timeout.
             with smtplib.SMTP(self._host, self._port, DOMAIN, timeout=SMTP_SECONDS) as server:
                 server.send_message(message)
         except smtplib.SMTPRecipientsRefused as error:
@@ -138,7 +130,7 @@ class Mailer:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether an error says that the server is down, rather than that it answered."""
+    """Return whether an error means that the server is down, rather than that it answered."""
     return not isinstance(error, MailRefusedError)
 
 

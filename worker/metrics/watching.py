@@ -18,9 +18,8 @@ from service.semconv import (
     QUEUES,
     TASK_QUEUES,
 )
-from service.storage import outbox
+from service.storage import dead_letters, outbox
 from service.storage.database import connection_arguments
-from worker import dead_letters
 from worker.broker import PRIORITY_STEPS, connect_broker
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from service.semconv import (
 )
 from service.storage import outbox
 from worker.broker import held_messages, queue_lengths
-from worker.tasks.registry import message_id
+from worker.tasks.delivery import message_id
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -40,14 +40,14 @@ MOST_HELD = 1000
 
 
 class BrokerAwayError(Exception):
-    """Say that the broker does not take messages now."""
+    """The broker does not take messages now."""
 
 
 def send_due(conn: Connection[Any], app: Celery) -> int:
     """Send a batch of due rows and mark them; return how many were taken from the outbox.
 
     The rows stay locked until the caller commits, so that several relays share the work. A relay
-    that dies between sending and committing sends again: the worker knows copies.
+    that dies between sending and committing sends again: the worker recognises copies.
 
     Raises:
         BrokerAwayError: Nothing more can be sent; what was sent is marked.
@@ -70,39 +70,33 @@ def send_due(conn: Connection[Any], app: Celery) -> int:
 def resend_lost(conn: Connection[Any], broker: redis.Redis, older_than: timedelta) -> int:
     """Make rows due again that were sent, are not done, and that the broker does not hold.
 
-    Taking a message from Redis and noting it as delivered are two steps: a worker killed between
+    Taking a message from Redis and recording it as delivered are two steps: a worker killed between
     them loses it, and so does a broker whose disk is gone. Nothing else may lose an order.
 
     Args:
         conn: In autocommit, or in a transaction of its own.
-        broker: Is asked what it holds.
-        older_than: Age from which a sent row is looked for.
+        broker: Reads what the broker holds.
+        older_than: How long ago a row must have been sent to be looked for.
+
+    Returns:
+        How many rows are due again.
     """
     candidates = {
         message_id(number, attempt): number
-        for number, attempt in conn.execute(_SENT, (older_than,)).fetchall()
+        for number, attempt in outbox.unfinished(conn, older_than)
     }
     if not candidates or sum(queue_lengths(broker, QUEUES).values()) > MOST_HELD:
         return 0
     held = held_messages(broker, QUEUES)
     lost = [number for message, number in candidates.items() if message not in held]
     if lost:
-        conn.execute(_SEND_AGAIN, (lost, older_than))
+        outbox.resend(conn, lost, older_than)
         logger.warning("the broker lost messages; they are sent again", extra={"rows": lost})
     return len(lost)
 
 
-_SENT = (
-    "SELECT id, attempt FROM outbox WHERE published_at < now() - %s AND poisoned_at IS NULL"
-    " ORDER BY published_at LIMIT 500"
-)
-_SEND_AGAIN = (
-    "UPDATE outbox SET published_at = NULL WHERE id = ANY(%s) AND published_at < now() - %s"
-)
-
-
 def _send(app: Celery, row: OutboxRow) -> str | None:
-    """Send one row; return why it never can be sent, or None when it is."""
+    """Send one row; return why it can never be sent, or None when it was."""
     if row.task not in TASK_QUEUES:
         return f"there is no task {row.task!r}"
     priority = PRIORITIES[row.task] if row.attempt == 1 else RETRY_PRIORITY

@@ -1,4 +1,4 @@
-"""Decide, for each task, what to ask of the outside and what its answer means for the order.
+"""What each task asks of the outside, and what the answer means for its order.
 
 A job plans with the order locked, asks without any lock, and records with the order locked again:
 a slow provider holds no transaction open. Between the two the customer may cancel.
@@ -17,7 +17,7 @@ from service.semconv import (
     TASK_REFUND_ORDER,
     TASK_SEND_ORDER_EMAIL,
 )
-from service.storage import orders, outbox, payments
+from service.storage import emails, orders, outbox, payments
 from service.storage.payments import PaymentKind, PaymentState
 from worker.clients.mail import SUBJECTS
 from worker.clients.payment import PaymentAnswer, PaymentResult
@@ -39,7 +39,7 @@ STATES = {
 
 
 class Job(Protocol):
-    """Know the three steps of a task."""
+    """The three steps of a task."""
 
     def plan(self, conn: Connection[Any], order: Order) -> Order | None:
         """Return the order to ask about, or None when nothing is left to do."""
@@ -48,12 +48,12 @@ class Job(Protocol):
         """Ask the outside; holds no transaction."""
 
     def record(self, conn: Connection[Any], order: Order, answer: Any) -> Order | None:
-        """Write what the answer means; return the order if it changed."""
+        """Record what the answer means; return the order if it changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fulfil:
-    """Charge an order that waits, and confirm it."""
+    """The job that charges a pending order and confirms it."""
 
     payment: PaymentClient
 
@@ -76,13 +76,13 @@ class Fulfil:
         if changed is None:
             return None
         orders.save_status(conn, changed)
-        _tell_customer(conn, changed)
+        _email_customer(conn, changed)
         return changed
 
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give a cancelled order's charge back, or void the one that may still come."""
+    """The job that refunds a cancelled order, or voids a charge that may still come."""
 
     payment: PaymentClient
 
@@ -96,7 +96,7 @@ class Refund:
         return self.payment.refund(order.id)
 
     def record(self, conn: Connection[Any], order: Order, answer: PaymentAnswer) -> Order | None:
-        """Write down what came back; the order is cancelled already."""
+        """Record the provider's answer; the order is cancelled already."""
         state = STATES[answer.result]
         payments.finish(conn, order.id, PaymentKind.REFUND, state, answer.reference)
         return None
@@ -104,34 +104,27 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class SendEmail:
-    """Send one kind of message about an order."""
+    """The job that sends one kind of email about an order."""
 
     mailer: Mailer
     kind: str
 
     def plan(self, conn: Connection[Any], order: Order) -> Order | None:
         """Skip what is known to be sent."""
-        sent = conn.execute(
-            "SELECT 1 FROM emails WHERE order_id = %s AND kind = %s", (order.id, self.kind)
-        ).fetchone()
-        return None if sent else order
+        return None if emails.is_sent(conn, order.id, self.kind) else order
 
     def ask(self, order: Order) -> str:
-        """Send the message and return its id."""
+        """Send the email and return its id."""
         return self.mailer.send(order, self.kind)
 
     def record(self, conn: Connection[Any], order: Order, answer: str) -> Order | None:
-        """Write down that it is sent."""
-        conn.execute(
-            "INSERT INTO emails (order_id, kind, message_id) VALUES (%s, %s, %s)"
-            " ON CONFLICT DO NOTHING",
-            (order.id, self.kind, answer),
-        )
+        """Record that it is sent."""
+        emails.add(conn, order.id, self.kind, answer)
         return None
 
 
 def outcome(order: Order, result: PaymentResult, now: datetime) -> Order | None:
-    """Return what a charge makes of an order, or None when it stays as it is.
+    """Return an order as a charge changes it, or None when it stays as it is.
 
     A charge is void only when a refund came first, and a refund only when the order was cancelled;
     an order that is still pending then has lost its cancellation, which is an error.
@@ -151,21 +144,21 @@ def create_job(
     """Return the job of a task.
 
     Raises:
-        BadMessageError: There is no such task or kind.
+        BadMessageError: The task or the kind of email is unknown.
     """
     if task == TASK_SEND_ORDER_EMAIL:
         kind = payload.get("kind")
         if kind not in SUBJECTS:
-            raise BadMessageError(f"{kind!r} is no kind of e-mail")
+            raise BadMessageError(f"{kind!r} is not a kind of email")
         return SendEmail(mailer, kind)
     if task == TASK_FULFIL_ORDER:
         return Fulfil(payment)
     if task == TASK_REFUND_ORDER:
         return Refund(payment)
-    raise BadMessageError(f"{task!r} is no task")
+    raise BadMessageError(f"{task!r} is not a task")
 
 
-def _tell_customer(conn: Connection[Any], order: Order) -> None:
+def _email_customer(conn: Connection[Any], order: Order) -> None:
     email = {"kind": order.status.value}
     trace = TraceContext.current()
     outbox.add(conn, outbox.Message(order.id, TASK_SEND_ORDER_EMAIL, email, trace=trace))

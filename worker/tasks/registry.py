@@ -1,4 +1,4 @@
-"""Name the tasks that a message can ask for; what they do is in `runner.py`."""
+"""The Celery tasks: read a message and hand it to this process's handler, in `runner.py`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from service.semconv import TASK_QUEUES
 from worker.errors import BadMessageError
-from worker.tasks.attempts import Delivery
+from worker.tasks.delivery import Delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Handler(Protocol):
-    """Know what to do with a message, in the process that got it."""
+    """What runs messages in the process that received them."""
 
     def run(self, delivery: Delivery) -> None:
         """Run the attempt that an outbox row asks for."""
@@ -30,15 +30,10 @@ def register_tasks(app: Celery, handler: Callable[[], Handler]) -> None:
 
     Args:
         app: Gets the tasks.
-        handler: Returns this process's handler; called when a message is there.
+        handler: Returns this process's handler; called for each message.
     """
     for name in TASK_QUEUES:
         app.task(name=name)(_task(name, handler))
-
-
-def message_id(row: int, attempt: int) -> str:
-    """Return the id of the message that is sent for an attempt of a row."""
-    return f"outbox-{row}-{attempt}"
 
 
 def _task(name: str, handler: Callable[[], Handler]) -> Callable[..., None]:
@@ -51,7 +46,7 @@ def _task(name: str, handler: Callable[[], Handler]) -> Callable[..., None]:
         try:
             order = UUID(order_id)
         except (ValueError, AttributeError, TypeError) as error:
-            raise BadMessageError(f"{order_id!r} is no order's id") from error
+            raise BadMessageError(f"{order_id!r} is not an order id") from error
         if row is None:
             handler().adopt(name, order, payload or {})
         else:

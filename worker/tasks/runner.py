@@ -1,10 +1,19 @@
-"""Run a task's attempt from message to outcome, and decide what an error leads to.
+"""Run a delivery from its message to its outcome, so that its work is done once.
 
-done                          the row is gone, the message is acknowledged
-TransientError, time limit    the row is due again later: state `retried`
-CircuitOpenError              the same, but the attempt does not count
-PermanentError, last attempt  the row is a dead letter: state `failed`
-StoreUnavailableError         nothing can be written, the broker delivers again: `rejected`
+    1. claim      one transaction: lock row and order, plan what to ask, note the intent
+    2. ask        no transaction: the provider or the mail server may take its time
+    3. complete   one transaction: delete the row, record what the answer means
+
+The outbox row is the truth about an attempt, the broker's message only a hint to look at it. A row
+that is gone is done; a row with another attempt number has moved on; either way a copy of the
+message does nothing. `starts` counts beginnings, so a message that takes its process down each time
+ends as a dead letter instead of being delivered forever.
+
+`failures.py` decides what an error leads to:
+
+    HAND_BACK     the broker delivers the message again: state `rejected`
+    RESCHEDULE    the row is due again later: state `retried`
+    DEAD_LETTER   a person must look: state `failed`
 """
 
 from __future__ import annotations
@@ -14,47 +23,52 @@ import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Reject
 from opentelemetry import trace
 
 from observability.instrumentation.celery import mark_retried
-from service.errors import OrderNotFoundError, StoreUnavailableError
+from observability.instrumentation.propagation import TraceContext
+from service.errors import StoreUnavailableError
 from service.semconv import ATTR_ORDER_ID
-from worker.errors import CircuitOpenError, PermanentError, TransientError
-from worker.tasks.backoff import delay
+from service.storage import dead_letters, orders, outbox
+from worker.errors import TooManyStartsError
+from worker.tasks.failures import Action, Decision, classify
 from worker.tasks.fulfilment import create_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from datetime import timedelta
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
+
+    from psycopg import Connection
 
     from service.orders import Order, OrderStatus
     from service.storage.cache import OrderCache
+    from service.storage.database import Database
     from worker.clients.mail import Mailer
     from worker.clients.payment import PaymentClient
-    from worker.tasks.attempts import Attempts, Delivery
+    from worker.tasks.delivery import Delivery
+    from worker.tasks.fulfilment import Job
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 10
-PERMANENT = (PermanentError, OrderNotFoundError)
-# A message that comes back at once would go round as fast as the broker can.
+MAX_STARTS = 8
+# A message that came back at once would go round as fast as the broker can.
 PAUSE_SECONDS = (0.5, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Run attempts in one process.
+    """What one process runs deliveries with.
 
     Args:
-        count_outcome: Told the new status of an order that has reached one.
-        note_progress: Called when an attempt came to an end.
+        count_outcome: Called with the new status of an order that has reached one.
+        note_progress: Called when an attempt has come to an end.
         pause: Waits before a message is handed back.
     """
 
-    attempts: Attempts
+    database: Database
     payment: PaymentClient
     mailer: Mailer
     cache: OrderCache
@@ -71,69 +85,107 @@ class Runner:
         """
         trace.get_current_span().set_attribute(ATTR_ORDER_ID, str(delivery.order_id))
         try:
-            self._try(delivery)
-        except StoreUnavailableError as error:
-            self._hand_back(delivery, error)
-        except Exception as error:  # noqa: BLE001 - settled, or raised again
+            self._process(delivery)
+        except Exception as error:  # noqa: BLE001 - recorded, or raised again
             try:
-                if not self._settle(delivery, error):
-                    raise
+                self._record_failure(delivery, error, classify(error, delivery.attempt))
             except StoreUnavailableError as unavailable:
                 self._hand_back(delivery, unavailable)
 
-    def _try(self, delivery: Delivery) -> None:
+    def adopt(self, task: str, order_id: UUID, payload: Mapping[str, Any]) -> None:
+        """Write a row for a message that came without one, so that it is run like any other."""
+        message = outbox.Message(order_id, task, dict(payload), trace=TraceContext.current())
+        self.database.run(lambda conn: outbox.add(conn, message))
+
+    def _process(self, delivery: Delivery) -> None:
+        """Claim, ask, complete; each transaction may run twice if its connection was dead."""
         job = create_job(delivery.task, delivery.payload, payment=self.payment, mailer=self.mailer)
-        order = self.attempts.begin(delivery, job.plan)
-        if order is None:
-            self.note_progress()
-            return
-        answer = job.ask(order)
-        changed = self.attempts.finish(
-            delivery, lambda conn, locked: job.record(conn, locked, answer)
-        )
+        changed = None
+        order = self.database.run(lambda conn: claim(conn, delivery, job))
+        if order is not None:
+            answer = job.ask(order)
+            changed = self.database.run(lambda conn: complete(conn, delivery, job, answer))
         self.note_progress()
         if changed is not None:
-            self._tell(changed)
+            self.count_outcome(changed.status)
+            self.cache.put(changed)
+            logger.info("order %s", changed.status.value, extra={ATTR_ORDER_ID: str(changed.id)})
 
-    def _tell(self, order: Order) -> None:
-        self.count_outcome(order.status)
-        self.cache.put(order)
-        logger.info("order %s", order.status.value, extra={ATTR_ORDER_ID: str(order.id)})
-
-    def _settle(self, delivery: Delivery, error: Exception) -> bool:
-        """Put off or give up an attempt that failed; return whether it is put off."""
-        verdict = judge(delivery.attempt, error)
+    def _record_failure(self, delivery: Delivery, error: Exception, decision: Decision) -> None:
+        """Reschedule the row, or move it to the dead letters and raise the error again."""
         extra = {ATTR_ORDER_ID: str(delivery.order_id), "attempt": delivery.attempt}
-        if verdict is None:
-            self.attempts.bury(delivery, error)
-            self.note_progress()
-            logger.error("%s is a dead letter: %s", delivery.task, error, extra=extra)
-            return False
-        counts = not isinstance(error, CircuitOpenError)
-        self.attempts.put_off(delivery, verdict, error, counts=counts)
-        logger.warning("%s will be tried again: %s", delivery.task, error, extra=extra)
-        mark_retried(error)
-        return True
+        if decision.action is Action.HAND_BACK:
+            raise error
+        if decision.action is Action.RESCHEDULE:
+            self.database.run(lambda conn: reschedule(conn, delivery, error, decision))
+            logger.warning("%s will be tried again: %s", delivery.task, error, extra=extra)
+            mark_retried(error)
+            return
+        self.database.run(lambda conn: dead_letter(conn, delivery, error))
+        self.note_progress()
+        logger.error("%s is a dead letter: %s", delivery.task, error, extra=extra)
+        raise error
 
     def _hand_back(self, delivery: Delivery, error: StoreUnavailableError) -> None:
+        """Let the broker deliver the message again; this start does not count."""
         self.pause(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - jitter is no secret
         with suppress(StoreUnavailableError):
-            self.attempts.forget_start(delivery)
+            self.database.run(
+                lambda conn: outbox.take_back_start(conn, delivery.row, delivery.attempt)
+            )
         raise Reject(str(error), requeue=True) from error
 
 
-def judge(attempt: int, error: Exception) -> timedelta | None:
-    """Return how long to wait before the next attempt, or None to give up.
+def claim(conn: Connection[Any], delivery: Delivery, job: Job) -> Order | None:
+    """Claim the row and plan its work, with the order locked.
 
-    Args:
-        attempt: The attempt that failed, from 1.
-        error: Why it failed.
+    Returns:
+        The order to ask about, or None when nothing is left to do; the row is then removed.
+
+    Raises:
+        TooManyStartsError: The attempt has started too often and has never ended.
     """
-    if isinstance(error, CircuitOpenError):
-        return delay(1) + (error.retry_after or delay(1))
-    if isinstance(error, PERMANENT) or attempt >= MAX_ATTEMPTS:
+    starts = outbox.claim(conn, delivery.row, delivery.attempt)
+    if starts is None:
+        logger.info(
+            "message is a copy; its work is done or goes on elsewhere",
+            extra={"row": delivery.row, "attempt": delivery.attempt},
+        )
         return None
-    wait = delay(attempt)
-    if isinstance(error, TransientError) and error.retry_after:
-        wait = max(wait, error.retry_after)
-    return wait
+    if starts > MAX_STARTS:
+        raise TooManyStartsError(f"began {starts} times and never ended")
+    planned = job.plan(conn, orders.lock_order(conn, delivery.order_id))
+    if planned is None:
+        outbox.remove(conn, delivery.row, delivery.attempt)
+    return planned
+
+
+def complete(conn: Connection[Any], delivery: Delivery, job: Job, answer: Any) -> Order | None:
+    """Remove the row and record the answer, with the order locked.
+
+    Returns:
+        The order if this changed it; None also when another copy was faster.
+    """
+    if outbox.remove(conn, delivery.row, delivery.attempt) is None:
+        return None
+    return job.record(conn, orders.lock_order(conn, delivery.order_id), answer)
+
+
+def reschedule(
+    conn: Connection[Any], delivery: Delivery, error: Exception, decision: Decision
+) -> None:
+    """Let the row be sent again later."""
+    row, attempt = delivery.row, delivery.attempt
+    outbox.reschedule(conn, row, attempt, decision.due_in, describe(error), counts=decision.counts)
+
+
+def dead_letter(conn: Connection[Any], delivery: Delivery, error: Exception) -> None:
+    """Move the row to the dead letters, unless another copy was faster."""
+    row = outbox.remove(conn, delivery.row, delivery.attempt)
+    if row is not None:
+        dead_letters.add(conn, row, type(error).__name__, describe(error))
+
+
+def describe(error: Exception) -> str:
+    """Return an error as one line that fits a row."""
+    return f"{type(error).__name__}: {error}"[: outbox.MAX_ERROR_LENGTH]

@@ -54,10 +54,10 @@ def test_a_row_holds_what_was_added(connect) -> None:
 
     [row] = outbox.fetch_due(conn)
 
-    assert (row.order_id, row.task) == (ADA, "send_order_email")
+    assert (row.order_id, row.task, row.queue) == (ADA, "send_order_email", "emails")
     assert (row.payload, row.attempt) == ({"kind": "cancelled"}, 3)
     assert row.trace == trace
-    assert conn.execute("SELECT queue, starts FROM outbox").fetchone() == ("emails", 0)
+    assert conn.execute("SELECT starts FROM outbox").fetchone() == (0,)
 
 
 def test_two_relays_never_fetch_the_same_row(connect) -> None:
@@ -108,11 +108,13 @@ def test_a_retry_is_the_next_attempt_and_due_later(connect) -> None:
     [row_id] = add(conn, fulfil(ADA))
     outbox.mark_published(conn, [row_id])
 
-    outbox.retry(conn, row_id, timedelta(0), "the provider failed")
+    assert outbox.claim(conn, row_id, 1) == 1
+    outbox.reschedule(conn, row_id, 1, timedelta(0), "the provider failed")
     [row] = outbox.fetch_due(conn)
-    outbox.retry(conn, row_id, timedelta(minutes=1), "again")
+    outbox.reschedule(conn, row_id, 2, timedelta(minutes=1), "again")
 
     assert row.attempt == 2
+    assert conn.execute("SELECT starts FROM outbox").fetchone() == (0,)
     assert outbox.fetch_due(conn) == []
     assert outbox.scheduled(conn) == {"orders": 1}
 
@@ -130,11 +132,13 @@ def test_the_backlog_counts_what_is_due_and_its_age(connect) -> None:
     assert found.oldest_unpublished_age_seconds == pytest.approx(30, abs=5)
 
 
-def test_a_finished_row_is_gone(connect) -> None:
+def test_a_removed_row_is_gone_and_only_its_current_attempt_is_removed(connect) -> None:
     conn = connect()
-    [row_id] = add(conn, fulfil(ADA))
+    [row_id] = add(conn, fulfil(ADA, attempt=2))
 
-    outbox.finish(conn, row_id)
+    assert outbox.remove(conn, row_id, 1) is None
+    assert outbox.remove(conn, row_id, 2).id == row_id
+    assert outbox.remove(conn, row_id, 2) is None
 
     assert conn.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
 

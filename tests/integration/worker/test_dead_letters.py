@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
 from service.semconv import TASK_SEND_ORDER_EMAIL
+from service.storage import dead_letters
 from service.storage.database import connection_arguments
 from tests.integration.worker.rows import TRACEPARENT, add_letter, add_order, rows
-from worker import dead_letters
+from worker.dead_letters import main
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def letter(sql):
 @pytest.fixture
 def command(conn):
     def run(*words):
-        out = io.StringIO()
-        return dead_letters.main([str(word) for word in words], conn, out), out.getvalue()
+        done = CliRunner().invoke(main, [str(word) for word in words], obj=conn)
+        return done.exit_code, done.stdout
 
     return run
 

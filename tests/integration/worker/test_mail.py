@@ -10,12 +10,14 @@ from aiosmtpd.controller import Controller
 
 from observability.instrumentation.propagation import TraceContext
 from observability.instrumentation.testing import recorded_telemetry
+from service.faults.switchboard import Faults
 from service.orders import Currency, Item, place
 from tests.integration.worker.processes import Mailbox
 from tools.servers import free_port
 from worker.clients.circuit_breaker import MAX_FAILURES, SharedCircuitBreaker
 from worker.clients.mail import Mailer, compose, is_outage
 from worker.errors import CircuitOpenError, MailRefusedError, MailUnavailableError
+from worker.faults import RefusingMailer
 
 ORDER_ID = UUID("11111111-2222-3333-4444-555555555555")
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -44,9 +46,9 @@ def telemetry():
 
 @pytest.fixture
 def make_mailer(telemetry):
-    def make(port, is_down=lambda: False):
+    def make(port, mailer=Mailer, **options):
         breaker = SharedCircuitBreaker("smtp", is_outage, lambda *_: None)
-        return Mailer("127.0.0.1", port, breaker=breaker, telemetry=telemetry, is_down=is_down)
+        return mailer("127.0.0.1", port, breaker=breaker, telemetry=telemetry, **options)
 
     return make
 
@@ -98,7 +100,7 @@ def test_refusals_for_good_leave_the_circuit_closed(server, mailbox, make_mailer
 
 def test_after_five_outages_nobody_is_asked(server, mailbox, make_mailer):
     down = [True]
-    mailer = make_mailer(server.port, lambda: down[0])
+    mailer = make_mailer(server.port, RefusingMailer, faults=lambda: Faults(email_down=down[0]))
     for _ in range(MAX_FAILURES):
         with pytest.raises(MailUnavailableError, match="email_down"):
             mailer.send(ORDER, "confirmed")

@@ -230,7 +230,7 @@ def test_the_relay_shows_queues_and_dead_letters_while_there_is_no_worker(world,
         assert world.relay_metric("orders_dead_letter_tasks", task=task) == 0
     place_order(sql)
     order_id, row = place_order(sql)
-    outbox.retry(sql, row, timedelta(minutes=5), "503")
+    outbox.reschedule(sql, row, 1, timedelta(minutes=5), "503")
     add_letter(sql, order_id)
     wait_until(lambda: world.relay_metric("celery_queue_messages", queue="orders") >= 1, 90)
     assert world.relay_metric("celery_queue_messages", queue="emails") == 0

@@ -20,7 +20,9 @@ from service.storage.database import connection_arguments
 from tests.integration.worker.rows import TRACE_ID, TRACEPARENT, add_row, place_order, rows
 from tools.servers import wait_until
 from worker.broker import connect_broker, priority_lists, queue_lengths
-from worker.relay.__main__ import Relay, create_producer
+from worker.faults import DeadRelay
+from worker.relay.app import create_producer
+from worker.relay.relay import Relay
 from worker.relay.sending import BrokerAwayError, resend_lost, send_due
 from worker.settings import WorkerSettings
 
@@ -67,8 +69,8 @@ def start_relay(connect, app, broker, telemetry):
     """Start relays in threads; all are stopped at the end."""
     running = []
 
-    def start(faults=Faults):
-        relay = Relay(connect, app, broker, faults, telemetry.tracer)
+    def start(relay=Relay, **options):
+        relay = relay(connect, app, broker, **options)
         thread = threading.Thread(target=relay.run)
         thread.start()
         running.append((relay, thread))
@@ -163,7 +165,7 @@ def test_a_relay_that_dies_after_sending_sends_again(sql, connect, app, broker):
 
 
 def test_a_commit_wakes_the_relay_long_before_its_poll(sql, start_relay, broker, monkeypatch):
-    monkeypatch.setattr("worker.relay.__main__.POLL_SECONDS", 30.0)
+    monkeypatch.setattr("worker.relay.relay.POLL_SECONDS", 30.0)
     start_relay()
     wait_until(lambda: listening(sql))
     place_order(sql)
@@ -177,7 +179,7 @@ def listening(sql):
 
 def test_a_row_in_back_off_is_sent_when_it_is_due_and_after_what_is_new(sql, start_relay, broker):
     _, row = place_order(sql)
-    outbox.retry(sql, row, timedelta(seconds=1.5), "503")
+    outbox.reschedule(sql, row, 1, timedelta(seconds=1.5), "503")
     start_relay()
     _, newer = place_order(sql)
     wait_until(lambda: queue_lengths(broker, QUEUES)["orders"] == 1, 5)
@@ -189,7 +191,7 @@ def test_a_row_in_back_off_is_sent_when_it_is_due_and_after_what_is_new(sql, sta
 
 def test_a_row_in_back_off_does_not_hold_back_the_orders_refund(sql, connect, app, broker):
     order_id, row = place_order(sql)
-    outbox.retry(sql, row, timedelta(minutes=1), "503")
+    outbox.reschedule(sql, row, 1, timedelta(minutes=1), "503")
     refund = add_row(sql, order_id, TASK_REFUND_ORDER)
     with connect() as conn, conn.transaction():
         send_due(conn, app)
@@ -282,7 +284,8 @@ def test_while_it_is_dead_on_purpose_it_sends_nothing_and_a_span_says_why(
     sql, start_relay, broker, telemetry
 ):
     dead = [True]
-    start_relay(lambda: Faults(relay_dead=dead[0]))
+    faults = {"faults": lambda: Faults(relay_dead=dead[0]), "tracer": telemetry.tracer}
+    start_relay(DeadRelay, **faults)
     place_order(sql)
     with pytest.raises(AssertionError, match="not within"):
         wait_until(lambda: queue_lengths(broker, QUEUES)["orders"], 2)

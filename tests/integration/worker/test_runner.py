@@ -10,6 +10,7 @@ import pytest
 from celery.exceptions import Reject
 from psycopg_pool import ConnectionPool
 
+from service.errors import StoreUnavailableError
 from service.faults.switchboard import Switchboard
 from service.orders import OrderStatus
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
@@ -25,8 +26,9 @@ from worker.errors import (
     PaymentUnavailableError,
     TooManyStartsError,
 )
-from worker.tasks.attempts import MAX_STARTS, Attempts, Delivery
-from worker.tasks.runner import MAX_ATTEMPTS, Runner, judge
+from worker.tasks.delivery import Delivery
+from worker.tasks.failures import MAX_ATTEMPTS, Action, classify
+from worker.tasks.runner import MAX_STARTS, Runner
 
 CHARGED = PaymentAnswer(PaymentResult.SUCCEEDED, "ch_1")
 
@@ -75,10 +77,10 @@ class FakeCache:
 
 
 @pytest.fixture
-def attempts(database):
+def store(database):
     arguments = connection_arguments(database, "test")
     with ConnectionPool(kwargs=arguments, min_size=1, max_size=2, timeout=1) as pool:
-        yield Attempts(Database(pool, Switchboard(None)))
+        yield Database(pool, Switchboard(None))
 
 
 @pytest.fixture
@@ -97,9 +99,9 @@ def outcomes():
 
 
 @pytest.fixture
-def runner(attempts, payment, mailer, outcomes):
+def runner(store, payment, mailer, outcomes):
     return Runner(
-        attempts,
+        store,
         payment,
         mailer,
         FakeCache(),
@@ -182,7 +184,9 @@ def test_a_copy_of_an_earlier_attempt_does_nothing(runner, payment, sql):
 
 def test_a_copy_whose_row_moved_on_meanwhile_records_nothing(runner, payment, sql, outcomes):
     order_id, row = place_order(sql)
-    payment.meanwhile = lambda: outbox.retry(sql, row, timedelta(0), "another copy had no luck")
+    payment.meanwhile = lambda: outbox.reschedule(
+        sql, row, 1, timedelta(0), "another copy had no luck"
+    )
     runner.run(delivery(row, order_id))
     assert rows(sql) == [(row, TASK_FULFIL_ORDER, 2)]
     assert (status(sql, order_id), outcomes) == ("pending", [])
@@ -336,9 +340,9 @@ def test_while_the_database_is_away_the_broker_keeps_the_message(
     assert payment_state(sql, order_id) is PaymentState.STARTED
 
 
-def test_a_foreign_message_gets_a_row_of_its_own(attempts, sql):
+def test_a_foreign_message_gets_a_row_of_its_own(runner, sql):
     order_id = add_order(sql)
-    attempts.adopt(TASK_FULFIL_ORDER, order_id, {})
+    runner.adopt(TASK_FULFIL_ORDER, order_id, {})
     assert [task for _, task, _ in rows(sql)] == [TASK_FULFIL_ORDER]
 
 
@@ -353,7 +357,10 @@ def test_a_foreign_message_gets_a_row_of_its_own(attempts, sql):
     ],
 )
 def test_how_long_an_attempt_is_put_off(attempt, error, low, high):
-    assert timedelta(seconds=low) <= judge(attempt, error) <= timedelta(seconds=high)
+    decision = classify(error, attempt)
+    assert decision.action is Action.RESCHEDULE
+    assert timedelta(seconds=low) <= decision.due_in <= timedelta(seconds=high)
+    assert decision.counts is not isinstance(error, CircuitOpenError)
 
 
 @pytest.mark.parametrize(
@@ -361,4 +368,9 @@ def test_how_long_an_attempt_is_put_off(attempt, error, low, high):
     [(MAX_ATTEMPTS, PaymentUnavailableError("x")), (1, PaymentRefusedError("x"))],
 )
 def test_when_an_attempt_is_given_up(attempt, error):
-    assert judge(attempt, error) is None
+    assert classify(error, attempt).action is Action.DEAD_LETTER
+
+
+@pytest.mark.parametrize("attempt", [1, MAX_ATTEMPTS + 5])
+def test_while_the_database_is_away_an_attempt_is_handed_back(attempt):
+    assert classify(StoreUnavailableError("x"), attempt).action is Action.HAND_BACK

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from worker.health import DONE_SECONDS, LOOP_SECONDS, judge
+from worker.health import DONE_SECONDS, LOOP_SECONDS, find_problem
 from worker.progress import Progress
 
 NOW = 1_800_000_000.0
@@ -24,9 +24,11 @@ NOW = 1_800_000_000.0
         (LOOP_SECONDS + 1, 1, 0, "the main loop has stood still for 31 s"),
     ],
 )
-def test_it_is_judged_by_what_waits_and_what_gets_done(loop_age, done_age, waiting, problem):
+def test_the_worker_is_healthy_while_work_gets_done_or_none_waits(
+    loop_age, done_age, waiting, problem
+):
     state = {"loop": NOW - loop_age, "done": NOW - done_age}
-    assert judge(state, waiting, NOW) == problem
+    assert find_problem(state, waiting, NOW) == problem
 
 
 def test_a_child_that_gets_something_done_is_seen_by_the_parent(tmp_path):
