@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import yaml
 
 from local.console.settings import ConsoleSettings
 from local.settings import LocalSettings
@@ -65,6 +66,43 @@ def test_the_documented_default_is_the_default_of_the_code(kind):
     assert {name: variables[name].parse(shown[name]) for name in variables if name in shown} == {
         name: variables[name].default for name in variables if name in shown
     }
+
+
+# What each container reads; a container's own address and name are not the user's.
+CONTAINERS = {
+    "migrate": MigrateSettings,
+    "orders": Settings,
+    "orders-worker": WorkerSettings,
+    "orders-relay": WorkerSettings,
+    "payment-provider": ProviderSettings,
+    "customers": CustomersSettings,
+}
+FIXED = {"OTEL_SERVICE_NAME"}
+
+
+def section(title: str) -> set[str]:
+    """Return the variables below a heading of .env.example."""
+    after = EXAMPLE.partition(f"- {title}")[2].partition("# -----")[0]
+    return {name for name, _ in LINE.findall(after)}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_every_documented_variable_of_a_container_reaches_it(name):
+    documents = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    passed = set(documents["services"][name]["environment"])
+    sections = ("How the sample behaves", "Telemetry: standard", "Telemetry: settings")
+    offered = set().union(*map(section, sections))
+    assert len(offered) > 20
+    read = set(CONTAINERS[name].variables())
+    unused = {"ORDERS_WORKER_CONCURRENCY"} if name == "orders-relay" else set()
+    unused |= {"ORDERS_QUEUE_LIMIT"} if name == "orders-worker" else set()
+    assert (offered & read) - passed - FIXED - unused == set()
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_every_variable_of_a_container_is_one_that_the_code_reads(name):
+    documents = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    assert set(documents["services"][name]["environment"]) - declared() == set()
 
 
 def test_every_variable_has_a_paragraph():

@@ -282,20 +282,6 @@ def test_each_of_our_processes_has_a_metrics_folder_of_its_own(name):
     assert any(entry.startswith(f"{folder}:uid=10001") for entry in service.get("tmpfs"))
 
 
-@pytest.mark.parametrize("name", APPLICATION)
-def test_every_variable_of_ours_is_one_that_the_code_reads(name):
-    sources = [ROOT / room / "settings.py" for room in ("service", "worker", "simulators")]
-    sources += [ROOT / "observability" / "instrumentation" / "settings.py"]
-    known = "".join(path.read_text() for path in sources if path.exists())
-    owners = {"CACHE", "BROKER"}
-    for variable in PROJECT[name].environment:
-        plain = variable.removesuffix("_FILE") if "PASSWORD" in variable else variable
-        for owner in owners:  # these two are read by one function for both
-            plain = plain.replace(f"ORDERS_{owner}_", "ORDERS_{owner}_")
-        if plain.startswith("ORDERS_"):
-            assert f'"{plain}"' in known, variable
-
-
 def test_an_order_service_that_is_stopped_may_finish_what_it_does():
     grace = {n: int(s.get("stop_grace_period", "10s")[:-1]) for n, s in PROJECT.items()}
     assert grace["orders-worker"] > 20, "the longest task may take 20 s"
