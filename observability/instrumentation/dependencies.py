@@ -1,4 +1,4 @@
-"""Probe what a process depends on, when it is scraped."""
+"""Probe the dependencies of a process at scrape time."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ _logger = logging.getLogger(__name__)
 
 
 class DependencyProbes:
-    """Yield `dependency_up`: 1 for what answers, 0 for what fails or hangs.
+    """A collector of `dependency_up`: 1 for a dependency that answers, 0 if it fails or hangs.
 
     Args:
-        probes: By name of the dependency; a probe that raises or returns False says it is down.
-        timeout_seconds: After which a probe that hangs counts as down; it is not started again
-            before it has ended.
+        probes: By name of the dependency, which is down if its probe raises or returns False.
+        timeout_seconds: After this a probe counts as down; it is started again once it has ended.
     """
 
     def __init__(
@@ -58,14 +57,14 @@ class _Probe:
         self._was_up = True
 
     def begin(self) -> None:
-        """Start the probe unless the last one still hangs."""
+        """Start the probe, unless the previous one is still running."""
         if self._thread is None or not self._thread.is_alive():
             self._outcome = 0.0
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
 
     def result(self, deadline: float) -> float:
-        """Return 1 or 0, at the deadline at the latest."""
+        """Return 1 or 0, no later than the deadline."""
         if self._thread is not None:
             self._thread.join(max(0.0, deadline - time.monotonic()))
             if self._thread.is_alive():
@@ -75,8 +74,8 @@ class _Probe:
     def _run(self) -> None:
         try:
             with unforked():
-                is_up, problem = self._check() is not False, "it says so"
-        except Exception as error:  # noqa: BLE001 - whatever it is, the dependency is down
+                is_up, problem = self._check() is not False, "its probe returned False"
+        except Exception as error:  # noqa: BLE001 - any error means that it is down
             is_up, problem = False, f"{type(error).__name__}: {error}"
         if self._was_up and not is_up:
             _logger.warning("%s is down: %s", self._name, problem)

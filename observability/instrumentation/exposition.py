@@ -1,4 +1,4 @@
-"""Serve the metrics of a family of processes from its parent, at one port."""
+"""Serve the metrics of a main process and its children at one port."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
     from .settings import TelemetrySettings
 
 _TIDY_SECONDS = 10.0
-FOLDER_WANTED = "PROMETHEUS_MULTIPROC_DIR: expected a private folder, set before Python starts"
-# A scrape comes from another container.
+FOLDER_MISSING = "PROMETHEUS_MULTIPROC_DIR: expected a private folder, set before Python starts"
+# Scrapes come from another container.
 ANY_HOST = "0.0.0.0"
 
 
 def claim_directory(settings: TelemetrySettings) -> None:
-    """Own and empty PROMETHEUS_MULTIPROC_DIR; the parent calls this before any metric exists.
+    """Reserve and empty PROMETHEUS_MULTIPROC_DIR, in the main process, before any metric exists.
 
     Raises:
-        SettingsError: when it is unset, cannot be written, or belongs to a live process.
+        SettingsError: when it is unset, cannot be written, or is reserved by a live process.
     """
     if settings.multiproc_dir is None:
-        raise SettingsError([FOLDER_WANTED])
+        raise SettingsError([FOLDER_MISSING])
     claim(settings.multiproc_dir)
 
 
@@ -47,12 +47,12 @@ def make_registry(
     *,
     own: CollectorRegistry | None = None,
 ) -> CollectorRegistry:
-    """Return a registry of everything that one scrape shows.
+    """Return a registry of everything that a scrape returns.
 
     Args:
-        settings: Where the processes leave their metrics.
+        settings: With the folder that the processes share, if there are several.
         collectors: Read at each scrape, in this process.
-        own: The instruments of this process; needed only where no folder is shared.
+        own: The instruments of this process; needed only without a shared folder.
     """
     registry = CollectorRegistry(auto_describe=False)
     if settings.multiproc_dir is not None:
@@ -66,24 +66,24 @@ def make_registry(
 
 
 class _Unforked:
-    """A collector that no fork interrupts: it may connect to anything."""
+    """A collector during which the process does not fork, so that it may open connections."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
     def describe(self) -> list[Family]:
-        """Return the families without values, where the collector can tell."""
+        """Return the families without values, if the collector describes itself."""
         describe = getattr(self._collector, "describe", None)
         return list(describe()) if describe is not None else []
 
     def collect(self) -> list[Family]:
-        """Return all families at once; a generator would leave the block half done."""
+        """Return all families at once; a generator could be left unfinished inside the block."""
         with unforked():
             return list(self._collector.collect())
 
 
 class MetricsServer:
-    """A running HTTP server; it negotiates OpenMetrics, which alone carries exemplars."""
+    """A running HTTP server; it negotiates OpenMetrics, the only format with exemplars."""
 
     def __init__(self, server: WSGIServer, thread: threading.Thread, folder: Path | None) -> None:
         self._server = server
@@ -95,7 +95,7 @@ class MetricsServer:
             tidy.start()
 
     def _tidy(self, folder: Path) -> None:
-        # Without scrapes nobody else would delete what recycled processes leave.
+        # Without scrapes, nothing else deletes the files of recycled processes.
         while not self._closing.wait(_TIDY_SECONDS):
             with suppress(OSError, RuntimeError):
                 family_collector(folder).fold_dead()
@@ -119,10 +119,10 @@ def start_metrics_server(
     """Serve `/metrics` in a thread of this process.
 
     Args:
-        settings: Where the processes leave their metrics.
+        settings: With the folder that the processes share, if there are several.
         port: To listen on; 0 takes a free one.
         collectors: Read at each scrape, in this process.
-        own: The instruments of this process; needed only where no folder is shared.
+        own: The instruments of this process; needed only without a shared folder.
         host: Address to listen on.
     """
     registry = make_registry(settings, collectors, own=own)

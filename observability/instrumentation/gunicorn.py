@@ -1,4 +1,4 @@
-"""The hooks of a gunicorn configuration: who owns the metrics, who serves them, who flushes."""
+"""Hooks for a gunicorn configuration: the master serves the metrics, each process flushes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 from ._multiprocess.collector import family_collector
 from ._multiprocess.liveness import mark_alive
 from .exposition import ANY_HOST, claim_directory, make_registry
-from .logs import capture_strays
-from .telemetry import started_telemetry
+from .logs import capture_warnings_and_errors
+from .telemetry import shutdown_telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -23,30 +23,33 @@ if TYPE_CHECKING:
 
 
 class FamilyPrometheusMetrics(GunicornPrometheusMetrics):  # type: ignore[misc]
-    """prometheus-flask-exporter's server for gunicorn, with exemplars and without the dead.
+    """prometheus-flask-exporter's server for gunicorn, with a registry of this kit.
 
-    It serves our registry instead of a plain multiprocess one; the exporter's default metrics stay
-    off, and its decorators work in views as ever.
+    The registry has exemplars and no gauges of dead processes. The exporter's default metrics are
+    off; its decorators work in views as usual.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(export_defaults=False)
+        # The constructor takes a registry, and then registers a multiprocess collector in it.
+        # https://github.com/rycus86/prometheus_flask_exporter/pull/76
         self.registry = registry
 
 
 class GunicornHooks:
-    """Hooks to be named in `gunicorn_conf.py`; make one there, before any worker exists.
+    """The hooks of one gunicorn; create them in `gunicorn_conf.py`, before any worker exists.
 
-    Making it claims and empties PROMETHEUS_MULTIPROC_DIR, once per process: with `--preload` the
-    app makes metrics before the first hook runs, and a reload reads the configuration again.
+    Creating them reserves and empties PROMETHEUS_MULTIPROC_DIR, once per process: with `--preload`
+    the app creates metrics before the first hook runs, and a reload reads the configuration again.
 
     Args:
         settings: Of the process; without a metrics folder gunicorn does not start.
         metrics_port: Where the master serves `/metrics`.
-        metrics_host: Address that it listens on there.
+        metrics_host: Address to listen on.
         collectors: Called in the master when it is ready; read at each scrape.
-        start: Starts telemetry in the master, so that its own lines (a worker that hung, say) are
-            exported too; not with gRPC, which must not be loaded before a fork.
+        start: Starts telemetry in the master, so that its own lines, about a worker that hung for
+            example, are exported too. Not called with gRPC, which must not be loaded before a
+            fork: https://github.com/grpc/grpc/issues/15334
     """
 
     def __init__(
@@ -66,7 +69,7 @@ class GunicornHooks:
 
     def when_ready(self, server: Any) -> None:
         """Serve the metrics from the master."""
-        capture_strays()
+        capture_warnings_and_errors()
         if self._start is not None and self._settings.protocol != "grpc":
             self._start()
         registry = make_registry(self._settings, self._collectors())
@@ -80,19 +83,13 @@ class GunicornHooks:
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
         """Flush what the worker still has."""
-        _shutdown()
+        shutdown_telemetry()
 
     def child_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
-        """Add the dead worker's metrics to the archive, whether or not anyone scrapes."""
+        """Add the dead worker's metrics to the archive, with or without scrapes."""
         if self._settings.multiproc_dir is not None:
             family_collector(self._settings.multiproc_dir).fold_dead()
 
     def on_exit(self, server: Any) -> None:  # noqa: ARG002
         """Flush what the master still has."""
-        _shutdown()
-
-
-def _shutdown() -> None:
-    telemetry = started_telemetry()
-    if telemetry is not None:
-        telemetry.shutdown()
+        shutdown_telemetry()

@@ -1,25 +1,22 @@
-"""Make instruments from `semconv.Metric`, count, and time; exemplars included.
+"""Counters, gauges and histograms made from `semconv.Metric`, and gauges read at scrape time.
 
-Storage is prometheus_client's. Children are looked up once and kept, since that look-up costs more
-than counting does.
+prometheus_client stores the values. Children are looked up once and kept, since the lookup costs
+more than counting. What several processes share is in `_multiprocess`; serving is in `exposition`.
 """
 
 from __future__ import annotations
 
 import logging
-from bisect import bisect_left
-from time import time
 from typing import TYPE_CHECKING, Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.mmap_dict import mmap_key
-from prometheus_client.utils import floatToGoString
 
 from . import semconv
 from ._multiprocess.exemplars import ExemplarFile
-from ._multiprocess.shared_values import use_shared_values
-from ._tracing.recorded_span import current_span
+from ._multiprocess.histograms import SharedHistogram
+from ._multiprocess.shared_values import SharedChild, use_shared_values
+from ._tracing.recorded_span import sampled_trace_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -32,77 +29,27 @@ _logger = logging.getLogger(__name__)
 
 
 def bounded(value: str, known: Container[str]) -> str:
-    """Return the value if it is known, else the one word for all others."""
+    """Return the value if it is known, else the one value for all others."""
     return value if value in known else semconv.OTHER
 
 
-class SharedChild:
-    """One label set of a counter or gauge in shared files, without the checks in between."""
-
-    def __init__(self, child: Any) -> None:
-        self.inc: Callable[..., None] = child._value.inc
-        self.set: Callable[[float], None] = child._value.set
-
-    def dec(self, amount: float = 1.0) -> None:
-        """Take from the value."""
-        self.inc(-amount)
-
-
 class HistogramChild:
-    """One label set of a histogram; observing attaches the current sampled span."""
+    """One label set of a histogram."""
 
-    def __init__(self, child: Histogram, bounds: Sequence[float]) -> None:
+    def __init__(self, child: Histogram) -> None:
         self._child = child
-        self._bounds = bounds
 
     def observe(self, value: float, trace_id: int | None = None) -> None:
-        """Count a value.
+        """Count a value, with an exemplar.
 
         Args:
             value: In the metric's unit.
-            trace_id: Of a trace that will exist; without it the current span's, if sampled, and
-                0 for none at all.
+            trace_id: For the exemplar; 0 for no exemplar. Without it the current span's, if that
+                is sampled.
         """
-        trace_id = _current_trace_id() if trace_id is None else trace_id
+        trace_id = sampled_trace_id() if trace_id is None else trace_id
         exemplar = {semconv.EXEMPLAR_TRACE_ID: f"{trace_id:032x}"} if trace_id else None
         self._child.observe(value, exemplar)
-
-
-class SharedHistogramChild(HistogramChild):
-    """The same where values are shared through files; exemplars go to theirs."""
-
-    def __init__(
-        self, child: Histogram, bounds: Sequence[float], keys: list[str], file: ExemplarFile
-    ) -> None:
-        super().__init__(child, bounds)
-        self._keys = keys
-        self._file = file
-        self._epoch = -1
-        self._slots: list[int] = []
-        self._sum = child._sum.inc
-        self._buckets = [bucket.inc for bucket in child._buckets]
-
-    def observe(self, value: float, trace_id: int | None = None) -> None:
-        """Count a value; without `Histogram.observe`, which compares bound after bound."""
-        index = bisect_left(self._bounds, value)
-        self._sum(value)
-        self._buckets[index](1)
-        trace_id = _current_trace_id() if trace_id is None else trace_id
-        if not trace_id:
-            return
-        file = self._file
-        if self._epoch != file.epoch:
-            self._epoch = file.epoch
-            self._slots = [-1] * len(self._keys)
-        place = self._slots[index]
-        if place < 0:
-            place = self._slots[index] = file.slot(self._keys[index])
-        file.put(place, trace_id, value, time())
-
-
-def _current_trace_id() -> int:
-    trace_id, _, _, flags, _, _ = current_span().get_span_context()
-    return trace_id if flags & 1 else 0
 
 
 class Instrument:
@@ -119,14 +66,14 @@ class Instrument:
             self.labels()
 
     def labels(self, *label_values: str) -> Any:
-        """Return the child of these label values, made at 0 if it is new."""
+        """Return the child with these label values, created at 0 if it is new."""
         child = self._children.get(label_values)
         if child is None:
             child = self._children[label_values] = self._make_child(label_values)
         return child
 
     def zero(self, label_sets: Iterable[Sequence[str]]) -> None:
-        """Make series exist at 0 before anything happens."""
+        """Create series at 0, before anything is counted."""
         for label_values in label_sets:
             self.labels(*label_values)
 
@@ -135,9 +82,8 @@ class Instrument:
         if self.metric.kind != "histogram":
             return child if self._file is None else SharedChild(child)
         if self._file is None:
-            return HistogramChild(child, self.metric.buckets)
-        keys = _bucket_keys(self.metric, label_values)
-        return SharedHistogramChild(child, self.metric.buckets, keys, self._file)
+            return HistogramChild(child)
+        return SharedHistogram(child, self.metric, label_values, self._file)
 
 
 def _make_family(metric: semconv.Metric, registry: CollectorRegistry) -> MetricWrapperBase:
@@ -146,26 +92,14 @@ def _make_family(metric: semconv.Metric, registry: CollectorRegistry) -> MetricW
         return Counter(name, text, labels, registry=registry)
     if metric.kind == "histogram":
         return Histogram(name, text, labels, registry=registry, buckets=metric.buckets)
-    # Only live modes: a dead process must leave no gauge behind, and no `pid` label.
+    # Only live modes: without them a dead process leaves a gauge, and series get a `pid` label.
     if metric.across == "max":
         return Gauge(name, text, labels, registry=registry, multiprocess_mode="livemax")
     return Gauge(name, text, labels, registry=registry, multiprocess_mode="livesum")
 
 
-def _bucket_keys(metric: semconv.Metric, label_values: Sequence[str]) -> list[str]:
-    names = [*metric.labels, "le"]
-    to_text: Callable[[float], str] = floatToGoString
-    bounds = [to_text(bound) for bound in (*metric.buckets, float("inf"))]
-    return [
-        mmap_key(
-            metric.name, f"{metric.name}_bucket", names, [*label_values, bound], metric.description
-        )
-        for bound in bounds
-    ]
-
-
 class Metrics:
-    """The instruments of this process, each made once."""
+    """The instruments of this process, each created once."""
 
     def __init__(self, folder: Path | None) -> None:
         self.registry = CollectorRegistry()
@@ -198,14 +132,14 @@ class Metrics:
 
 
 class Collector(Protocol):
-    """Whatever yields metric families when it is scraped."""
+    """An object that yields metric families when it is scraped."""
 
     def collect(self) -> Iterable[Family]:
         """Yield families."""
 
 
 def family(metric: semconv.Metric, samples: Mapping[tuple[str, ...], float]) -> Family:
-    """Return a gauge family with these values by label values."""
+    """Return a gauge family with these values, by label values."""
     made = GaugeMetricFamily(metric.name, metric.description, labels=metric.labels)
     for label_values, value in samples.items():
         made.add_metric(label_values, value)

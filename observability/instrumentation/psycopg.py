@@ -1,13 +1,15 @@
-"""Instrument psycopg 3: a span per statement below a request's or a task's, and a pool's metrics.
+"""Instrument psycopg 3: a child span per statement, and the metrics of a connection pool.
 
-Connections are made of an instrumented class from the start, so it does not matter when a pool
-opens; what a child or a `row_factory` asks for stays as it is.
+Connections are created from an instrumented class, so that it does not matter when a pool opens,
+and which cursor class or `row_factory` is asked for. Contrib's instrumentor misses own cursors:
+https://github.com/open-telemetry/opentelemetry-python-contrib/issues/578
 """
 
 from __future__ import annotations
 
 import re
 import time
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,41 +25,17 @@ if TYPE_CHECKING:
 
 _MAX_STATEMENT = 1000
 _FACTORIES = ("cursor_factory", "server_cursor_factory")
-_OPERATIONS = frozenset(
-    [
-        "SELECT",
-        "INSERT",
-        "UPDATE",
-        "DELETE",
-        "WITH",
-        "MERGE",
-        "COPY",
-        "CALL",
-        "LOCK",
-        "LISTEN",
-        "NOTIFY",
-        "CREATE",
-        "ALTER",
-        "DROP",
-        "TRUNCATE",
-        "SET",
-        "SHOW",
-        "BEGIN",
-        "COMMIT",
-        "ROLLBACK",
-        "SAVEPOINT",
-        "RELEASE",
-        "VALUES",
-        "EXPLAIN",
-        "VACUUM",
-    ]
+_KEYWORDS = (
+    "SELECT INSERT UPDATE DELETE WITH MERGE COPY CALL LOCK LISTEN NOTIFY CREATE ALTER DROP "
+    "TRUNCATE SET SHOW BEGIN COMMIT ROLLBACK SAVEPOINT RELEASE VALUES EXPLAIN VACUUM"
 )
+_OPERATIONS = frozenset(_KEYWORDS.split())
 _table = re.compile(r"\b(?:from|into|update|table)\s+(?:only\s+)?([a-z_][\w.]*)", re.IGNORECASE)
 
 
 @cache
 def _described(statement: str) -> tuple[str, dict[str, Any]]:
-    """Return span name and attributes of a statement; bounded by the statements in the code."""
+    """Return the span name and attributes of a statement; there are as many as in the code."""
     words = statement.split(None, 1)
     first = words[0].upper().rstrip(";") if words else ""
     operation = first if first in _OPERATIONS else semconv.OTHER
@@ -77,7 +55,7 @@ def _describe(query: Any, connection: Any) -> tuple[str, dict[str, Any]]:
     if isinstance(query, bytes):
         query = query.decode("utf-8", "replace")
     if not isinstance(query, str):
-        # Composed at run time: its text may hold values, so only its kind is told.
+        # Composed at run time: its text may contain values, and is left out.
         return "query", {semconv.ATTR_DB_SYSTEM: "postgresql"}
     name, attributes = _described(query) if len(query) < 4000 else _described.__wrapped__(query)
     return name, {**attributes, **_address(connection)}
@@ -96,6 +74,12 @@ def _address(connection: Any) -> dict[str, Any]:
     return known
 
 
+def _statement_span(telemetry: Telemetry, query: Any, connection: Any) -> Any:
+    if not get_current_span().is_recording():
+        return nullcontext()
+    return client_span(telemetry, *_describe(query, connection))
+
+
 @cache
 def _traced_cursor_class(telemetry: Telemetry, base: type) -> type:
     class TracedCursor(base):  # type: ignore[misc]
@@ -105,18 +89,12 @@ def _traced_cursor_class(telemetry: Telemetry, base: type) -> type:
 
         def execute(self, query: Any, *args: Any, **kwargs: Any) -> Any:
             """Execute a statement inside a span."""
-            if not get_current_span().is_recording():
-                return super().execute(query, *args, **kwargs)
-            name, attributes = _describe(query, self.connection)
-            with client_span(telemetry, name, attributes):
+            with _statement_span(telemetry, query, self.connection):
                 return super().execute(query, *args, **kwargs)
 
         def executemany(self, query: Any, params_seq: Any, **kwargs: Any) -> Any:
             """Execute a statement for many parameters inside one span."""
-            if not get_current_span().is_recording():
-                return super().executemany(query, params_seq, **kwargs)
-            name, attributes = _describe(query, self.connection)
-            with client_span(telemetry, name, attributes):
+            with _statement_span(telemetry, query, self.connection):
                 return super().executemany(query, params_seq, **kwargs)
 
     return TracedCursor
@@ -129,12 +107,12 @@ def traced_connection_class(
     """Return a connection class whose cursors make spans.
 
     Args:
-        telemetry: Whose tracer makes them.
+        telemetry: Its tracer makes the spans.
         base: The connection class to extend.
     """
 
     class TracedConnection(base):  # type: ignore[valid-type, misc]
-        """A connection whose cursors make spans, whichever cursor class is asked for."""
+        """A connection whose cursors make spans, of any cursor class."""
 
         def __setattr__(self, name: str, value: Any) -> None:
             if name in _FACTORIES and not getattr(value, "is_traced", False):
@@ -155,13 +133,14 @@ class _PoolInstruments:
 
 
 class InstrumentedPool(ConnectionPool[Any]):
-    """A connection pool that tells its use, its waits and its time-outs.
+    """A connection pool with metrics of its use, its waits and its timeouts.
 
     Args:
         conninfo: As psycopg takes it.
-        telemetry: Whose instruments and tracer.
+        telemetry: Of this process.
         pool_name: The `pool` label.
-        options: Of `ConnectionPool`; it opens when told to, since a pool must not be forked.
+        options: Of `ConnectionPool`; `open` is False by default, since an open pool must not be
+            inherited by a fork.
     """
 
     def __init__(
@@ -180,12 +159,12 @@ class InstrumentedPool(ConnectionPool[Any]):
         self._instruments.most.set(self.max_size)
 
     def close(self, timeout: float = 5.0) -> None:
-        """Close the pool; it counts as no capacity any more."""
+        """Close the pool; its capacity is then 0."""
         super().close(timeout)
         self._instruments.most.set(0)
 
     def getconn(self, timeout: float | None = None) -> Any:
-        """Hand out a connection, and note how long that took."""
+        """Return a connection, and observe how long that took."""
         started = time.perf_counter()
         self._instruments.waiting.inc()
         try:

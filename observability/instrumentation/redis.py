@@ -1,4 +1,4 @@
-"""Instrument Redis as a cache: spans below a request's or a task's, and hits and misses."""
+"""Instrument Redis as a cache: child spans of a request's or a task's, hits and misses."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ _PIPELINE = "PIPELINE"
 
 
 def instrument_redis(client: redis.Redis, telemetry: Telemetry) -> redis.Redis:
-    """Give a client's commands CLIENT spans; a call outside of any span makes none.
+    """Give a client's commands CLIENT spans; without a current span they make none.
 
-    Keys and values stay out of the spans: they may hold what nobody should see.
+    Contrib's instrumentor has no such option, so that a worker's polling makes root spans:
+    https://github.com/open-telemetry/opentelemetry-python-contrib/issues/1164.
+    Keys and values stay out of the spans, since they may be confidential.
 
     Args:
-        client: To be instrumented, once.
-        telemetry: Whose tracer makes the spans.
+        client: The client to instrument; a second call does nothing.
+        telemetry: Its tracer makes the spans.
 
     Returns:
         The same client.
@@ -74,10 +76,10 @@ def _address(client: redis.Redis) -> dict[str, Any]:
 
 
 class CacheInstruments:
-    """Count the look-ups of one cache by result, and time its commands.
+    """The metrics of one cache: lookups by result, and the time of its commands.
 
     Args:
-        telemetry: Whose instruments.
+        telemetry: Of this process.
         cache: The `cache` label.
     """
 
@@ -91,7 +93,7 @@ class CacheInstruments:
         self._seconds = telemetry.metrics.histogram(semconv.CACHE_REQUEST_DURATION).labels(cache)
 
     def timed(self) -> _Timer:
-        """Return a context manager that times one command, failed ones included."""
+        """Return a context manager that times one command, also one that fails."""
         return _Timer(self._seconds)
 
 

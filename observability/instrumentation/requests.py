@@ -1,4 +1,4 @@
-"""Instrument a requests session: CLIENT spans, and the trace goes along."""
+"""Instrument a requests session: CLIENT spans, and trace context in the headers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def instrument_session(session: requests.Session, telemetry: Telemetry) -> reque
     """Give a session's requests spans and a `traceparent` header.
 
     Args:
-        session: To be instrumented, once.
-        telemetry: Whose tracer makes the spans.
+        session: The session to instrument; a second call does nothing.
+        telemetry: Its tracer makes the spans.
 
     Returns:
         The same session.
@@ -50,7 +50,7 @@ def instrument_session(session: requests.Session, telemetry: Telemetry) -> reque
 
 
 def _attributes(method: str, url: str) -> dict[str, Any]:
-    """Describe a request; user, password and query stay out of the URL."""
+    """Return the attributes of a request; its URL without user, password and query."""
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = parts.hostname or ""

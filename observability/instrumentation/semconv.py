@@ -1,8 +1,8 @@
-"""The words of telemetry: every metric, label and attribute that the kit emits.
+"""The names in the telemetry: every metric, label and attribute that the kit emits.
 
-Standard library only, so that dashboards and alerts can read the vocabulary without an SDK.
-Names are OpenTelemetry's semantic conventions in their Prometheus spelling where a convention is
-stable; the rest is prefixed by its owner (celery, cache, db, telemetry).
+Standard library only, so that dashboards and alerts can import the names without an SDK. Where a
+convention of OpenTelemetry is stable, its names are used, in their Prometheus spelling; the others
+are prefixed by their subject (celery, cache, db, telemetry).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Metric:
 
     Args:
         name: As exposed; counters end in `_total`, histograms carry their unit.
-        kind: What Prometheus calls its type.
+        kind: The type, as in Prometheus.
         unit: UCUM unit; `s` seconds, `1` a ratio or state, `{thing}` a count of things.
         description: One sentence for the `# HELP` line.
         labels: Label names in the order in which `labels()` takes them.
@@ -53,7 +53,7 @@ TO = "to"
 REASON = "reason"
 SAMPLED = "sampled"
 
-# The one value of a label for whatever a client made up.
+# The one label value for everything that is not known, such as an invented HTTP method.
 OTHER = "_OTHER"
 
 # Source: semantic conventions, http.request.method: known methods, the rest is _OTHER.
@@ -61,7 +61,6 @@ KNOWN_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TR
 
 CACHE_RESULTS = ("hit", "miss", "error", "bypass")
 TASK_STATES = ("succeeded", "failed", "retried", "rejected")
-CHILD_STATES = ("busy", "idle")
 BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
 DROP_REASONS = ("queue_full", "export_failed", "fault", "shutdown")
 
@@ -183,7 +182,7 @@ CACHE_REQUESTS = Metric(
     "cache_requests_total",
     "counter",
     "{request}",
-    "Look-ups in a cache, by result.",
+    "Lookups in a cache, by result.",
     (CACHE, RESULT),
 )
 CACHE_REQUEST_DURATION = Metric(
@@ -293,7 +292,6 @@ ATTR_SERVICE_INSTANCE_ID = "service.instance.id"
 ATTR_PROCESS_PID = "process.pid"
 ATTR_TELEMETRY_SDK_NAME = "telemetry.sdk.name"
 ATTR_TELEMETRY_SDK_LANGUAGE = "telemetry.sdk.language"
-ATTR_DEPLOYMENT_ENVIRONMENT = "deployment.environment.name"
 ATTR_ERROR_TYPE = "error.type"
 ATTR_MESSAGING_SYSTEM = "messaging.system"
 ATTR_MESSAGING_OPERATION_NAME = "messaging.operation.name"
@@ -320,8 +318,6 @@ ATTR_URL_SCHEME = "url.scheme"
 ATTR_URL_FULL = "url.full"
 ATTR_CLIENT_ADDRESS = "client.address"
 ATTR_CLIENT_PORT = "client.port"
-ATTR_NETWORK_PEER_ADDRESS = "network.peer.address"
-ATTR_NETWORK_PEER_PORT = "network.peer.port"
 ATTR_NETWORK_PROTOCOL_VERSION = "network.protocol.version"
 ATTR_USER_AGENT = "user_agent.original"
 ATTR_DB_COLLECTION = "db.collection.name"
@@ -330,7 +326,7 @@ ATTR_EXCEPTION_TYPE = "exception.type"
 ATTR_EXCEPTION_MESSAGE = "exception.message"
 ATTR_EXCEPTION_STACKTRACE = "exception.stacktrace"
 EVENT_EXCEPTION = "exception"
-# Why a span was kept although the sampler said no: `error` or `slow`.
+# Why a span that was not sampled was exported all the same: `error` or `slow`.
 ATTR_KEPT_BECAUSE = "telemetry.kept_because"
 # Seconds that the request took; a field of the access line.
 ATTR_HTTP_DURATION = "http.server.request.duration"
@@ -338,7 +334,6 @@ ATTR_HTTP_DURATION = "http.server.request.duration"
 # Source: W3C Trace Context, and its level 2 for the answer.
 HEADER_TRACEPARENT = "traceparent"
 HEADER_TRACESTATE = "tracestate"
-HEADER_BAGGAGE = "baggage"
 HEADER_TRACERESPONSE = "traceresponse"
 
 # Fields of a log line. Source: OpenTelemetry log data model, as snake case.
@@ -350,9 +345,10 @@ LOG_TRACE_ID = "trace_id"
 LOG_SPAN_ID = "span_id"
 LOG_TRACE_FLAGS = "trace_flags"
 
-# Labels of an exemplar; Tempo's `trace_id_label_name` and Grafana's data source say the same word.
+# The label of an exemplar; Tempo's `trace_id_label_name` and Grafana's data source use it too.
 EXEMPLAR_TRACE_ID = "trace_id"
 
-# Headers of a Celery message. Celery stamps no time of its own.
+# Headers of a Celery message, which has no time of its own:
+# https://github.com/celery/celery/issues/5696
 HEADER_ENQUEUED_AT = "enqueued_at"
 HEADER_ATTEMPT = "attempt"

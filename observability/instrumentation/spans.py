@@ -1,4 +1,4 @@
-"""Make a span around a call to the outside."""
+"""Spans around calls to other services."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from .telemetry import Telemetry
 
 
-class client_span:  # noqa: N801 - read as a function, made as a class because it costs less
-    """Guard a call with a span below the current one; without one there is no span.
+class client_span:  # noqa: N801 - used like a function; a class costs less
+    """A context manager with a child span of the current one; without a current span, with none.
 
-    An exception is recorded, sets the status to ERROR and goes on.
+    An exception is recorded, sets the status to ERROR and propagates.
 
     Args:
-        telemetry: Whose tracer makes the span.
-        name: Bounded: an operation, never an id.
+        telemetry: Its tracer makes the span.
+        name: One of few: an operation, never an id.
         attributes: Set at the start.
-        kind: CLIENT unless said otherwise.
+        kind: CLIENT by default.
     """
 
     __slots__ = ("_attributes", "_kind", "_name", "_span", "_telemetry", "_token")
@@ -80,7 +80,7 @@ class client_span:  # noqa: N801 - read as a function, made as a class because i
 
 
 def fail_span(span: Span, error: BaseException) -> None:
-    """Set the status to ERROR and say which exception it was."""
+    """Set the status to ERROR and record the exception."""
     span.set_attribute(semconv.ATTR_ERROR_TYPE, type(error).__name__)
     span.record_exception(error)
     span.set_status(StatusCode.ERROR, f"{type(error).__name__}: {error}"[:1000])

@@ -1,4 +1,4 @@
-"""Start the telemetry of a process: spans, metrics and exported log lines, once."""
+"""The telemetry of a process, started once: spans, metrics and exported log lines."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _started: list[Telemetry] = []
 
 
 class EncodedSender:
-    """Send spans and log lines that are bytes already."""
+    """A sender of spans and log lines that are already encoded."""
 
     def __init__(
         self, settings: TelemetrySettings, resource: Callable[[], Mapping[str, Any]]
@@ -52,7 +52,7 @@ class EncodedSender:
         self.forget = self._transport.forget
 
     def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:
-        """Send a batch; return what became of it and how many items were refused."""
+        """Send a batch; return the outcome and how many items were refused."""
         return self._transport.post(signal, otlp.request(self._resource(), items), timeout)
 
 
@@ -64,16 +64,17 @@ def start_telemetry(
     service_version: str = "",
     is_dropping: Callable[[], bool] | None = None,
 ) -> Telemetry:
-    """Start telemetry, or return what was started before in this process or its parent.
+    """Start telemetry, or return what this process or its parent has started before.
 
-    Safe in a parent that forks: threads start with the first item and anew in each child.
+    Safe in a process that forks: a thread starts with the first item, in each child again.
 
     Args:
-        settings: Where and what to export.
-        service_name: Who speaks; OTEL_SERVICE_NAME wins.
+        settings: What to export, and where to.
+        service_name: Overridden by OTEL_SERVICE_NAME.
         service_namespace: The system that the service belongs to.
         service_version: Of the program.
-        is_dropping: Asked before each export; while true, batches are dropped and counted.
+        is_dropping: Called before each export; while it returns true, batches are dropped and
+            counted.
     """
     with _start_lock:
         if not _started:
@@ -88,9 +89,10 @@ def start_telemetry(
         return _started[0]
 
 
-def started_telemetry() -> Telemetry | None:
-    """Return what `start_telemetry` started, if it was called."""
-    return _started[0] if _started else None
+def shutdown_telemetry() -> None:
+    """Flush and stop what `start_telemetry` has started, for hooks that run in place of atexit."""
+    if _started:
+        _started[0].shutdown()
 
 
 class Telemetry:
@@ -156,7 +158,7 @@ class Telemetry:
         return self.provider.get_tracer(SCOPE)
 
     def install(self) -> None:
-        """Become the process's tracer provider and take its log lines."""
+        """Register the tracer provider of this process, and receive its log lines."""
         JsonHandler.sink = self
         atexit.register(self.shutdown)
         for warning in self.settings.warnings:
@@ -167,21 +169,21 @@ class Telemetry:
         if isinstance(known, trace_api.ProxyTracerProvider):
             trace_api.set_tracer_provider(self.provider)
         else:
-            # opentelemetry-instrument, say: its provider has an exporter of its own.
+            # From opentelemetry-instrument, for example; it has an exporter of its own.
             self.tracer = known.get_tracer(SCOPE)
-            _logger.info("a tracer provider is set already: its exporter is used")
+            _logger.info("another tracer provider is registered: its exporter is used")
         _logger.info("traces and logs go to %s", self.settings.endpoint)
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
-        """Export what waits; return whether all of it went in time."""
+        """Export what is waiting; return whether all of it was exported in time."""
         return self.pipeline.flush(timeout_seconds)
 
     def shutdown(self, timeout_seconds: float = 4.5) -> None:
-        """Export what waits, within the time given, and stop; later items are dropped."""
+        """Export what is waiting, within the time given, and stop; later items are dropped."""
         self.pipeline.shutdown(timeout_seconds)
 
     def after_fork(self) -> None:
-        """Speak as the child: another instance, and alive."""
+        """Take the identity of the child process, and mark it alive."""
         self.provider.resource = make_resource(self.settings, self._identity)
         if self.settings.multiproc_dir is not None:
             with suppress(OSError):
@@ -189,7 +191,7 @@ class Telemetry:
 
     def written(self, line: Line) -> None:
         """Count a log line, and queue it unless the exporting thread wrote it."""
-        self._lines.raise_by_one()
+        self._lines.increment()
         if not self.pipeline.has_thread:
             self.pipeline.start()
         if not self._exports_logs or threading.get_ident() == self.pipeline.thread_ident:
@@ -203,18 +205,18 @@ class Telemetry:
         self.pipeline.put(self._logs, (scope, otlp.encode_log(line)))
 
     def settle(self) -> None:
-        """Write the lines and hand on the counts that wait."""
+        """Write waiting log lines and add pending counts to their counters."""
         flush_lines()
         for pending in (self._ended, self._unsampled, self._lines):
             pending.settle()
 
     def _count_unsampled(self) -> None:
-        self._unsampled.raise_by_one()
+        self._unsampled.increment()
         if not self.pipeline.has_thread:
             self.pipeline.start()
 
     def _export_span(self, span: RecordedSpan) -> None:
-        self._ended.raise_by_one()
+        self._ended.increment()
         if not self._encodes:
             self.pipeline.put(self._spans, span)
             return
@@ -225,12 +227,12 @@ class Telemetry:
         self.pipeline.put(self._spans, (scope, otlp.encode_span(span)))
 
     def _discard(self, span: RecordedSpan) -> None:  # noqa: ARG002
-        """Export nothing: OTEL_TRACES_EXPORTER is not `otlp`."""
+        """Count a span only: OTEL_TRACES_EXPORTER is not `otlp`."""
         self._count_unsampled()
 
     def _make_sender(self) -> Sender:
         if self._encodes:
             return EncodedSender(self.settings, lambda: self.provider.resource.attributes)
-        from ._export.contrib_exporter import ContribSender  # noqa: PLC0415 - grpc only where it is chosen
+        from ._export.contrib_exporter import ContribSender  # noqa: PLC0415 - loads grpc
 
         return ContribSender(self.settings, lambda: self.provider.resource)

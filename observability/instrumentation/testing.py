@@ -1,4 +1,4 @@
-"""Assert on telemetry in your own tests: spans, metrics and log lines in memory."""
+"""Telemetry in memory, for your own tests: spans, metrics and log lines to assert on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class LogLine:
-    """A line as it would be written."""
+    """A log line as it would be written."""
 
     def __init__(self, record: logging.LogRecord) -> None:
         self.body = record.getMessage()
@@ -44,7 +44,7 @@ class _Recorder(logging.Handler):
 
 
 class RecordedTelemetry(Telemetry):
-    """Telemetry that keeps what it would export."""
+    """Telemetry that keeps its spans and log lines instead of exporting them."""
 
     def __init__(self, settings: TelemetrySettings) -> None:
         self.spans: list[RecordedSpan] = []
@@ -52,7 +52,7 @@ class RecordedTelemetry(Telemetry):
         super().__init__(settings, {"service.name": "test"})
 
     def _export_span(self, span: RecordedSpan) -> None:
-        self._ended.raise_by_one()
+        self._ended.increment()
         self.spans.append(span)
 
     @property
@@ -64,7 +64,7 @@ class RecordedTelemetry(Telemetry):
         """Return the one ended span of this name.
 
         Raises:
-            AssertionError: when there is none, or more than one; it lists what there is.
+            AssertionError: when there is none, or more than one; it lists all spans.
         """
         found = [span for span in self.spans if span.name == name]
         if len(found) == 1:
@@ -76,7 +76,7 @@ class RecordedTelemetry(Telemetry):
         """Return the one line with this body.
 
         Raises:
-            AssertionError: when there is none, or more than one; it lists what there is.
+            AssertionError: when there is none, or more than one; it lists all lines.
         """
         found = [line for line in self.logs if line.body == body]
         if len(found) == 1:
@@ -84,10 +84,10 @@ class RecordedTelemetry(Telemetry):
         raise AssertionError(f"{len(found)} lines with {body!r}, there are {self.logs}")
 
     def value(self, metric: Metric, **labels: str) -> float:
-        """Return the value of one series; of a histogram, how often it observed.
+        """Return the value of one series, or the number of observations of a histogram.
 
         Raises:
-            AssertionError: when there is no such series; it lists the family's.
+            AssertionError: when there is no such series; it lists those of the family.
         """
         self.settle()
         name = f"{metric.name}_count" if metric.kind == "histogram" else metric.name
@@ -106,7 +106,7 @@ def recorded_telemetry(**settings: Any) -> Iterator[RecordedTelemetry]:
     """Record spans, metrics and log lines inside the block.
 
     Args:
-        settings: Fields of TelemetrySettings to change, `sampler_ratio=0.1` say.
+        settings: Fields of TelemetrySettings to change, such as `sampler_ratio=0.1`.
     """
     plain = replace(TelemetrySettings(), multiproc_dir=None, **settings)
     telemetry = RecordedTelemetry(plain)

@@ -102,7 +102,7 @@ def with_contrib(app: flask.Flask) -> None:
     FlaskInstrumentor().instrument_app(app)
     RedisInstrumentor().instrument()
     log_requests(app)
-    results = Counter("cache_requests_total", "Look-ups.", ["cache", "result"])
+    results = Counter("cache_requests_total", "Lookups.", ["cache", "result"])
     seconds = Histogram("cache_request_duration_seconds", "Time.", ["cache"])
 
     class Instruments:

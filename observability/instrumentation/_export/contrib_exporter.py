@@ -1,13 +1,15 @@
-"""Export with opentelemetry-exporter-otlp: chosen by TELEMETRY_EXPORTER=contrib, or by gRPC.
+"""Export by opentelemetry-exporter-otlp, with TELEMETRY_EXPORTER=contrib or with gRPC.
 
-Nothing imports this module before the exporting thread of a process needs it: grpc must not be
-loaded in a parent that forks.
+Only the exporting thread imports this module: grpc must not be loaded in a process that forks,
+https://github.com/grpc/grpc/issues/15334.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+# Underscored while upstream's logs are not stable:
+# https://github.com/open-telemetry/opentelemetry-python/issues/4750
 from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class ContribSender:
-    """Hand batches to the exporters of opentelemetry-exporter-otlp."""
+    """A sender that uses the exporters of opentelemetry-exporter-otlp."""
 
     def __init__(self, settings: TelemetrySettings, resource: Callable[[], Resource]) -> None:
         self._resource = resource
@@ -35,7 +37,7 @@ class ContribSender:
         self._exporters = dict(zip(("traces", "logs"), make(settings), strict=True))
 
     def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:  # noqa: ARG002
-        """Send a batch; the exporter has tried again on its own before it gives up."""
+        """Send a batch; the exporter retries on its own before it gives up."""
         batch = items if signal == "traces" else [self._record(line) for line in items]
         with unforked():
             result = self._exporters[signal].export(batch)
@@ -43,12 +45,12 @@ class ContribSender:
         return (Verdict.ACCEPTED if accepted else Verdict.REFUSED), 0
 
     def close(self) -> None:
-        """Stop both exporters; a send that waits ends."""
+        """Stop both exporters; a send that is waiting ends."""
         for exporter in self._exporters.values():
             exporter.shutdown()
 
     def forget(self) -> None:
-        """Let the parent keep its channels."""
+        """Do nothing: a process that forks has no exporters."""
 
     def _record(self, line: Line) -> ReadableLogRecord:
         number, text = line.severity

@@ -1,7 +1,7 @@
-"""Write spans and log records as OTLP protobuf, without making protobuf objects.
+"""Encode spans and log records as OTLP protobuf, without protobuf objects.
 
-An ended span becomes bytes at once, in the thread that ended it: nothing waits in memory for the
-garbage collector, and the exporting thread only joins what is ready.
+A span is encoded when it ends, in its own thread: no span objects wait in memory, and the
+exporting thread only joins bytes.
 
 Source: opentelemetry-proto 1.9, trace.proto, logs.proto.
 """
@@ -41,7 +41,7 @@ _log_fields = Fields(b"\x32")
 
 def encode_span(span: ReadableSpan) -> bytes:
     """Encode one ended span as a `Span` message."""
-    # A SpanContext is this tuple; its properties are function calls.
+    # A SpanContext is this tuple; reading its properties would cost a function call each.
     trace_id, span_id, _, _, state, _ = span._context  # type: ignore[misc]
     parent = span._parent
     name = span._name
@@ -137,7 +137,7 @@ def request(resource: Mapping[str, Any], items: Iterable[tuple[bytes, bytes]]) -
     """Join spans, or log records, into one export request.
 
     Args:
-        resource: Who speaks.
+        resource: Attributes of the process.
         items: Pairs of an encoded scope and an encoded span or record.
     """
     scopes: dict[bytes, list[bytes]] = {}
@@ -150,7 +150,7 @@ def request(resource: Mapping[str, Any], items: Iterable[tuple[bytes, bytes]]) -
 
 
 def rejected_items(response: bytes) -> int:
-    """Return how many items an export's answer says it refused.
+    """Return how many items the receiver refused, according to its answer.
 
     Source: opentelemetry-proto, ExportTracePartialSuccess: field 1 of field 1.
     """

@@ -1,4 +1,4 @@
-"""Count without a lock, and hand the sum to a real counter now and then."""
+"""A count without a lock, which is added to a real counter from time to time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class PendingCount:
-    """A count that any thread, and even a signal handler, may raise.
+    """A count that any thread, and even a signal handler, may increment.
 
     Args:
-        add: Takes what was counted since the last time.
+        add: Called with what was counted since the last call.
     """
 
     def __init__(self, add: Callable[[float], None]) -> None:
@@ -24,15 +24,15 @@ class PendingCount:
         call_in_children(self)
 
     def after_fork(self) -> None:
-        """Leave what is counted to the parent."""
+        """Leave the pending count to the parent."""
         self._seen = 0
-        # `next` on it is one step of the interpreter, so no two threads get the same number.
-        self.raise_by_one = count().__next__
+        # One step of the interpreter, so that no two threads get the same number.
+        self.increment = count().__next__
 
     def settle(self) -> None:
-        """Hand on what was counted."""
+        """Add the pending count to the counter."""
         with GATE:
-            now = self.raise_by_one()
+            now = self.increment()
             counted, self._seen = now - self._seen, now + 1
             if counted:
                 self._add(counted)

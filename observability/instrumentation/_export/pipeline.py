@@ -1,7 +1,8 @@
 """Queue ended spans and written log lines, and export them from one thread per process.
 
-Nothing here waits for the receiver in a request: a full queue drops and counts. The thread starts
-with the first item, so a parent that emits nothing has no thread, and a child starts its own.
+No request waits for the receiver: when a queue is full, items are dropped and counted. The thread
+starts with the first item, so a main process that emits nothing has no thread, and each child
+process starts its own.
 """
 
 from __future__ import annotations
@@ -23,16 +24,17 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-# A batch is tried for 1 + 2 + 4 s, then given up: memory is bounded, and newer spans matter more.
+# A batch is retried after 1, 2 and 4 s, then dropped: memory is bounded, and newer spans matter
+# more.
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0)
-# One line a minute and process while the receiver is away.
-COMPLAIN_EVERY_SECONDS = 60.0
-# How long counts and lines that wait for others may wait.
+# One line a minute and process while the receiver is down.
+WARN_EVERY_SECONDS = 60.0
+# Longest wait of pending counts and log lines.
 TICK_SECONDS = 0.2
 
 
 class Pipeline:
-    """The exporting thread of this process and what it serves."""
+    """The exporting thread of this process, and the queues that it empties."""
 
     def __init__(
         self,
@@ -49,8 +51,8 @@ class Pipeline:
         self._is_dropping = is_dropping
         self.signals = tuple(signals)
         self._sender: Sender | None = None
-        self._complained_at = float("-inf")
-        self._complaints = 0
+        self._warned_at = float("-inf")
+        self._failures = 0
         self.thread_ident: int | None = None
         self._begin()
         call_in_children(self)
@@ -64,7 +66,7 @@ class Pipeline:
         self._closed = False
 
     def after_fork(self) -> None:
-        """Begin anew in a child; what waits belongs to the parent, which still has it."""
+        """Start with empty queues; the parent still has, and exports, what was waiting."""
         if self._sender is not None:
             self._sender.forget()
             self._sender = None
@@ -75,7 +77,7 @@ class Pipeline:
 
     @property
     def has_thread(self) -> bool:
-        """Return whether somebody exports, and settles counts, in this process."""
+        """Return whether this process has its exporting thread."""
         return self._thread is not None
 
     def put(self, signal: Signal, item: Any) -> None:
@@ -91,7 +93,7 @@ class Pipeline:
             self._wake.set()
 
     def flush(self, timeout_seconds: float) -> bool:
-        """Export what waits now; return whether all of it went in time."""
+        """Export what is waiting; return whether all of it was exported in time."""
         deadline = time.monotonic() + timeout_seconds
         with self._idle:
             while any(signal.waiting for signal in self.signals) and self._thread:
@@ -103,7 +105,11 @@ class Pipeline:
         return True
 
     def shutdown(self, timeout_seconds: float) -> None:
-        """Export what waits, within the time given; count the rest as dropped. Once."""
+        """Export what is waiting, count the rest as dropped, and stop; once.
+
+        Args:
+            timeout_seconds: For all of it.
+        """
         if self._closed:
             return
         self._deadline = time.monotonic() + timeout_seconds
@@ -111,7 +117,7 @@ class Pipeline:
         thread = self._thread
         if thread is not None:
             self._wake.set()
-            # Half of the time for a request that hangs, the rest for a last try of what waits.
+            # Half of the time for a request that hangs, the rest for one last attempt.
             thread.join(timeout_seconds / 2)
             if thread.is_alive() and self._sender is not None:
                 self._sender.close()
@@ -158,8 +164,8 @@ class Pipeline:
                 return
 
     def _deliver(self, signal: Signal) -> bool:
-        """Try the batch under way once; return whether the next one may follow."""
-        if self._told_to_drop():
+        """Send the current batch once; return whether the next one may follow."""
+        if self._drops():
             gated(lambda count: signal.dropped("fault", count), signal.settle())
             return True
         timeout = None if self._deadline is None else self._deadline - time.monotonic()
@@ -178,10 +184,10 @@ class Pipeline:
             gated(lambda lost: signal.dropped("export_failed", lost), refused)
         return verdict is Verdict.ACCEPTED
 
-    def _told_to_drop(self) -> bool:
+    def _drops(self) -> bool:
         try:
             return self._is_dropping()
-        except Exception:  # noqa: BLE001 - a switch that cannot be read is off
+        except Exception:  # noqa: BLE001 - a switch that cannot be read counts as off
             return False
 
     def _attempt(self, signal: Signal, timeout: float | None) -> tuple[Verdict, int]:
@@ -190,25 +196,25 @@ class Pipeline:
                 self._sender = self._make_sender()
             outcome = self._sender.send(signal.name, signal.pending, timeout)
         except (OSError, HTTPException) as error:
-            self._complain(signal.name, f"{type(error).__name__}: {error}")
+            self._warn(signal.name, f"{type(error).__name__}: {error}")
             return Verdict.RETRY, 0
         except Exception as error:  # noqa: BLE001 - a bad batch must not end the thread
-            self._complain(signal.name, f"{type(error).__name__}: {error}")
+            self._warn(signal.name, f"{type(error).__name__}: {error}")
             return Verdict.REFUSED, 0
         if outcome[0] is not Verdict.ACCEPTED:
-            self._complain(signal.name, f"the receiver said {outcome[0].value}")
+            self._warn(signal.name, f"the receiver answered: {outcome[0].value}")
         return outcome
 
-    def _complain(self, signal_name: str, problem: str) -> None:
-        self._complaints += 1
+    def _warn(self, signal_name: str, problem: str) -> None:
+        self._failures += 1
         now = time.monotonic()
-        if now - self._complained_at < COMPLAIN_EVERY_SECONDS or self._deadline is not None:
+        if now - self._warned_at < WARN_EVERY_SECONDS or self._deadline is not None:
             return
-        self._complained_at = now
+        self._warned_at = now
         _logger.warning(
             "exporting %s to %s failed, %d failures so far: %s",
             signal_name,
             self._settings.endpoint,
-            self._complaints,
+            self._failures,
             problem,
         )

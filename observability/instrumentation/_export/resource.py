@@ -1,4 +1,4 @@
-"""Say who speaks: the resource of spans and exported log lines."""
+"""The resource of spans and exported log lines: the attributes of this process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def make_resource(settings: TelemetrySettings, identity: dict[str, str]) -> Reso
     """Return the resource of this process.
 
     Args:
-        settings: OTEL_RESOURCE_ATTRIBUTES, which win over the program's own words.
-        identity: What the program says about itself; empty values are left out.
+        settings: OTEL_RESOURCE_ATTRIBUTES, which override the program's values.
+        identity: The program's attributes; empty values are left out.
     """
     known = {key: value for key, value in identity.items() if value}
     attributes: dict[str, str | int] = {

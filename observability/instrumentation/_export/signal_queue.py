@@ -1,4 +1,4 @@
-"""Queue one kind of item for its export, and say what can carry it away."""
+"""The queue of one signal, spans or log lines, and the interface of its sender."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ if TYPE_CHECKING:
 
 
 class Sender(Protocol):
-    """Encode a batch and carry it to the receiver."""
+    """An object that encodes batches and sends them to the receiver."""
 
     def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:
-        """Send a batch; return what became of it and how many items were refused."""
+        """Send a batch; return the outcome and how many items were refused."""
 
     def close(self) -> None:
-        """Close connections; a send that waits fails at once."""
+        """Close connections; a send that is waiting fails at once."""
 
     def forget(self) -> None:
-        """Drop what belongs to the parent of this process."""
+        """Drop connections that belong to the parent of this process."""
 
 
 class Signal:
-    """One kind of item: its queue, its batch under way, and its counters."""
+    """One signal: its queue, its current batch and its counters."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Signal:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything that waits."""
+        """Drop everything that is waiting."""
         self.queue: deque[Any] = deque()
         self.pending: list[Any] = []
         self.failures = 0
@@ -50,17 +50,17 @@ class Signal:
 
     @property
     def waiting(self) -> int:
-        """Return how many items were neither delivered nor dropped."""
+        """Return how many items are neither exported nor dropped yet."""
         return len(self.queue) + len(self.pending)
 
     def take(self, most: int) -> list[Any]:
-        """Move the oldest items into the batch under way, unless there is one."""
+        """Return the current batch; without one, move the oldest items into it."""
         if not self.pending:
             queue = self.queue
             self.pending = [queue.popleft() for _ in range(min(most, len(queue)))]
         return self.pending
 
     def settle(self) -> int:
-        """End the batch under way; return how many items it had."""
+        """End the current batch; return how many items it had."""
         count, self.pending, self.failures = len(self.pending), [], 0
         return count

@@ -1,8 +1,9 @@
-"""Carry export requests to an OTLP receiver over HTTP, on one connection that is kept."""
+"""Post export requests to an OTLP receiver over HTTP, on one connection that is kept open."""
 
 from __future__ import annotations
 
-# Looking a host up imports this; in a thread, a fork would leave the import's lock to the child.
+# A host lookup imports this; if a thread did so during a fork, the child would inherit a locked
+# module: CPython takes only its global import lock around a fork, not those of single modules.
 import encodings.idna  # noqa: F401
 import gzip
 import http.client
@@ -28,7 +29,7 @@ PATHS = {"traces": TRACES_PATH, "logs": LOGS_PATH}
 
 
 class Verdict(Enum):
-    """What became of a batch."""
+    """The outcome of a batch."""
 
     ACCEPTED = "accepted"
     RETRY = "retry"
@@ -36,7 +37,7 @@ class Verdict(Enum):
 
 
 class HttpTransport:
-    """Post encoded requests; used by one thread at a time."""
+    """An HTTP client for encoded requests; one thread at a time uses it."""
 
     def __init__(self, settings: TelemetrySettings) -> None:
         parts = urlsplit(settings.endpoint)
@@ -54,10 +55,11 @@ class HttpTransport:
         """Send one request.
 
         Returns:
-            What became of it, and how many of its items the receiver refused.
+            The outcome, and how many of its items the receiver refused.
 
         Raises:
-            OSError: when nobody answered in time, http.client.HTTPException when not in HTTP.
+            OSError: when the receiver did not answer in time.
+            http.client.HTTPException: when its answer is not HTTP.
         """
         if self._zip:
             body = gzip.compress(body, compresslevel=1)
@@ -66,7 +68,7 @@ class HttpTransport:
             return self._exchange(signal, body, timeout)
         except (ConnectionError, http.client.RemoteDisconnected):
             self.close()
-            # A receiver may close a connection that was idle; a fresh one failing is an outage.
+            # A receiver may close an idle connection; if a new one fails, the receiver is down.
             if not reused:
                 raise
         except BaseException:
@@ -75,7 +77,7 @@ class HttpTransport:
         return self._exchange(signal, body, timeout)
 
     def close(self) -> None:
-        """Close the connection; a request that waits for its answer fails at once."""
+        """Close the connection; a request that is waiting for its answer fails at once."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(OSError):
@@ -84,7 +86,7 @@ class HttpTransport:
             connection.close()
 
     def forget(self) -> None:
-        """Drop a connection that belongs to the parent, without a word to the receiver."""
+        """Close this process's copy of a connection that the parent still uses."""
         connection, self._connection = self._connection, None
         if connection is not None and connection.sock is not None:
             connection.sock.close()

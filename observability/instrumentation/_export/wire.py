@@ -1,4 +1,4 @@
-"""Write values as protobuf's wire format, in the shape that OTLP gives to attributes.
+"""Encode values in protobuf's wire format, as OTLP attributes.
 
 Source: opentelemetry-proto 1.9, common.proto; protobuf wire format.
 """
@@ -21,7 +21,7 @@ _SMALL = tuple(bytes((number,)) for number in range(128))
 
 
 def varint(number: int) -> bytes:
-    """Encode a non-negative number, seven bits a byte."""
+    """Encode a non-negative number, seven bits per byte."""
     if number < 128:
         return _SMALL[number]
     out = bytearray()
@@ -33,19 +33,19 @@ def varint(number: int) -> bytes:
 
 
 def message(tag: bytes, body: bytes) -> bytes:
-    """Put a field's tag and length before its body."""
+    """Return a field: tag, length and body."""
     return tag + varint(len(body)) + body
 
 
 def text_field(tag: bytes, text: str) -> bytes:
-    """Encode a text, cut where it is too long."""
+    """Encode a text, cut to MAX_TEXT characters."""
     if len(text) > MAX_TEXT:
         text = text[:MAX_TEXT]
     return message(tag, text.encode("utf-8", "replace"))
 
 
 def any_value(value: Any) -> bytes:
-    """Encode one value; what OTLP does not know becomes text."""
+    """Encode one value; a type that OTLP does not have becomes text."""
     if isinstance(value, str):
         return text_field(b"\x0a", value)
     if isinstance(value, bool):
@@ -76,20 +76,20 @@ def key_value(key: str, value: Any) -> bytes:
 
 
 class Fields:
-    """Encode attributes as fields of one tag; what recurs is encoded once.
+    """An encoder of attributes that keeps those that recur.
 
     Args:
-        tag: Of the repeated field that they are.
+        tag: Of the repeated field that holds them.
     """
 
     def __init__(self, tag: bytes) -> None:
         self._tag = tag
-        # Apart, since 1, True and 1.0 are one key to a dict.
+        # Two caches, since 1, True and 1.0 are the same key in a dict.
         self._texts: dict[tuple[str, Any], bytes] = {}
         self._numbers: dict[tuple[str, int], bytes] = {}
 
     def encode(self, values: Mapping[str, Any]) -> list[bytes]:
-        """Return the fields of these attributes."""
+        """Return the attributes as encoded fields."""
         known, learn = self._texts.get, self._learn
         try:
             return [known(item) or learn(item) for item in values.items()]

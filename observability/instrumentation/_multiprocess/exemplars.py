@@ -1,8 +1,9 @@
-"""Keep the newest exemplar of each histogram bucket where other processes can read it.
+"""The newest exemplar of each histogram bucket, in a file that other processes can read.
 
-prometheus_client drops exemplars as soon as metrics are shared through files. This keeps them in
-one more file per process, beside its own: an append-only list of buckets, each with a slot that is
-overwritten. A bucket is named by the very key that it has in prometheus_client's file.
+prometheus_client drops exemplars when metrics are shared through files:
+https://github.com/prometheus/client_python/issues/826. Here each process has one more file: an
+append-only list of buckets, each with a slot that is overwritten. A bucket has the same key as in
+prometheus_client's file.
 
 File: u32 bytes used, 4 bytes padding; then per bucket u32 length of the key, the key, padding to a
 multiple of 8, and the slot: 16 bytes trace id, value, Unix time, CRC-32 of those, 4 bytes padding.
@@ -28,12 +29,12 @@ _length = struct.Struct("<I")
 _EMPTY = bytes(_slot.size)
 _HEADER = 8
 _FIRST_SIZE = 1 << 15
-# 8,000 buckets or so; beyond that new ones go without exemplar.
+# About 8,000 buckets; more of them get no exemplars.
 MAX_SIZE = 1 << 21
 
 
 class StoredExemplar(NamedTuple):
-    """One exemplar, as read back."""
+    """An exemplar read from a file."""
 
     trace_id: str
     value: float
@@ -41,7 +42,7 @@ class StoredExemplar(NamedTuple):
 
 
 class ExemplarFile:
-    """The exemplars of this process; `epoch` changes when slots become void."""
+    """The exemplars of this process; slots are valid while `epoch` stays the same."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -52,7 +53,7 @@ class ExemplarFile:
         call_in_children(self)
 
     def after_fork(self) -> None:
-        """Leave the parent's file to the parent."""
+        """Forget the parent's file."""
         self.epoch += 1
         self._map = None
         self._slots = {}
@@ -70,7 +71,7 @@ class ExemplarFile:
         """Overwrite the exemplar in a slot."""
         if place and self._map is not None:
             body = _pack(trace_id.to_bytes(16, "big"), value, timestamp)
-            # One assignment, so that a reader sees the old or the new; the CRC tells a mixture.
+            # One assignment, so that a reader sees the old or the new; the CRC detects a mixture.
             self._map[place : place + 36] = body + _length.pack(crc32(body))
 
     def _append(self, key: bytes) -> int:
@@ -88,7 +89,7 @@ class ExemplarFile:
 
     def _open(self) -> mmap.mmap:
         path = self._folder / f"exemplars_{os.getpid()}.bin"
-        # A file that is mapped must never shrink: touching what is gone ends the process.
+        # A mapped file must never shrink: access beyond its end kills the process.
         path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         try:
@@ -101,7 +102,7 @@ class ExemplarFile:
 
 
 def read_exemplars(path: Path) -> dict[str, StoredExemplar]:
-    """Read a process's exemplars by bucket; one that is being written is left out."""
+    """Return a process's exemplars by bucket, without those that are being written."""
     data = path.read_bytes()
     found: dict[str, StoredExemplar] = {}
     if len(data) < _HEADER:
@@ -122,7 +123,7 @@ def read_exemplars(path: Path) -> dict[str, StoredExemplar]:
 
 
 def keep_newest(into: dict[str, StoredExemplar], more: dict[str, StoredExemplar]) -> None:
-    """Add exemplars, the newer one winning."""
+    """Add exemplars to `into`; of two for one bucket the newer one stays."""
     for key, exemplar in more.items():
         known = into.get(key)
         if known is None or known.timestamp < exemplar.timestamp:

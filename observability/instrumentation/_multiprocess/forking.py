@@ -1,13 +1,13 @@
-"""Keep threads and forks apart.
+"""Threads and forks kept apart.
 
-A child inherits locks as they were at the fork, and the threads that would release them are gone.
-So whatever a thread of ours does under somebody else's lock (prometheus_client has one for all
-metrics), it does under GATE, which every fork waits for.
+A child process inherits locks as they were at the fork, without the threads that would release
+them. So what a thread of this kit does while it holds a library's lock (prometheus_client has one
+for all metrics), it does under GATE, which each fork waits for.
 
-What a thread does in other people's code (connecting to a database, say) goes into `unforked`:
-C libraries have locks that nobody sees, and while they set themselves up they hold them for long.
-Seen: a scrape made the first connection of the parent while it forked; each child then waited in
-libpq for ever.
+Third-party code that a thread calls, to connect to a database for example, runs inside `unforked`:
+C libraries have hidden locks, and hold them for long while they initialize. Observed: a scrape
+opened the first connection of the main process during a fork, and each child process then waited
+in libpq without end.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-# A thread that takes longer waits for an answer, in a system call, and holds no lock meanwhile.
+# A thread that takes longer is waiting for an answer in a system call, where it holds no lock.
 FORK_WAITS_SECONDS = 3.0
 
 GATE = threading.RLock()
 
 
 class _Blocks:
-    """Count the blocks that run in threads and make a fork wait until there is none."""
+    """The `unforked` blocks that are running; a fork waits until there are none."""
 
     def __init__(self) -> None:
         self._begin()
@@ -51,7 +51,7 @@ class _Blocks:
                 changed.notify_all()
 
     def before_fork(self) -> None:
-        # First the blocks, since they may count under GATE; both stay held during the fork.
+        # The blocks first, since they may count under GATE; both locks are held during the fork.
         self._changed.acquire()
         self._changed.wait_for(lambda: not self._running, FORK_WAITS_SECONDS)
         GATE.acquire()
@@ -74,23 +74,23 @@ os.register_at_fork(
 
 
 def unforked() -> AbstractContextManager[None]:
-    """Return a context whose block no fork interrupts, unless it takes FORK_WAITS_SECONDS.
+    """Return a context manager; forks wait for its block, up to FORK_WAITS_SECONDS.
 
-    For a thread of a process that forks. Never enter it under GATE, and never fork in it.
+    For threads of a process that forks. Never enter it under GATE, and never fork in it.
     """
     return _blocks.run()
 
 
 class ForkAware(Protocol):
-    """Something that has to begin anew in a child."""
+    """An object with state that is not valid in a child process."""
 
     def after_fork(self) -> None:
-        """Forget the parent's threads, locks and connections."""
+        """Replace the threads, locks and connections of the parent."""
 
 
-def call_in_children(thing: ForkAware) -> None:
-    """Call the thing's `after_fork` in each child, for as long as the thing lives."""
-    reference = weakref.ref(thing)
+def call_in_children(target: ForkAware) -> None:
+    """Call the object's `after_fork` in each child process while the object exists."""
+    reference = weakref.ref(target)
 
     def run() -> None:
         alive = reference()
@@ -101,6 +101,6 @@ def call_in_children(thing: ForkAware) -> None:
 
 
 def gated(function: Callable[[float], None], amount: float) -> None:
-    """Count from a thread of ours, never while a fork is under way."""
+    """Call a counter from a thread of this kit, never during a fork."""
     with GATE:
         function(amount)

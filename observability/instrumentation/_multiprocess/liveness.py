@@ -1,7 +1,7 @@
-"""Know which processes of a family are alive, by locks on files in their metrics folder.
+"""Which processes that share a metrics folder are alive, by locks on files in it.
 
-A process is alive while it holds the lock on its `<pid>.alive` file, which the system releases
-however it ends; a pid that is used again, or a zombie, deceives nobody.
+A process is alive while it holds the lock on its `<pid>.alive` file. The system releases the lock
+however the process ends, so neither a reused pid nor a zombie counts as alive.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _held: dict[Path, int] = {}
 
 
 def claim(folder: Path) -> None:
-    """Take a folder for this process and its children, and empty it; once per process.
+    """Reserve a folder for this process and its children, and empty it; once per process.
 
     Raises:
-        SettingsError: when it cannot be written, or another live process has it.
+        SettingsError: when it cannot be written, or another live process has reserved it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -43,20 +43,20 @@ def _bad(folder: Path, expected: str) -> SettingsError:
 
 
 def mark_alive(folder: Path) -> None:
-    """Say that this process writes metrics; gauges of a dead namesake are removed."""
+    """Mark this process as a live one that writes metrics; remove gauges of a reused pid."""
     path = folder / f"{os.getpid()}.alive"
     if _held.get(path) == os.getpid():
         return
-    for left_over in folder.glob(f"gauge_*_{os.getpid()}.db"):
-        left_over.unlink(missing_ok=True)
-    # Locked before it has its name, so that nobody sees it unlocked.
+    for stale in folder.glob(f"gauge_*_{os.getpid()}.db"):
+        stale.unlink(missing_ok=True)
+    # Locked before it gets its name, so that no other process finds it unlocked.
     unnamed = folder / f"{os.getpid()}.starting"
     if _lock(unnamed, path):
         unnamed.rename(path)
 
 
 def _lock(path: Path, name: Path) -> bool:
-    """Lock a file until this process ends. A POSIX lock is not inherited by children."""
+    """Lock a file until this process ends; child processes do not inherit a POSIX lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -68,7 +68,7 @@ def _lock(path: Path, name: Path) -> bool:
 
 
 def is_alive(folder: Path, pid: int) -> bool:
-    """Return whether the process that wrote files under this pid still runs."""
+    """Return whether the process that wrote the files of this pid is still running."""
     if pid == os.getpid():
         return True
     try:

@@ -1,8 +1,8 @@
-"""Store metric values in prometheus_client's files, for a third of its price.
+"""Metric values in prometheus_client's files, at a third of the cost of its own value class.
 
-prometheus_client asks for the process id at every count, to notice a fork, and looks each value's
-place up by its key. Here a fork is announced by the system, and a value remembers its place. The
-files are the same, so everything that reads them goes on working.
+prometheus_client asks for the process id at each count, to notice a fork, and looks up each
+value's position in the file by its key. Here the system announces a fork, and a value keeps its
+position. The files have the same format, so that everything that reads them still works.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _pack = Struct("dd").pack
+# Internal: upstream's files have no documented writer but its own value class.
 _open_file: Callable[[str], Any] = MmapedDict
 _key_of: Callable[..., str] = mmap_key
 
 
 class SharedStore:
-    """This process's files, and the values that live in them."""
+    """The files of this process and the values in them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,34 +38,35 @@ class SharedStore:
         call_in_children(self)
 
     def after_fork(self) -> None:
-        """Leave the parent's files to the parent; values find their new places when needed."""
+        """Forget the parent's files; each value is given a new position when it is next used."""
         self.lock = threading.Lock()
         self._files = {}
         for value in self._values:
-            value.place = 0
+            value.position = 0
 
     def add(self, value: SharedValue) -> None:
-        """Give a new value its place, at 0 or where a file of this process already has it."""
+        """Add a new value to its file, at 0 or at what the file already holds for its key."""
         with self.lock:
             self._values.append(value)
-            self.settle(value)
+            self.locate(value)
 
-    def settle(self, value: SharedValue) -> None:
-        """Find a value's place in this process's file; the lock must be held."""
+    def locate(self, value: SharedValue) -> None:
+        """Find a value's position in this process's file; the lock must be held."""
         prefix = value.file_prefix
         file = self._files.get(prefix)
         if file is None:
-            # Its own files: two writers of one file would overwrite each other's new keys.
+            # Not the file of prometheus_client's own values: two writers would overwrite each
+            # other's new keys.
             path = self._folder / f"{prefix}_kit_{os.getpid()}.db"
             file = self._files[prefix] = _open_file(str(path))
         value.file = file
         value.current, _ = file.read_value(value.key)
-        # The place behind the key; it stays when the file grows, the map does not.
-        value.place = file._positions[value.key]
+        # Private, as is `_m` below. The position stays when the file grows; the map does not.
+        value.position = file._positions[value.key]
 
 
 class SharedValue:
-    """One float, as prometheus_client's metrics use it."""
+    """One float, with the interface of prometheus_client's value classes."""
 
     _multiprocess = True
     store: SharedStore
@@ -84,46 +86,60 @@ class SharedValue:
         self.key = _key_of(metric_name, name, labelnames, labelvalues, help_text)
         self.file: Any = None
         self.current = 0.0
-        self.place = 0
+        self.position = 0
         self.store.add(self)
 
     def inc(self, amount: float = 1.0) -> None:
         """Add to the value."""
         store = self.store
         with store.lock:
-            place = self.place
-            if not place:
-                store.settle(self)
-                place = self.place
+            position = self.position
+            if not position:
+                store.locate(self)
+                position = self.position
             self.current = value = self.current + amount
-            self.file._m[place : place + 16] = _pack(value, 0.0)
+            self.file._m[position : position + 16] = _pack(value, 0.0)
 
     def set(self, value: float, timestamp: float | None = None) -> None:
         """Replace the value."""
         with self.store.lock:
-            if not self.place:
-                self.store.settle(self)
+            if not self.position:
+                self.store.locate(self)
             self.current = value
-            place = self.place
-            self.file._m[place : place + 16] = _pack(value, timestamp or 0.0)
+            position = self.position
+            self.file._m[position : position + 16] = _pack(value, timestamp or 0.0)
 
     def get(self) -> float:
         """Return the value in this process."""
         with self.store.lock:
-            if not self.place:
-                self.store.settle(self)
+            if not self.position:
+                self.store.locate(self)
             return self.current
 
     def set_exemplar(self, exemplar: Any) -> None:
-        """Keep nothing: exemplars have a file of their own."""
+        """Do nothing: exemplars have a file of their own."""
 
     def get_exemplar(self) -> None:
-        """Return nothing."""
+        """Return None: exemplars have a file of their own."""
+
+
+class SharedChild:
+    """One label set of a counter or gauge in shared files."""
+
+    def __init__(self, child: Any) -> None:
+        # Private: upstream's `inc` and `set` check labels and locks first, on each call.
+        self.inc: Callable[..., None] = child._value.inc
+        self.set: Callable[[float], None] = child._value.set
+
+    def dec(self, amount: float = 1.0) -> None:
+        """Subtract from the value."""
+        self.inc(-amount)
 
 
 def use_shared_values(folder: Path) -> None:
-    """Make metrics that are created from now on store their values here, once per process."""
+    """Make metrics created from now on keep their values in the folder; once per process."""
     if values.ValueClass is SharedValue:
         return
     SharedValue.store = SharedStore(folder)
+    # Upstream has no setting for it yet: https://github.com/prometheus/client_python/pull/1158
     values.ValueClass = SharedValue

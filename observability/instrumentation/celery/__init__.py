@@ -1,6 +1,13 @@
-"""Instrument Celery: one trace across the queue, and one span and one count per attempt."""
+"""Instrumentation of Celery: one trace across the queue, one span and one count per attempt.
 
-from .instrument import instrument_producer, instrument_worker, mark_retried
+Import the names below; the modules beneath may change. `producer` sends, `worker` connects the
+signals, `main_process` serves the worker's metrics, `attempts` records what the child processes
+run, and `queues` reads the broker.
+"""
+
+from .attempts import mark_retried
+from .producer import instrument_producer
 from .queues import QueueCollector
+from .worker import instrument_worker
 
 __all__ = ["QueueCollector", "instrument_producer", "instrument_worker", "mark_retried"]

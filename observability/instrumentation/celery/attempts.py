@@ -1,4 +1,4 @@
-"""Record the attempts of tasks: a span, a wait, a run time, an outcome each."""
+"""Record the attempts of tasks: a span, the wait, the run time and the outcome of each."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from .. import semconv
 from ..metrics import bounded
 from ..propagation import TraceContext
 from ..spans import fail_span
+from .attributes import message_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..telemetry import Telemetry
 
-# Exception classes beyond the known ones that get a label value of their own.
+# Exception classes beside the known ones that get a label value of their own.
 MAX_OTHER_ERRORS = 20
 _MAX_LOST = 100
 _SAME_LOSS_SECONDS = 10.0
@@ -51,9 +52,9 @@ class Attempt:
 
 
 def mark_retried(error: BaseException) -> None:
-    """Count the running attempt as retried: it failed, and a later one was arranged.
+    """Count the running attempt as retried: it failed, and another one is scheduled.
 
-    For those who arrange retries by other means than Celery's; the task then returns normally.
+    For tasks that are rescheduled by other means than Celery's, and then return normally.
     """
     attempt = getattr(_current, "attempt", None)
     if attempt is not None:
@@ -61,7 +62,7 @@ def mark_retried(error: BaseException) -> None:
 
 
 class AttemptRecorder:
-    """Receive Celery's signals around each attempt."""
+    """The receiver of Celery's signals about attempts."""
 
     def __init__(
         self,
@@ -79,7 +80,7 @@ class AttemptRecorder:
         self._instruments: _Instruments | None = None
 
     def prepare(self) -> None:
-        """Make every known series exist at 0."""
+        """Create all known series at 0."""
         self._counters()
 
     def _counters(self) -> _Instruments:
@@ -89,7 +90,7 @@ class AttemptRecorder:
         return self._instruments
 
     def on_start(self, task_id: str, task: Any, **_: Any) -> None:
-        """Begin an attempt: span, wait."""
+        """Start the span of an attempt and observe how long it waited."""
         request = task.request
         name = bounded(task.name, task.app.tasks)
         queue = bounded(_routing_key(request), self._queues)
@@ -99,7 +100,10 @@ class AttemptRecorder:
             f"process {queue}",
             context=parent,
             kind=SpanKind.CONSUMER,
-            attributes=_attributes(queue, name, task_id, request),
+            attributes={
+                **message_attributes("process", queue, name, task_id),
+                semconv.ATTR_CELERY_TASK_ATTEMPT: _attempt_number(request),
+            },
         )
         token = context_api.attach(set_span_in_context(span, parent))
         attempt = Attempt(name, queue, span, token, time.perf_counter())
@@ -109,14 +113,14 @@ class AttemptRecorder:
             counters.wait.labels(queue, name).observe(waited)
 
     def on_end(self, task_id: str, retval: Any = None, state: str | None = None, **_: Any) -> None:
-        """End an attempt: outcome, run time, span."""
+        """Count the outcome of an attempt, observe its run time and end its span."""
         attempt = self._running.pop(task_id, None)
         if attempt is None:
             return
         _current.attempt = None
         if state is None:
-            # The process is being ended, by a time limit say; the parent counts that.
-            attempt.span.set_status(StatusCode.ERROR, "the process was ended")
+            # The process is being killed, by a time limit for example; on_lost counts that.
+            attempt.span.set_status(StatusCode.ERROR, "the process was killed")
         else:
             self._settle(attempt, state, retval)
         attempt.span.end()
@@ -136,21 +140,22 @@ class AttemptRecorder:
             attempt.span.set_status(StatusCode.ERROR, str(retval)[:1000])
 
     def on_lost(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
-        """Count in the parent what a killed child could not: a lost process, a hard time limit."""
-        if task_id in self._running or os.getpid() != _parent_pid.get("pid"):
+        """Count in the main process what a killed child cannot: its loss, or a hard time limit."""
+        if task_id in self._running or os.getpid() != _main_process.get("pid"):
             return
-        if isinstance(exception, Reject) or self._is_told_again(task_id):
+        if isinstance(exception, Reject) or self._is_repeated(task_id):
             return
         name = bounded(getattr(sender, "name", ""), self._task_queues)
         self._count(self._task_queues.get(name, semconv.OTHER), name, "failed", exception)
 
-    def _is_told_again(self, task_id: str) -> bool:
-        # A hard time limit fails its task twice: when it strikes, and when the child is gone.
+    def _is_repeated(self, task_id: str) -> bool:
+        # A hard time limit sends task_failure twice: when it strikes, and when the child is gone.
+        # https://github.com/celery/celery/pull/10226
         now = time.monotonic()
-        told_at, self._lost[task_id] = self._lost.pop(task_id, None), now
+        last, self._lost[task_id] = self._lost.pop(task_id, None), now
         if len(self._lost) > _MAX_LOST:
             del self._lost[next(iter(self._lost))]
-        return told_at is not None and now - told_at < _SAME_LOSS_SECONDS
+        return last is not None and now - last < _SAME_LOSS_SECONDS
 
     def _count(self, queue: str, task: str, outcome: str, error: BaseException | None) -> None:
         counters = self._counters()
@@ -166,12 +171,12 @@ class AttemptRecorder:
         return name
 
 
-_parent_pid: dict[str, int] = {}
+_main_process: dict[str, int] = {}
 
 
-def remember_parent() -> None:
-    """Note that this process is the parent of those that run tasks."""
-    _parent_pid["pid"] = os.getpid()
+def remember_main_process() -> None:
+    """Record that this process is the main one, whose children run tasks."""
+    _main_process["pid"] = os.getpid()
 
 
 class _Instruments:
@@ -193,9 +198,10 @@ class _Instruments:
 
 
 def queue_wait_seconds(request: Any, now: float) -> float | None:
-    """Return how long a message waited since it was due, or None if nobody noted when it was sent.
+    """Return how long a message waited since it was due, or None if it does not say when it was.
 
-    A message with an ETA, Celery's own retries included, is due then and not when it was sent.
+    A message with an ETA, as Celery's own retries have, is due then and not when it was sent.
+    Celery records neither: https://github.com/celery/celery/issues/5696
     """
     try:
         due = float(request.get(semconv.HEADER_ENQUEUED_AT))
@@ -212,18 +218,6 @@ def queue_wait_seconds(request: Any, now: float) -> float | None:
 
 def _routing_key(request: Any) -> str:
     return str((request.get("delivery_info") or {}).get("routing_key") or "")
-
-
-def _attributes(queue: str, task: str, message_id: str, request: Any) -> dict[str, Any]:
-    return {
-        semconv.ATTR_MESSAGING_SYSTEM: "celery",
-        semconv.ATTR_MESSAGING_OPERATION_NAME: "process",
-        semconv.ATTR_MESSAGING_OPERATION_TYPE: "process",
-        semconv.ATTR_MESSAGING_DESTINATION: queue,
-        semconv.ATTR_MESSAGING_MESSAGE_ID: message_id,
-        semconv.ATTR_CELERY_TASK_NAME: task,
-        semconv.ATTR_CELERY_TASK_ATTEMPT: _attempt_number(request),
-    }
 
 
 def _attempt_number(request: Any) -> int:

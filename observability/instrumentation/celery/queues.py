@@ -1,7 +1,7 @@
-"""Read Celery's queues from a Redis broker when scraped; one process does this for all.
+"""Read Celery's queues from a Redis broker at scrape time; one process does this for all.
 
-A broker that cannot be read makes the series absent and `celery_poller_up` 0: a 0 for the depth
-would look like health.
+While the broker cannot be read, the series are absent and `celery_poller_up` is 0: a depth of 0
+would look healthy. Celery has no way to ask: https://github.com/celery/celery/issues/8556
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-# Source: kombu's Redis transport; a queue's lists for priorities above 0 have this between.
+# Source: kombu's Redis transport: a list for each priority, with this before its number.
+# https://github.com/celery/kombu/issues/422
 PRIORITY_SEPARATOR = "\x06\x16"
 PRIORITY_STEPS = (0, 3, 6, 9)
 UNACKED = "unacked"
@@ -32,7 +33,7 @@ _SCAN_COUNT = 500
 
 
 class QueueState:
-    """What one poll found, by queue."""
+    """The results of one poll, by queue."""
 
     def __init__(self, queues: Iterable[str]) -> None:
         self.ready = dict.fromkeys(queues, 0.0)
@@ -42,11 +43,11 @@ class QueueState:
 
 
 class QueueCollector:
-    """Yield depth, unacknowledged, scheduled and oldest age of each queue.
+    """A collector of depth, unacknowledged, scheduled and oldest age of each queue.
 
     Args:
-        connect: Makes a client of the broker, with time-outs; called once and after failures.
-        queues: All that are to be shown, empty ones and those without worker included.
+        connect: Returns a client of the broker, with timeouts; called once and after failures.
+        queues: All queues to show, empty ones and those without a worker included.
         scheduled: Returns messages that are due later and not in the broker, by queue.
         limits: How deep each queue may become.
         priority_steps: Of the broker's transport options.
@@ -81,7 +82,7 @@ class QueueCollector:
         return [family(metric, {}) for metric in _METRICS]
 
     def collect(self) -> Iterator[Family]:
-        """Poll the broker once and yield what it says."""
+        """Poll the broker once and yield the families."""
         state = self._poll()
         yield family(semconv.CELERY_POLLER_UP, {(): 0.0 if state is None else 1.0})
         if self._limits:
@@ -126,7 +127,7 @@ class QueueCollector:
             message, _, queue = (*orjson.loads(value), None, None)[:3]
             if queue not in state.unacked:
                 continue
-            # One that waits for its ETA is delivered, but nobody works on it.
+            # A message that waits for its ETA is delivered but not being worked on.
             kind = state.scheduled if _is_due_later(message, now) else state.unacked
             kind[queue] += 1
 
@@ -137,7 +138,7 @@ class QueueCollector:
             for queue, count in self._scheduled().items():
                 if queue in state.scheduled:
                     state.scheduled[queue] += count
-        except Exception as error:  # noqa: BLE001 - absent, as the rest would be
+        except Exception as error:  # noqa: BLE001 - the series is absent, as the others would be
             _logger.warning("scheduled messages cannot be counted: %s", error)
             return False
         return True
@@ -167,7 +168,7 @@ def _headers(message: Any) -> dict[str, Any]:
 
 
 def _note_age(state: QueueState, queue: str, raw: bytes, now: float) -> None:
-    # New messages enter at the other end, so this one has waited longest in its list.
+    # Messages enter at the other end, so this one has waited longest in its list.
     enqueued_at = _headers(orjson.loads(raw)).get(semconv.HEADER_ENQUEUED_AT)
     if isinstance(enqueued_at, (int, float)):
         state.oldest[queue] = max(state.oldest[queue], now - enqueued_at, 0.0)

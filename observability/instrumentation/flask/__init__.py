@@ -1,4 +1,9 @@
-"""Instrument Flask: one span, one observation and one log line per request."""
+"""Instrumentation of Flask: one span, one observation and one log line per request.
+
+Import the names below; the modules beneath may change. `middleware` wraps the app, `request` keeps
+the state of a request, `attributes` describes it, `routes` reads the app's routes, and `contrib`
+is OpenTelemetry's own instrumentor.
+"""
 
 from .middleware import PROBES, instrument_app
 

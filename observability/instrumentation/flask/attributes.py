@@ -1,4 +1,4 @@
-"""Describe an HTTP request as a server saw it.
+"""The span attributes of an HTTP request, as its server sees it.
 
 Source: OpenTelemetry semantic conventions 1.40, HTTP server spans.
 """
@@ -13,7 +13,7 @@ from .. import semconv
 def server_attributes(
     environ: dict[str, Any], method: str, route: str | None, status: int
 ) -> dict[str, Any]:
-    """Return the attributes of a SERVER span, those that contrib's instrumentor sets."""
+    """Return the attributes of a SERVER span, the same that OpenTelemetry's instrumentor sets."""
     get = environ.get
     found: dict[str, Any] = {
         semconv.ATTR_HTTP_REQUEST_METHOD: method,

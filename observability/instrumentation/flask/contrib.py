@@ -1,4 +1,4 @@
-"""Let opentelemetry-instrumentation-flask make the server spans (TELEMETRY_FLASK=contrib)."""
+"""Server spans by opentelemetry-instrumentation-flask (TELEMETRY_FLASK=contrib)."""
 
 from __future__ import annotations
 
@@ -20,20 +20,23 @@ if TYPE_CHECKING:
 
 
 def instrument(app: Flask, telemetry: Telemetry, excluded: frozenset[str]) -> None:
-    """Instrument an app with the contrib library, on this process's tracer provider."""
+    """Instrument an app with OpenTelemetry's library and the tracer provider of this process."""
     paths = "|".join(re.escape(path) for path in sorted(excluded))
     instrument_app: Callable[..., None] = FlaskInstrumentor.instrument_app
     instrument_app(
         app,
         tracer_provider=telemetry.provider,
-        request_hook=_bound_name,
+        request_hook=_bound_span_name,
         excluded_urls=rf"^[^/]+//[^/]+({paths})(\?.*)?$" if paths else None,
         enable_commenter=False,
     )
 
 
-def _bound_name(span: Any, environ: dict[str, Any]) -> None:
-    """Name a request without route by its method: the library would take the whole path."""
+def _bound_span_name(span: Any, environ: dict[str, Any]) -> None:
+    """Name the span of a request without route by its method, in place of the whole path.
+
+    https://github.com/open-telemetry/opentelemetry-python-contrib/issues/2155
+    """
     request = environ.get("werkzeug.request")
     if getattr(request, "url_rule", None) is None:
         span.update_name(span.name.partition(" ")[0])

@@ -1,7 +1,7 @@
-"""Instrument Flask at the WSGI door: one span, one observation and one log line per request.
+"""The WSGI middleware: one span, one observation and one log line per request.
 
-The door sees what hooks inside the framework miss: unknown URLs, wrong methods, failures before
-the view and answers that are streamed.
+It sees what Flask's hooks miss: unknown URLs, wrong methods, failures before the view, and how long
+a streamed answer takes.
 """
 
 from __future__ import annotations
@@ -43,37 +43,40 @@ def instrument_app(
     exclude: Sequence[str] = PROBES,
     success_codes: Mapping[str, Sequence[int]] | None = None,
 ) -> None:
-    """Instrument an app; call it last in the factory, when all routes are known.
+    """Instrument an app; call this last in its factory, when all routes are registered.
 
     Args:
-        app: To be instrumented, once.
+        app: The app to instrument; a second call does nothing.
         telemetry: Of this process.
-        exclude: Paths without spans, metrics and log lines; a blueprint's prefix may precede them.
-        success_codes: By endpoint or rule, the status codes that exist at 0 from the start;
-            else POST has 201, DELETE 204, the rest 200. 500 and 503 exist always.
+        exclude: Paths without spans, metrics and log lines, with or without a blueprint's prefix.
+        success_codes: By endpoint or rule, the status codes whose series exist at 0 from the
+            start. Default: 201 for POST, 204 for DELETE, else 200. 500 and 503 always exist.
     """
     if _EXTENSION in app.extensions:
         return
     app.extensions[_EXTENSION] = telemetry
     excluded = excluded_paths(app, exclude)
-    door = Door(app, telemetry, excluded, makes_spans=not _is_traced_already(app, telemetry))
-    door.zero(known_label_sets(app, excluded, success_codes or {}))
+    middleware = TelemetryMiddleware(app, telemetry, excluded)
+    middleware.zero(known_label_sets(app, excluded, success_codes or {}))
     if telemetry.settings.flask == "contrib":
         from .contrib import instrument  # noqa: PLC0415 - only where it is chosen
 
         instrument(app, telemetry, excluded)
-    door.inner = app.wsgi_app
-    app.wsgi_app = door  # type: ignore[method-assign]
+    middleware.inner = app.wsgi_app
+    app.wsgi_app = middleware  # type: ignore[method-assign]
     got_request_exception.connect(_note_exception, app)
 
 
-def _is_traced_already(app: Flask, telemetry: Telemetry) -> bool:
-    contrib = telemetry.settings.flask == "contrib"
-    return contrib or getattr(app, "_is_instrumented_by_opentelemetry", False)
+def _is_traced(app: Flask, telemetry: Telemetry) -> bool:
+    """Return whether contrib's instrumentor makes, or will make, the server spans."""
+    # Private, but meant for this purpose:
+    # https://github.com/open-telemetry/opentelemetry-python-contrib/pull/549
+    is_instrumented: bool = getattr(app, "_is_instrumented_by_opentelemetry", False)
+    return is_instrumented or telemetry.settings.flask == "contrib"
 
 
 def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
-    """Keep an exception that no handler took; Flask answers 500."""
+    """Keep an exception that no handler caught; Flask answers 500."""
     from flask import request  # noqa: PLC0415 - a proxy, meaningful only here
 
     state = request.environ.get(_STATE)
@@ -82,15 +85,13 @@ def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
         state.learn_route()
 
 
-class Door:
-    """The WSGI application around the app."""
+class TelemetryMiddleware:
+    """The WSGI application that wraps the app's own."""
 
-    def __init__(
-        self, app: Flask, telemetry: Telemetry, excluded: frozenset[str], *, makes_spans: bool
-    ) -> None:
+    def __init__(self, app: Flask, telemetry: Telemetry, excluded: frozenset[str]) -> None:
         self.inner: Callable[..., Iterable[bytes]] = app.wsgi_app
         self._tracer = telemetry.tracer
-        self._makes_spans = makes_spans and not telemetry.settings.sdk_disabled
+        self._makes_spans = not (telemetry.settings.sdk_disabled or _is_traced(app, telemetry))
         self._slow_seconds = telemetry.settings.slow_seconds
         self._excluded = excluded
         self._durations = telemetry.metrics.histogram(semconv.HTTP_SERVER_REQUEST_DURATION)
@@ -99,12 +100,12 @@ class Door:
         self._children: dict[tuple[str, str, int], Any] = {}
 
     def zero(self, label_sets: Iterable[tuple[str, str, int]]) -> None:
-        """Make these series exist."""
+        """Create these series at 0."""
         for label_set in label_sets:
             self._child(label_set)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        """Serve one request."""
+        """Serve a request."""
         if environ.get("PATH_INFO") in self._excluded:
             return self.inner(environ, start_response)
         state = RequestState(environ)
@@ -134,7 +135,7 @@ class Door:
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             state.status = int(status[:3])
             state.learn_route()
-            # Flask knows the length of everything that is not streamed.
+            # Flask sets the length of every answer that is not streamed.
             for name, _ in headers:
                 if name == "Content-Length" or name.lower() == "content-length":
                     state.streams = False
@@ -167,7 +168,7 @@ class Door:
         method = "HTTP" if state.method == semconv.OTHER else state.method
         span.update_name(f"{method} {route}" if route else method)
         failed = state.status >= 500
-        # A watched span that will not be kept needs no attributes.
+        # A watched span that will be dropped needs no attributes.
         if not (span.get_span_context()[3] & 1 or failed or seconds >= self._slow_seconds):
             return
         span.set_attributes(server_attributes(state.environ, state.method, route, state.status))
@@ -205,18 +206,20 @@ class Door:
 
 
 def _exemplar_trace_id(span: Span) -> int:
-    """Return the id of a trace that will exist, else 0."""
+    """Return the trace id if the span is exported, else 0."""
     context = span.get_span_context()
     kept = span.exported if type(span) is RecordedSpan else context[3] & 1
     return context[0] if kept else 0
 
 
 class _Stream:
-    """An answer whose end is the end of the request."""
+    """A streamed answer; the request ends when it does."""
 
-    def __init__(self, body: Iterable[bytes], door: Door, state: RequestState) -> None:
+    def __init__(
+        self, body: Iterable[bytes], middleware: TelemetryMiddleware, state: RequestState
+    ) -> None:
         self._body = body
-        self._door = door
+        self._middleware = middleware
         self._state = state
         self._done = False
 
@@ -231,7 +234,7 @@ class _Stream:
             self._finish()
 
     def close(self) -> None:
-        """End the request, whether or not the client took all of it."""
+        """End the request, even if the client has not read all of the answer."""
         try:
             close = getattr(self._body, "close", None)
             if close is not None:
@@ -242,4 +245,4 @@ class _Stream:
     def _finish(self) -> None:
         if not self._done:
             self._done = True
-            self._door._finish(self._state)
+            self._middleware._finish(self._state)

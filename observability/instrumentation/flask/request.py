@@ -1,4 +1,4 @@
-"""Keep what is known of a request under way."""
+"""The state of a request in progress."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from .. import semconv
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
-# Where the contrib instrumentor leaves its span.
+# Private (`_ENVIRON_SPAN_KEY`): where contrib's instrumentor leaves its span, which ends before a
+# stream does: https://github.com/open-telemetry/opentelemetry-python-contrib/issues/3402
 _CONTRIB_SPAN = "opentelemetry-flask.span_key"
 KNOWN_METHODS = frozenset(semconv.KNOWN_METHODS)
 
 
 class RequestState:
-    """What is known of a request under way."""
+    """The state of a request in progress."""
 
     __slots__ = (
         "environ",
@@ -45,14 +46,14 @@ class RequestState:
         self.started = perf_counter()
 
     def current_span(self) -> Span:
-        """Return our span, or the contrib instrumentor's."""
+        """Return the span of this kit, or of contrib's instrumentor."""
         if self.token is not None:
             return self.span
         found: Span = self.environ.get(_CONTRIB_SPAN, INVALID_SPAN)
         return found
 
     def learn_route(self) -> None:
-        """Keep the template of the route that matched; Flask forgets it at the end."""
+        """Keep the template of the route that matched; Flask drops it when the request ends."""
         rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
         if rule is not None:
             self.route = rule.rule

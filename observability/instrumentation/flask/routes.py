@@ -1,4 +1,4 @@
-"""Read from a Flask app's routes which label sets its requests can have."""
+"""The label sets that requests can have, according to the routes of a Flask app."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 _DEFAULT_CODES = {"POST": (201,), "DELETE": (204,)}
 _FAILURES = (500, 503)
-# Flask adds these by itself; they would double the series for nothing.
+# Flask adds these by itself; their series would only double the number.
 _AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
 
 
 def excluded_paths(app: Flask, exclude: Sequence[str]) -> frozenset[str]:
-    """Return the paths to leave out, with the prefixes that blueprints put before them."""
+    """Return the paths to leave out, with the prefixes of their blueprints."""
     rules = {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
     found = {rule for rule in rules if any(rule.endswith(path) for path in exclude)}
     return frozenset(found.union(exclude))
@@ -28,7 +28,7 @@ def excluded_paths(app: Flask, exclude: Sequence[str]) -> frozenset[str]:
 def known_label_sets(
     app: Flask, excluded: frozenset[str], success_codes: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str, int]]:
-    """Yield method, route and status code of what the app is expected to answer."""
+    """Yield method, route and status code of the answers that the app is expected to give."""
     yield ("GET", semconv.OTHER, 404)
     for rule in app.url_map.iter_rules():
         if rule.endpoint == "static" or rule.rule in excluded:

@@ -1,23 +1,27 @@
-"""Write every log line as one JSON object with the ids of its trace."""
+"""Log lines as JSON objects with the ids of their trace, on standard output and over OTLP.
+
+Import the names below; the modules beneath may change. `handler` writes and configures, `log_line`
+turns a record into JSON, and `line_writer` writes bytes.
+"""
 
 from .handler import (
     JsonHandler,
-    capture_strays,
+    capture_warnings_and_errors,
     configure_logging,
     flush_lines,
     log_extra,
+    log_from_signal_handler,
     logging_config,
-    say,
     write_line,
 )
 
 __all__ = [
     "JsonHandler",
-    "capture_strays",
+    "capture_warnings_and_errors",
     "configure_logging",
     "flush_lines",
     "log_extra",
+    "log_from_signal_handler",
     "logging_config",
-    "say",
     "write_line",
 ]

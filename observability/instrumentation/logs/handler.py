@@ -1,7 +1,7 @@
-"""Write every log line as one JSON object on standard output, with the ids of its trace.
+"""The handler that writes each log line as a JSON object on standard output.
 
-The same handler serves the root logger, gunicorn and Celery. It writes with one system call, and
-hands the line to the OTLP pipeline once `start_telemetry` has run in this process.
+The root logger, gunicorn and Celery share it. It writes with one system call, and passes the line
+to the OTLP pipeline once `start_telemetry` has run in this process.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ if TYPE_CHECKING:
     from ..settings import TelemetrySettings
 
 _writers: WeakSet[LineWriter] = WeakSet()
-# Libraries that complain about exports, once a minute and message at most.
+# Libraries that log failed exports; each of their messages is written once a minute.
 _NOISY = ("opentelemetry", "urllib3", "grpc")
 _QUIET_SECONDS = 60.0
 
 
 def log_extra(**values: Any) -> dict[str, Any]:
-    """Return an `extra` for a log call; names that logging forbids get an underscore.
+    """Return an `extra` for a log call; names that logging reserves get an underscore.
 
-    The standard library refuses `message`, `name`, `args` and the like with a KeyError.
+    The standard library raises KeyError for `message`, `name`, `args` and others.
     """
     return {f"{key}_" if key in STANDARD_FIELDS else key: value for key, value in values.items()}
 
 
 class LineSink(Protocol):
-    """Where written lines go besides standard output."""
+    """The destination of written lines beyond standard output."""
 
     def written(self, line: Line) -> None:
         """Count a line, and queue it for the OTLP receiver."""
 
 
 class JsonHandler(logging.Handler):
-    """Write lines to a file descriptor, and hand them to the sink of this process.
+    """A handler that writes to a file descriptor and to the sink of this process.
 
     Args:
-        descriptor: Where lines go; standard output.
-        clock: Seconds, for quieting libraries that complain about exports.
+        descriptor: To write to; standard output by default.
+        clock: Seconds, for the limit on libraries that log failed exports.
     """
 
     sink: LineSink | None = None
@@ -63,7 +63,7 @@ class JsonHandler(logging.Handler):
         self.formatter: JsonFormatter = JsonFormatter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; a line that cannot be written is reported the standard way."""
+        """Write one line; errors are handled as in any `logging.Handler`."""
         try:
             if record.name.startswith(_NOISY) and self._is_repeated(record):
                 return
@@ -72,13 +72,13 @@ class JsonHandler(logging.Handler):
             self.handleError(record)
 
     def write(self, line: Line) -> None:
-        """Write a line at once, and hand it on."""
+        """Write a line at once and pass it to the sink."""
         self._writer.now(self.formatter.line(line))
         if JsonHandler.sink is not None:
             JsonHandler.sink.written(line)
 
     def write_soon(self, line: Line) -> None:
-        """Write a line with others, if there is somebody to flush them, and hand it on."""
+        """Write a line together with others, if a sink will flush them, and pass it on."""
         sink = JsonHandler.sink
         if sink is None:
             self._writer.now(self.formatter.line(line))
@@ -87,7 +87,7 @@ class JsonHandler(logging.Handler):
             sink.written(line)
 
     def setFormatter(self, fmt: logging.Formatter | None) -> None:  # noqa: N802 - logging's name
-        """Accept only our formatter: dictConfig sets one where a formatter is named."""
+        """Set a formatter of this kit; ignore others, which dictConfig would set."""
         if isinstance(fmt, JsonFormatter):
             self.formatter = fmt
 
@@ -101,17 +101,17 @@ class JsonHandler(logging.Handler):
         return False
 
 
-def say(message: str, *_: Any) -> None:
-    """Write a line from a signal handler: straight to standard output, past all locks."""
+def log_from_signal_handler(message: str, *_: Any) -> None:
+    """Write a line from a signal handler: directly to standard output, without any lock."""
     line = Line("signal", time.time(), SEVERITIES[logging.INFO], message.strip(), None, {})
     os.write(1, JsonFormatter().line(line))
 
 
 def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[str, Any]) -> None:
-    """Write a line of the kit's own that every request has, as cheaply as may be.
+    """Write a line that each request has, as cheaply as possible.
 
-    Where our handler is the only one, there is no need of a record: making it, and looking up file
-    and line, costs as much as all the rest of the line.
+    Where the kit's handler is the only one, no `LogRecord` is made: that, with the lookup of file
+    and line number, costs as much as the rest of the line.
     """
     if not logger.isEnabledFor(level):
         return
@@ -126,13 +126,13 @@ def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[s
 
 
 def flush_lines() -> None:
-    """Write the lines that wait."""
+    """Write the lines that are waiting."""
     for writer in list(_writers):
         writer.flush()
 
 
 def logging_config(settings: TelemetrySettings) -> dict[str, Any]:
-    """Return a `logging.config.dictConfig` for this process; gunicorn takes it as it is."""
+    """Return a configuration for `logging.config.dictConfig`, or gunicorn's logconfig_dict."""
     handler = {"console": {"()": JsonHandler}, "error_console": {"()": JsonHandler}}
     passed_on = {"handlers": [], "propagate": True}
     return {
@@ -141,7 +141,8 @@ def logging_config(settings: TelemetrySettings) -> dict[str, Any]:
         "formatters": {"generic": {"()": JsonFormatter}},
         "handlers": handler,
         "root": {"level": settings.log_level, "handlers": ["console"]},
-        # gunicorn's defaults give its two loggers a handler of their own: each line came twice.
+        # gunicorn's defaults give its two loggers handlers of their own, which doubles each line.
+        # https://github.com/benoitc/gunicorn/issues/2496
         "loggers": {
             "gunicorn.error": {"level": settings.log_level, **passed_on},
             "gunicorn.access": {"level": "WARNING", **passed_on},
@@ -151,15 +152,15 @@ def logging_config(settings: TelemetrySettings) -> dict[str, Any]:
 
 
 def configure_logging(settings: TelemetrySettings) -> None:
-    """Make this process write JSON lines, warnings and uncaught exceptions included."""
+    """Configure this process to log JSON lines, warnings and uncaught exceptions included."""
     from logging.config import dictConfig  # noqa: PLC0415 - a third of this module's import time
 
     dictConfig(logging_config(settings))
-    capture_strays()
+    capture_warnings_and_errors()
 
 
-def capture_strays() -> None:
-    """Make warnings, and exceptions that nobody caught, log lines like all others."""
+def capture_warnings_and_errors() -> None:
+    """Log warnings and uncaught exceptions, which Python prints to standard error."""
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
 

@@ -1,4 +1,4 @@
-"""Write lines to a file descriptor: at once, or a few together."""
+"""Write lines to a file descriptor, at once or several together."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections import deque
 
 from .._multiprocess.forking import call_in_children
 
-# So many lines wait at most; the next one writes them all.
+# Most lines that wait; one more writes them all.
 MAX_WAITING = 64
 
 
 class LineWriter:
-    """One descriptor's lines, in order.
+    """The lines of one file descriptor, in order.
 
-    A system call per line costs more than making the line: with several threads each call also
-    hands the interpreter on. So lines that every request writes may wait for others, a fifth of a
-    second or until any other line is written; a process that is killed loses those.
+    A system call for each line costs more than the line itself; among several threads each call
+    also gives up the interpreter lock. So the line of each request may wait for others: until
+    another kind of line is written, or a fifth of a second. A process that is killed loses those.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -26,12 +26,12 @@ class LineWriter:
         call_in_children(self)
 
     def after_fork(self) -> None:
-        """Leave what waits to the parent."""
+        """Leave the waiting lines to the parent."""
         self._waiting: deque[bytes] = deque()
         self._lock = threading.RLock()
 
     def now(self, line: bytes) -> None:
-        """Write a line after those that wait."""
+        """Write a line, after those that are waiting."""
         if self._waiting:
             self._waiting.append(line)
             self.flush()
@@ -39,13 +39,13 @@ class LineWriter:
             _write(self._descriptor, line)
 
     def soon(self, line: bytes) -> None:
-        """Let a line wait for the next flush."""
+        """Queue a line for the next flush."""
         self._waiting.append(line)
         if len(self._waiting) >= MAX_WAITING:
             self.flush()
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the lines that are waiting."""
         waiting = self._waiting
         with self._lock:
             while waiting:

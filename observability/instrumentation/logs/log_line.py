@@ -45,7 +45,7 @@ SEVERITIES = {
 
 
 def severity(record: logging.LogRecord) -> tuple[int, str]:
-    """Return number and name of a record's severity."""
+    """Return the number and name of a record's severity."""
     known = SEVERITIES.get(record.levelno)
     return known or (max(1, min(24, record.levelno // 10 * 4 + 1)), record.levelname)
 
@@ -57,13 +57,14 @@ def current_ids() -> SpanContext | None:
 
 
 def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Return what a log call said besides its message, the exception included."""
+    """Return the extras of a log call and its exception, as attributes."""
     values = record.__dict__
     found: dict[str, Any] = {}
     if len(values) > _STANDARD_COUNT:
-        # Extras come after what every record has.
+        # Extras come after the fields that every record has.
         for key, value in islice(values.items(), _STANDARD_COUNT, None):
-            # Celery repeats a task's arguments there: bytes, and what nobody should see.
+            # Celery puts a task's arguments there: bytes, and data that must stay out of logs.
+            # https://github.com/madzak/python-json-logger/issues/167
             if key not in STANDARD_FIELDS and not (
                 key == "data" and record.name.startswith("celery.")
             ):
@@ -80,15 +81,15 @@ def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
 class JsonFormatter(OrjsonFormatter):
     """python-json-logger's formatter, with the fields of OpenTelemetry's log data model.
 
-    It builds its few fields itself: the general machinery takes four times as long.
+    It builds the fields itself: the general code of the library takes four times as long.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, for use with any handler."""
+        """Return a record as a line, for any handler."""
         return self.line(as_line(record)).decode()[:-1]
 
     def line(self, line: Line) -> bytes:
-        """Return a line in UTF-8 with its line feed."""
+        """Return a line as UTF-8, with a line feed at its end."""
         fields: dict[str, Any] = {
             semconv.LOG_TIMESTAMP: datetime.fromtimestamp(line.time, UTC),
             semconv.LOG_SEVERITY: line.severity[1],
@@ -105,14 +106,14 @@ class JsonFormatter(OrjsonFormatter):
         try:
             return orjson.dumps(fields, self._plain, _JSON)
         except (TypeError, ValueError):
-            # Lone surrogates, circles, integers beyond 64 bits: shown as Python shows them.
+            # Lone surrogates, circular references, integers beyond 64 bits: as Python prints them.
             harmless = {key: _harmless(value) for key, value in fields.items()}
             return orjson.dumps(harmless, None, _JSON)
 
     def _plain(self, value: Any) -> Any:
         try:
             return self.json_default(value) if self.json_default else str(value)
-        except Exception:  # noqa: BLE001 - a line with a strange value is still a line
+        except Exception:  # noqa: BLE001 - a line with an odd value is still a line
             return _harmless(value)
 
 
@@ -126,7 +127,7 @@ def _harmless(value: Any) -> Any:
 
 
 class Line(NamedTuple):
-    """One log line, free of the logging module."""
+    """One log line, independent of the logging module."""
 
     logger: str
     time: float
@@ -137,7 +138,7 @@ class Line(NamedTuple):
 
 
 def as_line(record: logging.LogRecord) -> Line:
-    """Return what a record says, with the ids of the current span."""
+    """Return a record as a line, with the ids of the current span."""
     body = record.getMessage()[:_MAX_BODY]
     attributes = attributes_of(record)
     return Line(record.name, record.created, severity(record), body, current_ids(), attributes)

@@ -88,7 +88,7 @@ def test_the_oldest_message_is_the_one_that_waited_longest_in_any_list(
     for age, priority in ((5, 0), (500, 0), (50, 9)):
         with monkeypatch.context() as patched:
             patched.setattr(
-                "observability.instrumentation.celery.instrument.time.time",
+                "observability.instrumentation.celery.producer.time.time",
                 lambda age=age: now - age,
             )
             app.send_task("succeed", priority=priority)

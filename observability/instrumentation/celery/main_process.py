@@ -1,4 +1,4 @@
-"""The parent of a Celery worker: it owns the metrics folder and serves it; children record."""
+"""The main process of a worker: it owns the metrics folder and serves it; its children record."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import celery.apps.worker
 
 from .. import semconv
-from ..exposition import FOLDER_WANTED, claim_directory, start_metrics_server
-from ..logs import configure_logging, say
+from ..exposition import FOLDER_MISSING, claim_directory, start_metrics_server
+from ..logs import configure_logging, log_from_signal_handler
 from ..metrics import family
 from ..settings import SettingsError
-from ..telemetry import started_telemetry
-from .attempts import AttemptRecorder, remember_parent
+from ..telemetry import shutdown_telemetry
+from .attempts import AttemptRecorder, remember_main_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from ..telemetry import Telemetry
 
 _logger = logging.getLogger(__name__)
-_REFUSED = 2
+_EXIT_CODE = 2
 
 
-class WorkerParent:
-    """Receive Celery's signals about the worker and its processes."""
+class MainProcess:
+    """The receiver of Celery's signals about a worker and its processes."""
 
     def __init__(
         self,
@@ -62,34 +62,39 @@ class WorkerParent:
         return self._given_settings
 
     def on_program_start(self, instance: Any = None, **_: Any) -> None:
-        """Make lines JSON from the first one on; the banner would not be."""
+        """Log JSON from the first line on, and leave out the banner, which is plain text."""
         configure_logging(self._settings())
-        celery.apps.worker.safe_say = say
+        # Signal handlers print plain text through it: https://github.com/celery/celery/issues/8101
+        celery.apps.worker.safe_say = log_from_signal_handler
         if instance is not None:
+            # Only the command line can set it: https://github.com/celery/celery/issues/3496
             instance.quiet = True
 
     def on_setup_logging(self, **_: Any) -> None:
-        """Keep Celery from taking the root logger."""
+        """Configure the root logger in place of Celery, which leaves it alone after this signal."""
         configure_logging(self._settings())
 
     def on_init(self, sender: Any = None, **_: Any) -> None:
-        """Begin, or end the worker: Celery only logs a receiver's exception, and goes on blind."""
+        """Serve the metrics, or exit with code 2."""
+        # Raised as SystemExit: Celery logs a receiver's exception and carries on without metrics.
+        # https://github.com/celery/celery/issues/2738
         try:
             self._begin(sender)
         except (SettingsError, OSError) as error:
             _logger.critical("the worker does not start without its metrics: %s", error)
-            raise SystemExit(_REFUSED) from error
+            raise SystemExit(_EXIT_CODE) from error
 
     def _begin(self, sender: Any) -> None:
         """Empty the metrics folder, start telemetry and serve the metrics, before any fork."""
         settings = self._settings()
         if settings.multiproc_dir is None and _forks(sender) and self._metrics_port is not None:
-            raise SettingsError([FOLDER_WANTED])
-        remember_parent()
+            raise SettingsError([FOLDER_MISSING])
+        remember_main_process()
         if settings.multiproc_dir is not None:
             claim_directory(settings)
         if settings.protocol == "grpc" and _forks(sender):
-            # Without telemetry in the parent, grpc stays out of it; its lines go to stdout only.
+            # gRPC must not be loaded before a fork, so the main process has no telemetry and its
+            # lines are not exported: https://github.com/grpc/grpc/issues/15334
             own = None
         else:
             telemetry = self._start()
@@ -105,7 +110,7 @@ class WorkerParent:
             self._begin_tasks()
 
     def on_child_start(self, **_: Any) -> None:
-        """Start telemetry in a child, or in the solo pool, which says so too."""
+        """Start telemetry in a child process; the solo pool sends this signal as well."""
         self._begin_tasks()
 
     def _begin_tasks(self) -> None:
@@ -117,25 +122,19 @@ class WorkerParent:
             self._on_process_start(telemetry)
 
     def on_child_stop(self, **_: Any) -> None:
-        """Flush what a child still has; it ends without running atexit."""
-        _shutdown()
+        """Flush what a child process still has; billiard ends it without calling atexit."""
+        shutdown_telemetry()
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
-        """Know the pool, to count its children."""
+        """Keep the worker's controller, to count the processes of its pool."""
         self._children.controller = getattr(sender, "controller", None)
 
     def on_stop(self, **_: Any) -> None:
-        """Flush what the parent still has."""
+        """Close the metrics server and flush what the main process still has."""
         if self._server is not None:
             self._server.close()
             self._server = None
-        _shutdown()
-
-
-def _shutdown() -> None:
-    telemetry = started_telemetry()
-    if telemetry is not None:
-        telemetry.shutdown()
+        shutdown_telemetry()
 
 
 def _forks(controller: Any) -> bool:
@@ -145,7 +144,7 @@ def _forks(controller: Any) -> bool:
 
 
 def _runs(pid: int | None) -> bool:
-    # Asking the process object would reap the child in this thread, under the pool's nose.
+    # `process.is_alive()` would reap the child in this thread, before the pool does.
     try:
         os.kill(pid or 0, 0)
     except OSError:
@@ -154,7 +153,7 @@ def _runs(pid: int | None) -> bool:
 
 
 class ChildrenCollector:
-    """Count the pool's processes that are alive, by whether they run a task."""
+    """The processes of the pool that are alive, by whether they run a task."""
 
     controller: Any = None
 
@@ -177,6 +176,8 @@ class ChildrenCollector:
         pool = getattr(self.controller, "pool", None)
         if pool is None:
             return 0, 0
+        # billiard's list of processes: Celery reports them through remote control only, which asks
+        # over the broker. https://docs.celeryq.dev/en/stable/userguide/workers.html#statistics
         processes = getattr(getattr(pool, "_pool", None), "_pool", None)
         if isinstance(processes, list):
             alive = sum(1 for process in list(processes) if _runs(process.pid))

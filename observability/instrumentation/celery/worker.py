@@ -1,0 +1,80 @@
+"""Instrument a worker: connect the signals of its main process and of its attempts."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from celery import signals
+
+from ..exposition import ANY_HOST
+from ..settings import TelemetrySettings
+from .attempts import AttemptRecorder
+from .main_process import MainProcess
+from .producer import instrument_producer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from celery import Celery
+
+    from ..metrics import Collector
+    from ..telemetry import Telemetry
+
+
+def instrument_worker(
+    app: Celery,
+    *,
+    start: Callable[[], Telemetry],
+    task_queues: Mapping[str, str],
+    metrics_port: int | None,
+    metrics_host: str = ANY_HOST,
+    settings: TelemetrySettings | None = None,
+    collectors: Callable[[], Iterable[Collector]] = tuple,
+    error_types: Sequence[str] = (),
+    on_process_start: Callable[[Telemetry], None] | None = None,
+) -> None:
+    """Instrument a worker; this only connects signals, so that importing it has no effect.
+
+    Args:
+        app: The app that `celery worker` runs.
+        start: Calls `start_telemetry`: in the main process first, then in each child process.
+        task_queues: The tasks that run here and their queues; their series exist at 0.
+        metrics_port: Where the main process serves `/metrics`; None for no server, 0 for any free
+            port. If it cannot listen there, the worker exits with code 2.
+        metrics_host: Address to listen on.
+        settings: Of telemetry; read from the environment unless given.
+        collectors: Called in the main process; what it returns is read at each scrape.
+        error_types: Class names of the exceptions that tasks raise. Others are counted by name
+            too, up to MAX_OTHER_ERRORS of them.
+        on_process_start: Called in each process that runs tasks, once telemetry has started; the
+            place to open pools.
+    """
+    recorder = AttemptRecorder(start, task_queues, error_types)
+    main_process = MainProcess(
+        start=start,
+        settings=settings or TelemetrySettings.from_env,
+        recorder=recorder,
+        instrument=functools.partial(instrument_producer, app),
+        metrics_port=metrics_port,
+        metrics_host=metrics_host,
+        collectors=collectors,
+        on_process_start=on_process_start,
+    )
+    _connect(main_process, recorder)
+
+
+def _connect(main_process: MainProcess, recorder: AttemptRecorder) -> None:
+    for signal, receiver in (
+        (signals.celeryd_init, main_process.on_program_start),
+        (signals.worker_init, main_process.on_init),
+        (signals.setup_logging, main_process.on_setup_logging),
+        (signals.worker_process_init, main_process.on_child_start),
+        (signals.worker_process_shutdown, main_process.on_child_stop),
+        (signals.worker_ready, main_process.on_ready),
+        (signals.worker_shutdown, main_process.on_stop),
+        (signals.task_prerun, recorder.on_start),
+        (signals.task_postrun, recorder.on_end),
+        (signals.task_failure, recorder.on_lost),
+    ):
+        signal.connect(receiver, weak=False)
