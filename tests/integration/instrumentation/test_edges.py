@@ -1,4 +1,4 @@
-"""HTTP calls, breakers and dependencies, as seen from the process that has them."""
+"""HTTP calls, dependencies and gauges, as seen from the process that has them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import pybreaker
 import pytest
 import requests
 
 from observability.instrumentation import semconv
-from observability.instrumentation.breaker import BreakerInstruments
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.metrics import ScrapeGauge, bounded
 from observability.instrumentation.requests import instrument_session
@@ -65,29 +63,6 @@ def test_a_request_that_finds_nobody_is_an_error_in_its_span(telemetry: Recorded
         with pytest.raises(requests.ConnectionError):
             session.get(f"http://127.0.0.1:{free_port()}/")
     assert telemetry.span("GET").attributes["error.type"] == "ConnectionError"
-
-
-def test_a_breaker_shows_its_state_and_every_change(telemetry: RecordedTelemetry) -> None:
-    listener = BreakerInstruments(telemetry, "payment-provider")
-    breaker = pybreaker.CircuitBreaker(fail_max=1, reset_timeout=0, listeners=[listener])
-
-    def state() -> float:
-        return telemetry.value(semconv.CIRCUIT_BREAKER_STATE, dependency="payment-provider")
-
-    def changes(to: str) -> float:
-        metric = semconv.CIRCUIT_BREAKER_TRANSITIONS
-        return telemetry.value(metric, dependency="payment-provider", to=to)
-
-    assert (state(), changes("open"), changes("half-open"), changes("closed")) == (0, 0, 0, 0)
-
-    def fail() -> None:
-        raise TimeoutError
-
-    with pytest.raises(pybreaker.CircuitBreakerError):
-        breaker.call(fail)
-    assert state() == 2
-    breaker.call(lambda: None)
-    assert (state(), changes("open"), changes("half-open"), changes("closed")) == (0, 1, 1, 1)
 
 
 def probed(probes: DependencyProbes) -> dict[str, float]:

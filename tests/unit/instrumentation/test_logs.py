@@ -181,7 +181,7 @@ def test_warnings_and_uncaught_exceptions_are_lines_too() -> None:
 def test_importing_the_kit_warns_of_nothing() -> None:
     names = (
         "settings telemetry metrics logs spans exposition flask flask.contrib gunicorn celery "
-        "psycopg redis requests breaker dependencies testing _export.contrib_exporter"
+        "psycopg redis requests dependencies testing _export.contrib_exporter"
     )
     imports = ", ".join(f"observability.instrumentation.{name}" for name in names.split())
     subprocess.run([sys.executable, "-W", "error", "-c", f"import {imports}"], check=True, cwd=ROOT)
