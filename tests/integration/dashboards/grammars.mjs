@@ -1,9 +1,10 @@
 // Reads [["logql" | "traceql", query], ...] from stdin; prints the positions of syntax errors by Grafana's own grammars.
 // The argument is a folder with npm's @grafana/lezer-logql and @grafana/lezer-traceql.
-import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
 
-const load = createRequire(process.argv[2] + "/package.json");
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const load = createRequire(`${process.argv[2]}/package.json`);
 const parsers = {
   logql: load("@grafana/lezer-logql").parser,
   traceql: load("@grafana/lezer-traceql").parser,
@@ -11,9 +12,13 @@ const parsers = {
 
 function syntaxErrors(language, query) {
   const positions = [];
-  parsers[language].parse(query).iterate({ enter: (node) => void (node.type.isError && positions.push(node.from)) });
+  parsers[language]
+    .parse(query)
+    .iterate({ enter: (node) => void (node.type.isError && positions.push(node.from)) });
   return positions;
 }
 
 const queries = JSON.parse(readFileSync(0, "utf8"));
-process.stdout.write(JSON.stringify(queries.map(([language, query]) => syntaxErrors(language, query))));
+process.stdout.write(
+  JSON.stringify(queries.map(([language, query]) => syntaxErrors(language, query))),
+);

@@ -4,10 +4,18 @@ import { getJson, prometheus } from "./api.js";
 
 /** Return {alerts, problems}: firing first, each with `handled` (active, silenced, inhibited or unknown). */
 export async function activeAlerts() {
-  const [ours, theirs] = await Promise.allSettled([prometheus("alerts"), getJson("/api/alertmanager/api/v2/alerts")]);
-  const problems = [ours, theirs].filter((one) => one.status === "rejected").map((one) => one.reason);
+  const [ours, theirs] = await Promise.allSettled([
+    prometheus("alerts"),
+    getJson("/api/alertmanager/api/v2/alerts"),
+  ]);
+  const problems = [ours, theirs]
+    .filter((one) => one.status === "rejected")
+    .map((one) => one.reason);
   const states = new Map((theirs.value ?? []).map((one) => [key(one.labels), one.status]));
-  const alerts = (ours.value?.alerts ?? []).map((alert) => ({ ...alert, handled: handled(alert, states) }));
+  const alerts = (ours.value?.alerts ?? []).map((alert) => ({
+    ...alert,
+    handled: handled(alert, states),
+  }));
   return { alerts: alerts.sort(byWeight), problems };
 }
 
@@ -29,13 +37,18 @@ function byWeight(a, b) {
 }
 
 /** Return the class of a severity's badge. */
-export const severityClass = (severity) => ({ page: "bad", critical: "bad", ticket: "warn", warning: "warn" })[severity] ?? "";
+export const severityClass = (severity) =>
+  ({ page: "bad", critical: "bad", ticket: "warn", warning: "warn" })[severity] ?? "";
 
 /** Watchdog fires by design. */
 export const isWatchdog = (alert) => alert.labels.alertname === "Watchdog";
 
 /** Return the runbook's name for an alert. */
 export function runbookName(alert) {
-  const last = (alert.annotations.runbook_url ?? "").split(/[?#]/)[0].split("/").at(-1).replace(/\.md$/, "");
+  const last = (alert.annotations.runbook_url ?? "")
+    .split(/[?#]/)[0]
+    .split("/")
+    .at(-1)
+    .replace(/\.md$/, "");
   return last || alert.labels.alertname;
 }

@@ -20,7 +20,9 @@ export async function getJson(address, params = {}, signal = undefined) {
   const ask = () => fetch(text ? `${address}?${text}` : address, { signal });
   try {
     // A machine whose network just changed fails one request and answers the next.
-    answer = await ask().catch((error) => (error.name === "AbortError" ? Promise.reject(error) : ask()));
+    answer = await ask().catch((error) =>
+      error.name === "AbortError" ? Promise.reject(error) : ask(),
+    );
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The console does not answer; is the local mode still up? (make status)", 0);

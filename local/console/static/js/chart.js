@@ -9,8 +9,11 @@ let loading = null;
 /** Load ECharts once, from this address. */
 export function loadCharts() {
   loading ??= new Promise((resolve, reject) => {
-    const script = h("script", { src: "/static/vendor/echarts/echarts.min.js?v=6.1.0", onload: () => resolve(globalThis.echarts),
-      onerror: () => reject(new Error("the chart library could not be loaded")) });
+    const script = h("script", {
+      src: "/static/vendor/echarts/echarts.min.js?v=6.1.0",
+      onload: () => resolve(globalThis.echarts),
+      onerror: () => reject(new Error("the chart library could not be loaded")),
+    });
     document.head.append(script);
   });
   return loading;
@@ -37,19 +40,35 @@ export class TimeChart {
     this.content = content;
     if (!this.chart) this.start(echarts);
     this.chart.setOption(this.options(content), { notMerge: true });
-    if (this.onZoom) this.chart.dispatchAction({ type: "takeGlobalCursor", key: "dataZoomSelect", dataZoomSelectActive: true });
+    if (this.onZoom)
+      this.chart.dispatchAction({
+        type: "takeGlobalCursor",
+        key: "dataZoomSelect",
+        dataZoomSelectActive: true,
+      });
   }
 
   start(echarts) {
     this.chart = echarts.init(this.element, null, { renderer: "canvas" });
-    if (this.group) { this.chart.group = this.group; echarts.connect(this.group); }
+    if (this.group) {
+      this.chart.group = this.group;
+      echarts.connect(this.group);
+    }
     this.observer = new ResizeObserver(() => this.chart.resize());
     this.observer.observe(this.element);
     this.chart.on("datazoom", (event) => this.zoomed(event));
-    this.chart.on("click", (event) => { if (event.seriesId === "exemplars") this.onPick(event.data.labels); });
-    this.chart.on("mouseover", (event) => { if (event.seriesId === "exemplars") this.hovered = event.data; });
-    this.chart.on("mouseout", () => { this.hovered = null; });
-    addEventListener("themechange", () => { if (this.content && this.element.isConnected) this.draw(this.content); });
+    this.chart.on("click", (event) => {
+      if (event.seriesId === "exemplars") this.onPick(event.data.labels);
+    });
+    this.chart.on("mouseover", (event) => {
+      if (event.seriesId === "exemplars") this.hovered = event.data;
+    });
+    this.chart.on("mouseout", () => {
+      this.hovered = null;
+    });
+    addEventListener("themechange", () => {
+      if (this.content && this.element.isConnected) this.draw(this.content);
+    });
   }
 
   zoomed(event) {
@@ -60,23 +79,79 @@ export class TimeChart {
     this.onZoom(part.startValue, part.endValue);
   }
 
-  options({ series, start, end, format = short, rightFormat = null, min, max, softMax, thresholds = [], exemplars = [], bands = [], log = false, stepped = false, whole = false }) {
+  options({
+    series,
+    start,
+    end,
+    format = short,
+    rightFormat = null,
+    min,
+    max,
+    softMax,
+    thresholds = [],
+    exemplars = [],
+    bands = [],
+    log = false,
+    stepped = false,
+    whole = false,
+  }) {
     const muted = token("--muted");
     const line = token("--line");
     return {
       animation: false,
       backgroundColor: "transparent",
       grid: { left: 8, right: 14, top: 12, bottom: 4, containLabel: true },
-      xAxis: { type: "time", min: start, max: end, splitNumber: 6, axisLine: { lineStyle: { color: line } }, axisTick: { show: false },
-        axisLabel: { color: muted, fontSize: 11, hideOverlap: true, formatter: (value) => axisTime(value, end - start) }, splitLine: { show: false },
-        axisPointer: { label: { show: false } } },
-      yAxis: [axis((value) => (value === softMax && !round(value) ? "" : format(value)), { type: log ? "log" : "value", minInterval: whole ? 1 : 0, min: lower(min, series), max: upper(max, series) ?? atLeast(softMax), splitLine: { lineStyle: { color: line, opacity: 0.7 } } }),
-        ...(rightFormat ? [axis(rightFormat, { position: "right", splitLine: { show: false } })] : [])],
+      xAxis: {
+        type: "time",
+        min: start,
+        max: end,
+        splitNumber: 6,
+        axisLine: { lineStyle: { color: line } },
+        axisTick: { show: false },
+        axisLabel: {
+          color: muted,
+          fontSize: 11,
+          hideOverlap: true,
+          formatter: (value) => axisTime(value, end - start),
+        },
+        splitLine: { show: false },
+        axisPointer: { label: { show: false } },
+      },
+      yAxis: [
+        axis((value) => (value === softMax && !round(value) ? "" : format(value)), {
+          type: log ? "log" : "value",
+          minInterval: whole ? 1 : 0,
+          min: lower(min, series),
+          max: upper(max, series) ?? atLeast(softMax),
+          splitLine: { lineStyle: { color: line, opacity: 0.7 } },
+        }),
+        ...(rightFormat
+          ? [axis(rightFormat, { position: "right", splitLine: { show: false } })]
+          : []),
+      ],
       toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
-      tooltip: { trigger: "axis", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, padding: 10, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, transitionDuration: 0,
-        axisPointer: { type: "line", lineStyle: { color: muted, type: "dashed" }, animation: false }, extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
-        formatter: (items) => this.tip(items, format, rightFormat) },
-      series: [...series.map((one, index) => this.line(one, index, stepped)), ...marks(thresholds, bands, (end - start) / 100), dots(exemplars)],
+      tooltip: {
+        trigger: "axis",
+        appendTo: document.body,
+        className: "popup tip",
+        backgroundColor: "",
+        borderWidth: 0,
+        padding: 10,
+        textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" },
+        transitionDuration: 0,
+        axisPointer: {
+          type: "line",
+          lineStyle: { color: muted, type: "dashed" },
+          animation: false,
+        },
+        extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
+        formatter: (items) => this.tip(items, format, rightFormat),
+      },
+      series: [
+        ...series.map((one, index) => this.line(one, index, stepped)),
+        ...marks(thresholds, bands, (end - start) / 100),
+        dots(exemplars),
+      ],
     };
   }
 
@@ -84,24 +159,72 @@ export class TimeChart {
     const color = one.color ?? colorAt(index);
     const bars = one.draw === "bars";
     return {
-      type: bars ? "bar" : "line", name: one.name, yAxisIndex: one.axis ?? 0, data: one.points, stack: one.stack ?? null, color, step: stepped || one.step ? "end" : false,
-      showSymbol: one.draw === "points" || lonely(one.points), symbolSize: 4, connectNulls: Boolean(one.connect), barMaxWidth: 24, barCategoryGap: "15%",
-      lineStyle: { width: one.draw === "points" ? 0 : one.width ?? 1.6, type: one.dash ? [5, 4] : "solid" },
-      areaStyle: one.fill ? { opacity: one.fill } : undefined, emphasis: { disabled: true }, sampling: one.stack ? undefined : "lttb", z: 2,
+      type: bars ? "bar" : "line",
+      name: one.name,
+      yAxisIndex: one.axis ?? 0,
+      data: one.points,
+      stack: one.stack ?? null,
+      color,
+      step: stepped || one.step ? "end" : false,
+      showSymbol: one.draw === "points" || lonely(one.points),
+      symbolSize: 4,
+      connectNulls: Boolean(one.connect),
+      barMaxWidth: 24,
+      barCategoryGap: "15%",
+      lineStyle: {
+        width: one.draw === "points" ? 0 : (one.width ?? 1.6),
+        type: one.dash ? [5, 4] : "solid",
+      },
+      areaStyle: one.fill ? { opacity: one.fill } : undefined,
+      emphasis: { disabled: true },
+      sampling: one.stack ? undefined : "lttb",
+      z: 2,
     };
   }
 
   tip(items, format, rightFormat) {
     // A connected chart draws the crosshair only; the words stand where the pointer is.
     if (this.group && !this.element.matches(":hover")) return "";
-    const list = (Array.isArray(items) ? items : [items]).filter((item) => item.seriesId !== "exemplars" && item.value?.[1] !== null && item.value?.[1] !== undefined);
+    const list = (Array.isArray(items) ? items : [items]).filter(
+      (item) =>
+        item.seriesId !== "exemplars" && item.value?.[1] !== null && item.value?.[1] !== undefined,
+    );
     if (this.hovered) return exemplarTip(this.hovered, format);
     if (!list.length) return "";
     const sorted = list.sort((a, b) => b.value[1] - a.value[1]);
-    const rows = sorted.slice(0, 14).map((item) => h("tr", {}, h("td", {}, h("span", { class: "chip", style: { "--chip": item.color } }, item.seriesName)), h("td", {}, (this.content.series[item.seriesIndex]?.axis ? rightFormat ?? format : format)(item.value[1]))));
-    const over = (this.content.bands ?? []).filter((band) => band.start <= list[0].value[0] && list[0].value[0] <= band.end).map((band) => band.name);
-    const more = sorted.length > 14 ? h("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
-    return h("div", {}, h("div", { class: "when" }, dateTime(list[0].value[0])), h("table", {}, h("tbody", {}, rows)), more, [...new Set(over)].slice(0, 5).map((name) => h("div", { class: "muted" }, name)));
+    const rows = sorted
+      .slice(0, 14)
+      .map((item) =>
+        h(
+          "tr",
+          {},
+          h(
+            "td",
+            {},
+            h("span", { class: "chip", style: { "--chip": item.color } }, item.seriesName),
+          ),
+          h(
+            "td",
+            {},
+            (this.content.series[item.seriesIndex]?.axis ? (rightFormat ?? format) : format)(
+              item.value[1],
+            ),
+          ),
+        ),
+      );
+    const over = (this.content.bands ?? [])
+      .filter((band) => band.start <= list[0].value[0] && list[0].value[0] <= band.end)
+      .map((band) => band.name);
+    const more =
+      sorted.length > 14 ? h("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
+    return h(
+      "div",
+      {},
+      h("div", { class: "when" }, dateTime(list[0].value[0])),
+      h("table", {}, h("tbody", {}, rows)),
+      more,
+      [...new Set(over)].slice(0, 5).map((name) => h("div", { class: "muted" }, name)),
+    );
   }
 
   resize() {
@@ -116,7 +239,12 @@ export class TimeChart {
 }
 
 function axis(format, more) {
-  return { type: "value", splitNumber: 5, axisLabel: { color: token("--muted"), fontSize: 11, formatter: format, hideOverlap: true }, ...more };
+  return {
+    type: "value",
+    splitNumber: 5,
+    axisLabel: { color: token("--muted"), fontSize: 11, formatter: format, hideOverlap: true },
+    ...more,
+  };
 }
 
 /** A bound is where the axis begins, unless the values lie beyond it. */
@@ -128,7 +256,9 @@ function lower(min, series) {
 /** A set maximum holds only while nothing is above it. */
 function upper(max, series) {
   if (max === undefined || max === null) return null;
-  const highest = Math.max(...series.flatMap((one) => one.points.map(([, value]) => value ?? -Infinity)));
+  const highest = Math.max(
+    ...series.flatMap((one) => one.points.map(([, value]) => value ?? -Infinity)),
+  );
   return highest > max ? null : max;
 }
 
@@ -147,16 +277,38 @@ function lonely(points) {
 
 function axisTime(value, span) {
   const date = new Date(value);
-  if (span > 36 * 3600e3) return `${date.getMonth() + 1}/${date.getDate()} ${clock(value, false).slice(0, 5)}`;
+  if (span > 36 * 3600e3)
+    return `${date.getMonth() + 1}/${date.getDate()} ${clock(value, false).slice(0, 5)}`;
   return span < 10 * 60e3 ? clock(value, false) : clock(value, false).slice(0, 5);
 }
 
 function marks(thresholds, bands, narrow) {
   if (!thresholds.length && !bands.length) return [];
-  return [{ type: "line", id: "marks", data: [], silent: true,
-    markLine: { symbol: "none", silent: true, animation: false, label: { show: false },
-      data: thresholds.map(({ value, color }) => ({ yAxis: value, lineStyle: { color, type: "dashed", width: 1.2 } })) },
-    markArea: { silent: true, data: united(bands).map(({ start, end, color }) => [{ xAxis: start, itemStyle: { color, opacity: end - start < narrow ? 0.5 : 0.09 } }, { xAxis: end }]) } }];
+  return [
+    {
+      type: "line",
+      id: "marks",
+      data: [],
+      silent: true,
+      markLine: {
+        symbol: "none",
+        silent: true,
+        animation: false,
+        label: { show: false },
+        data: thresholds.map(({ value, color }) => ({
+          yAxis: value,
+          lineStyle: { color, type: "dashed", width: 1.2 },
+        })),
+      },
+      markArea: {
+        silent: true,
+        data: united(bands).map(({ start, end, color }) => [
+          { xAxis: start, itemStyle: { color, opacity: end - start < narrow ? 0.5 : 0.09 } },
+          { xAxis: end },
+        ]),
+      },
+    },
+  ];
 }
 
 /** Bands of one colour that overlap are drawn as one, or many would hide the lines. */
@@ -171,15 +323,47 @@ function united(bands) {
 }
 
 function dots(exemplars) {
-  return { type: "scatter", id: "exemplars", name: "exemplars", symbol: "diamond", symbolSize: 9, z: 5, cursor: "pointer",
-    itemStyle: { color: token("--accent"), borderColor: token("--surface"), borderWidth: 1, opacity: 0.9 }, emphasis: { scale: 1.6 },
-    data: exemplars.map(({ ms, value, labels }) => ({ value: [ms, value], labels })) };
+  return {
+    type: "scatter",
+    id: "exemplars",
+    name: "exemplars",
+    symbol: "diamond",
+    symbolSize: 9,
+    z: 5,
+    cursor: "pointer",
+    itemStyle: {
+      color: token("--accent"),
+      borderColor: token("--surface"),
+      borderWidth: 1,
+      opacity: 0.9,
+    },
+    emphasis: { scale: 1.6 },
+    data: exemplars.map(({ ms, value, labels }) => ({ value: [ms, value], labels })),
+  };
 }
 
 function exemplarTip(point, format) {
-  const rows = [["when", dateTime(point.value[0], true)], ["value", format(point.value[1])], ...Object.entries(point.labels)];
-  return h("div", {}, h("div", { class: "when" }, "Exemplar: click to open its trace"),
-    h("table", {}, h("tbody", {}, rows.map(([key, value]) => h("tr", {}, h("td", { class: "muted" }, key), h("td", {}, value))))));
+  const rows = [
+    ["when", dateTime(point.value[0], true)],
+    ["value", format(point.value[1])],
+    ...Object.entries(point.labels),
+  ];
+  return h(
+    "div",
+    {},
+    h("div", { class: "when" }, "Exemplar: click to open its trace"),
+    h(
+      "table",
+      {},
+      h(
+        "tbody",
+        {},
+        rows.map(([key, value]) =>
+          h("tr", {}, h("td", { class: "muted" }, key), h("td", {}, value)),
+        ),
+      ),
+    ),
+  );
 }
 
 /** Open the trace that an exemplar's labels name. */

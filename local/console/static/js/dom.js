@@ -14,14 +14,19 @@ export function s(tag, props = {}, ...children) {
 
 function fill(element, props, children) {
   for (const [name, value] of Object.entries(props)) setProp(element, name, value);
-  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
 function setProp(element, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-  else if (name === "style") Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
+  else if (name === "style")
+    Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
   else if (name === "data") Object.assign(element.dataset, value);
   else if (name === "value") element.value = value;
   else element.setAttribute(name, value === true ? "" : value);
@@ -29,7 +34,11 @@ function setProp(element, name, value) {
 
 /** Replace what an element holds. */
 export function put(element, ...children) {
-  element.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
+  element.replaceChildren(
+    ...children
+      .flat(Infinity)
+      .filter((child) => child !== null && child !== undefined && child !== false),
+  );
   return element;
 }
 
@@ -57,7 +66,18 @@ export function linked(text) {
 export function pairs(object, onPick) {
   const rows = Object.entries(object).map(([key, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
-    const name = onPick ? h("button", { class: "link mono", type: "button", title: `search ${key}=${text}`, onclick: () => onPick(key, value) }, key) : key;
+    const name = onPick
+      ? h(
+          "button",
+          {
+            class: "link mono",
+            type: "button",
+            title: `search ${key}=${text}`,
+            onclick: () => onPick(key, value),
+          },
+          key,
+        )
+      : key;
     return h("tr", {}, h("td", {}, name), h("td", {}, text));
   });
   return h("table", { class: "pairs" }, h("tbody", {}, rows));
@@ -65,7 +85,12 @@ export function pairs(object, onPick) {
 
 /** Say that something is not there, and why. */
 export function empty(title, ...lines) {
-  return h("div", { class: "empty", role: "status" }, h("b", {}, title), ...lines.map((line) => h("div", {}, line)));
+  return h(
+    "div",
+    { class: "empty", role: "status" },
+    h("b", {}, title),
+    ...lines.map((line) => h("div", {}, line)),
+  );
 }
 
 /** Say what went wrong. */
@@ -75,10 +100,20 @@ export function failure(error) {
 
 /** Copy a text, and say so on the button. */
 export function copyButton(text, label = "copy") {
-  const button = h("button", { class: "button small", type: "button", onclick: async () => {
-    await navigator.clipboard.writeText(text);
-    button.textContent = "copied";
-    setTimeout(() => { button.textContent = label; }, 1200);
-  } }, label);
+  const button = h(
+    "button",
+    {
+      class: "button small",
+      type: "button",
+      onclick: async () => {
+        await navigator.clipboard.writeText(text);
+        button.textContent = "copied";
+        setTimeout(() => {
+          button.textContent = label;
+        }, 1200);
+      },
+    },
+    label,
+  );
   return button;
 }

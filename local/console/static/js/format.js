@@ -24,7 +24,11 @@ export function nearTime(ms) {
 export function ago(ms) {
   const past = (Date.now() - ms) / 1000;
   if (past < 0) return "just now";
-  for (const [limit, size, unit] of [[90, 1, "s"], [5400, 60, "min"], [129600, 3600, "h"]]) {
+  for (const [limit, size, unit] of [
+    [90, 1, "s"],
+    [5400, 60, "min"],
+    [129600, 3600, "h"],
+  ]) {
     if (past < limit) return `${Math.round(past / size)} ${unit} ago`;
   }
   return `${Math.round(past / 86400)} d ago`;
@@ -52,7 +56,12 @@ export function duration(value) {
 
 function longDuration(value) {
   const sign = value < 0 ? "−" : "";
-  const steps = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+  const steps = [
+    ["d", 86400],
+    ["h", 3600],
+    ["min", 60],
+    ["s", 1],
+  ];
   let rest = Math.round(Math.abs(value));
   const parts = [];
   for (const [unit, size] of steps) {
@@ -69,7 +78,12 @@ export const nanoseconds = (value) => duration(value / 1e9);
 export function compact(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
-  for (const [limit, unit] of [[1e12, " T"], [1e9, " G"], [1e6, " M"], [1e3, " k"]]) {
+  for (const [limit, unit] of [
+    [1e12, " T"],
+    [1e9, " G"],
+    [1e6, " M"],
+    [1e3, " k"],
+  ]) {
     if (size >= limit) return short(value / limit) + unit;
   }
   return short(value);
@@ -81,13 +95,16 @@ export function bytes(value) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let size = value;
   let index = 0;
-  while (Math.abs(size) >= 1024 && index < units.length - 1) [size, index] = [size / 1024, index + 1];
+  while (Math.abs(size) >= 1024 && index < units.length - 1)
+    [size, index] = [size / 1024, index + 1];
   return `${short(size)} ${units[index]}`;
 }
 
 /** {a="b", c="d"} without the name. */
 export function labelText(labels) {
   const { __name__: name = "", ...rest } = labels;
-  const inner = Object.entries(rest).map(([key, value]) => `${key}=${JSON.stringify(value)}`).join(", ");
+  const inner = Object.entries(rest)
+    .map(([key, value]) => `${key}=${JSON.stringify(value)}`)
+    .join(", ");
   return inner ? `${name}{${inner}}` : name || "{}";
 }

@@ -5,7 +5,8 @@ import { h, put, s } from "./dom.js";
 export const facts = JSON.parse(document.body.dataset.facts);
 export const main = document.getElementById("main");
 
-const SUN = "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2";
+const SUN =
+  "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2";
 const MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z";
 
 const SHORTCUTS = [
@@ -21,7 +22,17 @@ const SHORTCUTS = [
 function drawThemeButton() {
   const button = document.getElementById("theme");
   const path = document.documentElement.dataset.theme === "dark" ? SUN : MOON;
-  const icon = s("svg", { viewBox: "0 0 24 24", fill: "none", stroke: "currentColor", "stroke-width": "2", "stroke-linecap": "round" }, s("path", { d: path }));
+  const icon = s(
+    "svg",
+    {
+      viewBox: "0 0 24 24",
+      fill: "none",
+      stroke: "currentColor",
+      "stroke-width": "2",
+      "stroke-linecap": "round",
+    },
+    s("path", { d: path }),
+  );
   put(button, icon);
 }
 
@@ -34,20 +45,33 @@ function switchTheme() {
 }
 
 function showHelp() {
-  const rows = SHORTCUTS.map(([keys, what]) => h("tr", {}, h("td", { class: "nowrap" }, h("kbd", {}, keys)), h("td", {}, what)));
-  const dialog = h("dialog", { "aria-label": "Keyboard" }, h("h2", {}, "Keyboard"), h("table", {}, h("tbody", {}, rows)),
-    h("form", { method: "dialog" }, h("button", { class: "button" }, "Close")));
+  const rows = SHORTCUTS.map(([keys, what]) =>
+    h("tr", {}, h("td", { class: "nowrap" }, h("kbd", {}, keys)), h("td", {}, what)),
+  );
+  const dialog = h(
+    "dialog",
+    { "aria-label": "Keyboard" },
+    h("h2", {}, "Keyboard"),
+    h("table", {}, h("tbody", {}, rows)),
+    h("form", { method: "dialog" }, h("button", { class: "button" }, "Close")),
+  );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
 }
 
 function markCurrent() {
-  const sections = [["/d/", "/dashboards"], ["/trace/", "/traces"], ["/runbook/", "/alerts"]];
-  const section = sections.find(([start]) => location.pathname.startsWith(start))?.[1] ?? location.pathname;
+  const sections = [
+    ["/d/", "/dashboards"],
+    ["/trace/", "/traces"],
+    ["/runbook/", "/alerts"],
+  ];
+  const section =
+    sections.find(([start]) => location.pathname.startsWith(start))?.[1] ?? location.pathname;
   for (const item of document.querySelectorAll(".top nav a")) {
     const path = item.getAttribute("href");
-    if (path === section || (path !== "/" && section.startsWith(path))) item.setAttribute("aria-current", "page");
+    if (path === section || (path !== "/" && section.startsWith(path)))
+      item.setAttribute("aria-current", "page");
   }
 }
 
@@ -62,9 +86,20 @@ function onKey(event) {
     if (item) item.click();
     return;
   }
-  const actions = { g: () => { waitingForG = true; setTimeout(() => { waitingForG = false; }, 1500); },
-    "?": showHelp, r: () => dispatchEvent(new Event("refresh")),
-    "/": () => { event.preventDefault(); document.querySelector("[data-search]")?.focus(); } };
+  const actions = {
+    g: () => {
+      waitingForG = true;
+      setTimeout(() => {
+        waitingForG = false;
+      }, 1500);
+    },
+    "?": showHelp,
+    r: () => dispatchEvent(new Event("refresh")),
+    "/": () => {
+      event.preventDefault();
+      document.querySelector("[data-search]")?.focus();
+    },
+  };
   actions[event.key]?.();
 }
 
@@ -82,6 +117,9 @@ export function arrowKeys(container, selector) {
     if (!step || !current || event.target.matches("input, textarea, select")) return;
     const items = [...container.querySelectorAll(selector)].filter((item) => !item.hidden);
     const next = items[items.indexOf(current) + step];
-    if (next) { event.preventDefault(); next.focus(); }
+    if (next) {
+      event.preventDefault();
+      next.focus();
+    }
   });
 }

@@ -26,13 +26,56 @@ export class LogList {
   }
 
   row(line, fresh = false) {
-    const toTrace = this.showTrace && line.trace_id
-      ? h("a", { href: `/trace/${line.trace_id}?span=${line.span_id}`, title: `trace ${line.trace_id}`, onclick: (event) => event.stopPropagation() }, "trace ↗")
-      : this.onSpan && line.span_id ? h("button", { class: "link", type: "button", onclick: (event) => { event.stopPropagation(); this.onSpan(line.span_id); } }, "span") : h("span");
-    const row = h("div", { class: fresh ? "line fresh" : "line", role: "listitem", tabindex: 0, "aria-expanded": "false", style: { "--level": levelColor(line.level) },
-      onclick: () => { if (!getSelection().toString()) this.toggle(row, line); }, onkeydown: (event) => { if (event.key === "Enter" && event.target === row) this.toggle(row, line); } },
-    h("span", { class: "muted" }, nearTime(line.time_ns / 1e6)), h("span", { class: "level" }, line.level), h("span", { class: "service chip", style: { "--chip": serviceColor(line.service) } }, line.service),
-    h("span", { class: "text" }, line.body), toTrace);
+    const toTrace =
+      this.showTrace && line.trace_id
+        ? h(
+            "a",
+            {
+              href: `/trace/${line.trace_id}?span=${line.span_id}`,
+              title: `trace ${line.trace_id}`,
+              onclick: (event) => event.stopPropagation(),
+            },
+            "trace ↗",
+          )
+        : this.onSpan && line.span_id
+          ? h(
+              "button",
+              {
+                class: "link",
+                type: "button",
+                onclick: (event) => {
+                  event.stopPropagation();
+                  this.onSpan(line.span_id);
+                },
+              },
+              "span",
+            )
+          : h("span");
+    const row = h(
+      "div",
+      {
+        class: fresh ? "line fresh" : "line",
+        role: "listitem",
+        tabindex: 0,
+        "aria-expanded": "false",
+        style: { "--level": levelColor(line.level) },
+        onclick: () => {
+          if (!getSelection().toString()) this.toggle(row, line);
+        },
+        onkeydown: (event) => {
+          if (event.key === "Enter" && event.target === row) this.toggle(row, line);
+        },
+      },
+      h("span", { class: "muted" }, nearTime(line.time_ns / 1e6)),
+      h("span", { class: "level" }, line.level),
+      h(
+        "span",
+        { class: "service chip", style: { "--chip": serviceColor(line.service) } },
+        line.service,
+      ),
+      h("span", { class: "text" }, line.body),
+      toTrace,
+    );
     return row;
   }
 
@@ -43,9 +86,24 @@ export class LogList {
       return;
     }
     const ids = line.trace_id ? { trace_id: line.trace_id, span_id: line.span_id } : {};
-    row.after(h("div", { class: "detail" }, h("div", { class: "columns" },
-      h("div", {}, h("h3", {}, "Fields"), pairs({ ...ids, severity: line.severity, ...line.attributes }, this.onFilter)),
-      h("div", {}, h("h3", {}, "Resource"), pairs(line.resource))), copyButton(JSON.stringify(line, null, 1), "copy as JSON")));
+    row.after(
+      h(
+        "div",
+        { class: "detail" },
+        h(
+          "div",
+          { class: "columns" },
+          h(
+            "div",
+            {},
+            h("h3", {}, "Fields"),
+            pairs({ ...ids, severity: line.severity, ...line.attributes }, this.onFilter),
+          ),
+          h("div", {}, h("h3", {}, "Resource"), pairs(line.resource)),
+        ),
+        copyButton(JSON.stringify(line, null, 1), "copy as JSON"),
+      ),
+    );
     row.setAttribute("aria-expanded", "true");
   }
 }

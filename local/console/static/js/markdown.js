@@ -4,21 +4,41 @@ import { h, safeLink } from "./dom.js";
 
 const BLOCKS = [
   [/^```(\w*)\s*$/, fence],
-  [/^(#{1,4})\s+(.*)$/, (lines, [, marks, text]) => { lines.shift(); return h(`h${marks.length}`, {}, inline(text)); }],
+  [
+    /^(#{1,4})\s+(.*)$/,
+    (lines, [, marks, text]) => {
+      lines.shift();
+      return h(`h${marks.length}`, {}, inline(text));
+    },
+  ],
   [/^\s*(?:[-*+]|\d+[.)])\s+/, list],
-  [/^>\s?/, (lines) => h("blockquote", {}, render(take(lines, /^>\s?/).map((line) => line.replace(/^>\s?/, ""))))],
+  [
+    /^>\s?/,
+    (lines) =>
+      h("blockquote", {}, render(take(lines, /^>\s?/).map((line) => line.replace(/^>\s?/, "")))),
+  ],
   [/^\|.*\|\s*$/, table],
-  [/^(?:---+|\*\*\*+)\s*$/, (lines) => { lines.shift(); return h("hr"); }],
+  [
+    /^(?:---+|\*\*\*+)\s*$/,
+    (lines) => {
+      lines.shift();
+      return h("hr");
+    },
+  ],
 ];
 
 /** Return the elements of a Markdown text. */
-export const markdown = (text) => h("div", { class: "prose" }, render(text.replaceAll("\r", "").split("\n")));
+export const markdown = (text) =>
+  h("div", { class: "prose" }, render(text.replaceAll("\r", "").split("\n")));
 
 function render(input) {
   const lines = [...input];
   const out = [];
   while (lines.length) {
-    if (!lines[0].trim()) { lines.shift(); continue; }
+    if (!lines[0].trim()) {
+      lines.shift();
+      continue;
+    }
     const block = BLOCKS.find(([pattern]) => pattern.test(lines[0]));
     out.push(block ? block[1](lines, block[0].exec(lines[0])) : paragraph(lines));
   }
@@ -33,7 +53,8 @@ function take(lines, pattern) {
 
 function paragraph(lines) {
   const words = [lines.shift()];
-  while (lines.length && lines[0].trim() && !BLOCKS.some(([pattern]) => pattern.test(lines[0]))) words.push(lines.shift());
+  while (lines.length && lines[0].trim() && !BLOCKS.some(([pattern]) => pattern.test(lines[0])))
+    words.push(lines.shift());
   return h("p", {}, inline(words.join(" ")));
 }
 
@@ -50,7 +71,10 @@ function list(lines) {
   const indent = /^\s*/.exec(lines[0])[0].length;
   const items = [];
   const own = new RegExp(`^\\s{${indent}}(?:[-*+]|\\d+[.)])\\s+`);
-  while (lines.length && (own.test(lines[0]) || (lines[0].trim() && /^\s*/.exec(lines[0])[0].length > indent))) {
+  while (
+    lines.length &&
+    (own.test(lines[0]) || (lines[0].trim() && /^\s*/.exec(lines[0])[0].length > indent))
+  ) {
     if (own.test(lines[0])) items.push([lines.shift().replace(own, "")]);
     else items.at(-1).push(lines.shift());
   }
@@ -62,18 +86,54 @@ function item([first, ...rest]) {
   const words = nested < 0 ? rest : rest.slice(0, nested);
   const below = nested < 0 ? [] : rest.slice(nested);
   const margin = below.length ? /^\s*/.exec(below[0])[0].length : 0;
-  return h("li", {}, inline([first, ...words.map((line) => line.trim())].join(" ")), render(below.map((line) => line.slice(Math.min(margin, /^\s*/.exec(line)[0].length)))));
+  return h(
+    "li",
+    {},
+    inline([first, ...words.map((line) => line.trim())].join(" ")),
+    render(below.map((line) => line.slice(Math.min(margin, /^\s*/.exec(line)[0].length)))),
+  );
 }
 
 function table(lines) {
-  const cells = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
+  const cells = (line) =>
+    line
+      .trim()
+      .replace(/^\||\|$/g, "")
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim().replaceAll("\\|", "|"));
   const rows = take(lines, /^\|.*\|\s*$/).map(cells);
   const ruled = rows.length > 1 && rows[1].every((cell) => /^:?-+:?$/.test(cell));
-  const head = ruled ? h("thead", {}, h("tr", {}, rows[0].map((cell) => h("th", {}, inline(cell))))) : null;
-  return h("table", {}, head, h("tbody", {}, rows.slice(ruled ? 2 : 0).map((row) => h("tr", {}, row.map((cell) => h("td", {}, inline(cell)))))));
+  const head = ruled
+    ? h(
+        "thead",
+        {},
+        h(
+          "tr",
+          {},
+          rows[0].map((cell) => h("th", {}, inline(cell))),
+        ),
+      )
+    : null;
+  return h(
+    "table",
+    {},
+    head,
+    h(
+      "tbody",
+      {},
+      rows.slice(ruled ? 2 : 0).map((row) =>
+        h(
+          "tr",
+          {},
+          row.map((cell) => h("td", {}, inline(cell))),
+        ),
+      ),
+    ),
+  );
 }
 
-const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|(?<![\w*])[*_](?!\s)(.+?)(?<!\s)[*_](?![\w*])|\[([^\]]+)\]\(([^)\s]+)\)|<?(https?:\/\/[^\s<>)]+)>?/g;
+const INLINE =
+  /(`+)(.+?)\1|\*\*(.+?)\*\*|(?<![\w*])[*_](?!\s)(.+?)(?<!\s)[*_](?![\w*])|\[([^\]]+)\]\(([^)\s]+)\)|<?(https?:\/\/[^\s<>)]+)>?/g;
 
 function inline(text) {
   const out = [];

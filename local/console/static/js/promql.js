@@ -15,9 +15,17 @@ export function stepFor(start, end, points = 400, least = 1) {
 export async function queryRange(expr, { start, end, step, signal }) {
   const first = Math.ceil(start / step) * step;
   const last = Math.floor(end / step) * step;
-  const data = await prometheus("query_range", { query: expr, start: first, end: last, step }, signal);
+  const data = await prometheus(
+    "query_range",
+    { query: expr, start: first, end: last, step },
+    signal,
+  );
   if (data.resultType !== "matrix") return [];
-  return data.result.map(({ metric, values = [] }) => ({ labels: metric, name: labelText(metric), points: onGrid(values, first, last, step) }));
+  return data.result.map(({ metric, values = [] }) => ({
+    labels: metric,
+    name: labelText(metric),
+    points: onGrid(values, first, last, step),
+  }));
 }
 
 function onGrid(values, first, last, step) {
@@ -40,7 +48,10 @@ export function number(text) {
 export async function queryInstant(expr, time, signal) {
   const data = await prometheus("query", { query: expr, time }, signal);
   if (data.resultType === "scalar" || data.resultType === "string") {
-    return { type: data.resultType, rows: [{ labels: {}, value: data.result[1], ms: data.result[0] * 1000 }] };
+    return {
+      type: data.resultType,
+      rows: [{ labels: {}, value: data.result[1], ms: data.result[0] * 1000 }],
+    };
   }
   const rows = data.result.map(({ metric, value, values }) => {
     const [at, text] = value ?? values.at(-1);
@@ -52,8 +63,14 @@ export async function queryInstant(expr, time, signal) {
 /** Return the exemplars of a query's metrics, the highest of each stretch of time. */
 export async function queryExemplars(expr, { start, end, signal }, most = 120) {
   const data = await prometheus("query_exemplars", { query: expr, start, end }, signal);
-  const all = data.flatMap(({ exemplars, seriesLabels }) => exemplars.map((one) => ({
-    ms: one.timestamp * 1000, value: Number(one.value), labels: one.labels, series: seriesLabels })));
+  const all = data.flatMap(({ exemplars, seriesLabels }) =>
+    exemplars.map((one) => ({
+      ms: one.timestamp * 1000,
+      value: Number(one.value),
+      labels: one.labels,
+      series: seriesLabels,
+    })),
+  );
   return thin(all, start * 1000, end * 1000, most);
 }
 

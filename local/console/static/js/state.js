@@ -36,7 +36,8 @@ const UNITS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 export function moment(text, now = Date.now() / 1000) {
   const relative = /^now(?:-(\d+)(s|m|h|d|w))?(?:\/[smhdw])?$/.exec(text ?? "");
   if (relative) return relative[1] ? now - Number(relative[1]) * UNITS[relative[2]] : now;
-  if (/^\d+(\.\d+)?$/.test(text ?? "")) return Number(text) > 1e11 ? Number(text) / 1000 : Number(text);
+  if (/^\d+(\.\d+)?$/.test(text ?? ""))
+    return Number(text) > 1e11 ? Number(text) / 1000 : Number(text);
   return Date.parse(text) / 1000;
 }
 

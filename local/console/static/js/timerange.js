@@ -4,8 +4,18 @@ import { h, put } from "./dom.js";
 import { dateTime } from "./format.js";
 import { moment, onNavigate, params, seconds, setParams } from "./state.js";
 
-const QUICK = [["5m", "5 minutes"], ["15m", "15 minutes"], ["30m", "30 minutes"], ["1h", "1 hour"], ["3h", "3 hours"],
-  ["6h", "6 hours"], ["12h", "12 hours"], ["24h", "24 hours"], ["2d", "2 days"], ["7d", "7 days"]];
+const QUICK = [
+  ["5m", "5 minutes"],
+  ["15m", "15 minutes"],
+  ["30m", "30 minutes"],
+  ["1h", "1 hour"],
+  ["3h", "3 hours"],
+  ["6h", "6 hours"],
+  ["12h", "12 hours"],
+  ["24h", "24 hours"],
+  ["2d", "2 days"],
+  ["7d", "7 days"],
+];
 const REFRESH = ["off", "2s", "5s", "10s", "30s", "1m"];
 
 export class TimeRange {
@@ -15,7 +25,10 @@ export class TimeRange {
     this.onChange = onChange;
     this.element = h("div", { class: "row range" });
     this.read();
-    onNavigate(() => { this.read(); this.onChange("navigate"); });
+    onNavigate(() => {
+      this.read();
+      this.onChange("navigate");
+    });
     addEventListener("refresh", () => this.onChange("refresh"));
     document.addEventListener("visibilitychange", () => this.schedule());
   }
@@ -23,7 +36,8 @@ export class TimeRange {
   read() {
     const query = params();
     const range = query.get("range");
-    this.from = query.get("from") ?? (Number.isFinite(seconds(range)) ? `now-${range}` : this.defaults.from);
+    this.from =
+      query.get("from") ?? (Number.isFinite(seconds(range)) ? `now-${range}` : this.defaults.from);
     this.to = query.get("to") ?? this.defaults.to;
     if (!Number.isFinite(moment(this.from))) this.from = this.defaults.from;
     if (!Number.isFinite(moment(this.to))) this.to = this.defaults.to;
@@ -56,13 +70,17 @@ export class TimeRange {
   zoomOut() {
     const { start, end } = this.bounds();
     const half = (end - start) / 2;
-    this.set(String(Math.round((start - half) * 1000)), String(Math.round(Math.min(end + half, Date.now() / 1000) * 1000)));
+    this.set(
+      String(Math.round((start - half) * 1000)),
+      String(Math.round(Math.min(end + half, Date.now() / 1000) * 1000)),
+    );
   }
 
   schedule() {
     clearInterval(this.timer);
     const every = seconds(this.refresh);
-    if (Number.isFinite(every) && !document.hidden) this.timer = setInterval(() => this.onChange("refresh"), every * 1000);
+    if (Number.isFinite(every) && !document.hidden)
+      this.timer = setInterval(() => this.onChange("refresh"), every * 1000);
   }
 
   label() {
@@ -73,17 +91,73 @@ export class TimeRange {
   }
 
   draw() {
-    const open = h("button", { class: "button", type: "button", "aria-haspopup": "dialog", onclick: () => this.open(open) }, this.label(), " ▾");
-    const choose = h("select", { "aria-label": "Refresh", title: "Refresh every", onchange: (event) => {
-      this.refresh = event.target.value;
-      setParams({ refresh: this.refresh });
-      this.schedule();
-    } }, [...new Set([...REFRESH, this.refresh])].filter((each) => each !== "").map((each) => h("option", { value: each, selected: each === this.refresh }, each === "off" ? "no refresh" : `every ${each}`)));
-    put(this.element,
-      h("span", { class: "group" }, open,
-        h("button", { class: "button", type: "button", title: "Zoom out", "aria-label": "Zoom out", onclick: () => this.zoomOut() }, "−")),
-      h("span", { class: "group" }, choose,
-        h("button", { class: "button", type: "button", title: "Refresh (r)", "aria-label": "Refresh", onclick: () => this.onChange("refresh") }, "↻")));
+    const open = h(
+      "button",
+      {
+        class: "button",
+        type: "button",
+        "aria-haspopup": "dialog",
+        onclick: () => this.open(open),
+      },
+      this.label(),
+      " ▾",
+    );
+    const choose = h(
+      "select",
+      {
+        "aria-label": "Refresh",
+        title: "Refresh every",
+        onchange: (event) => {
+          this.refresh = event.target.value;
+          setParams({ refresh: this.refresh });
+          this.schedule();
+        },
+      },
+      [...new Set([...REFRESH, this.refresh])]
+        .filter((each) => each !== "")
+        .map((each) =>
+          h(
+            "option",
+            { value: each, selected: each === this.refresh },
+            each === "off" ? "no refresh" : `every ${each}`,
+          ),
+        ),
+    );
+    put(
+      this.element,
+      h(
+        "span",
+        { class: "group" },
+        open,
+        h(
+          "button",
+          {
+            class: "button",
+            type: "button",
+            title: "Zoom out",
+            "aria-label": "Zoom out",
+            onclick: () => this.zoomOut(),
+          },
+          "−",
+        ),
+      ),
+      h(
+        "span",
+        { class: "group" },
+        choose,
+        h(
+          "button",
+          {
+            class: "button",
+            type: "button",
+            title: "Refresh (r)",
+            "aria-label": "Refresh",
+            onclick: () => this.onChange("refresh"),
+          },
+          "↻",
+        ),
+      ),
+    );
   }
 
   open(anchor) {
@@ -93,23 +167,61 @@ export class TimeRange {
     const problem = h("div", { class: "badge bad", hidden: true });
     const apply = (event) => {
       event.preventDefault();
-      const good = Number.isFinite(moment(from.value)) && Number.isFinite(moment(to.value)) && moment(from.value) < moment(to.value);
-      if (good) { this.close(); this.set(from.value, to.value); return; }
+      const good =
+        Number.isFinite(moment(from.value)) &&
+        Number.isFinite(moment(to.value)) &&
+        moment(from.value) < moment(to.value);
+      if (good) {
+        this.close();
+        this.set(from.value, to.value);
+        return;
+      }
       problem.hidden = false;
       problem.textContent = "expected now-2h, unix seconds or 2026-11-25 17:00, from before to";
     };
-    this.popup = h("div", { class: "popup range-popup", role: "dialog", "aria-label": "Time range" },
-      h("form", { class: "stack", onsubmit: apply },
-        h("label", { class: "field" }, "From", from), h("label", { class: "field" }, "To", to), problem,
-        h("button", { class: "button primary" }, "Apply")),
-      h("div", { class: "quick" }, QUICK.map(([span, name]) => h("button", { class: "link", type: "button", onclick: () => { this.close(); this.set(`now-${span}`, "now"); } }, `Last ${name}`))));
+    this.popup = h(
+      "div",
+      { class: "popup range-popup", role: "dialog", "aria-label": "Time range" },
+      h(
+        "form",
+        { class: "stack", onsubmit: apply },
+        h("label", { class: "field" }, "From", from),
+        h("label", { class: "field" }, "To", to),
+        problem,
+        h("button", { class: "button primary" }, "Apply"),
+      ),
+      h(
+        "div",
+        { class: "quick" },
+        QUICK.map(([span, name]) =>
+          h(
+            "button",
+            {
+              class: "link",
+              type: "button",
+              onclick: () => {
+                this.close();
+                this.set(`now-${span}`, "now");
+              },
+            },
+            `Last ${name}`,
+          ),
+        ),
+      ),
+    );
     const box = anchor.getBoundingClientRect();
     this.popup.style.top = `${box.bottom + scrollY + 4}px`;
     this.popup.style.right = `${document.documentElement.clientWidth - box.right}px`;
     document.body.append(this.popup);
     from.select();
     this.outside = (event) => {
-      if (event.key === "Escape" || (event.type === "pointerdown" && !this.popup.contains(event.target) && event.target !== anchor)) this.close();
+      if (
+        event.key === "Escape" ||
+        (event.type === "pointerdown" &&
+          !this.popup.contains(event.target) &&
+          event.target !== anchor)
+      )
+        this.close();
     };
     document.addEventListener("pointerdown", this.outside);
     document.addEventListener("keydown", this.outside);

@@ -2,7 +2,9 @@
 
 /** Return spans in order with depth, children and what each needs to be drawn. */
 export function spanTree(spans) {
-  const nodes = new Map(spans.map((span) => [span.span_id, { span, children: [], depth: 0, parent: null }]));
+  const nodes = new Map(
+    spans.map((span) => [span.span_id, { span, children: [], depth: 0, parent: null }]),
+  );
   const roots = [];
   for (const node of nodes.values()) {
     const parent = nodes.get(node.span.parent_span_id);

@@ -11,27 +11,45 @@ import { spanTree } from "./tree.js";
 export function drawWaterfall(element, trace, { selected = "", onSelect = () => {} } = {}) {
   const nodes = spanTree(trace.spans);
   const folded = new Set();
-  const rows = new Map(nodes.map((node) => [node, row(node, trace, { fold: () => fold(node), open: () => open(node) })]));
-  const hiddenBy = (node) => { for (let at = node.parent; at; at = at.parent) if (folded.has(at)) return true; return false; };
+  const rows = new Map(
+    nodes.map((node) => [
+      node,
+      row(node, trace, { fold: () => fold(node), open: () => open(node) }),
+    ]),
+  );
+  const hiddenBy = (node) => {
+    for (let at = node.parent; at; at = at.parent) if (folded.has(at)) return true;
+    return false;
+  };
   const details = new Map();
 
   function refresh() {
     for (const [node, line] of rows) {
       line.hidden = hiddenBy(node);
       const button = line.querySelector(".fold");
-      if (node.children.length) { button.textContent = folded.has(node) ? "▸" : "▾"; button.setAttribute("aria-label", folded.has(node) ? "Unfold" : "Fold"); }
+      if (node.children.length) {
+        button.textContent = folded.has(node) ? "▸" : "▾";
+        button.setAttribute("aria-label", folded.has(node) ? "Unfold" : "Fold");
+      }
       if (details.has(node)) details.get(node).hidden = line.hidden;
     }
   }
   function fold(node, shut = !folded.has(node)) {
     if (!node.children.length) return;
-    if (shut) folded.add(node); else folded.delete(node);
+    if (shut) folded.add(node);
+    else folded.delete(node);
     refresh();
   }
   function open(node) {
     const line = rows.get(node);
     const old = details.get(node);
-    if (old) { old.remove(); details.delete(node); line.setAttribute("aria-expanded", "false"); onSelect(""); return; }
+    if (old) {
+      old.remove();
+      details.delete(node);
+      line.setAttribute("aria-expanded", "false");
+      onSelect("");
+      return;
+    }
     const detail = spanDetail(node.span, trace);
     details.set(node, detail);
     line.after(detail);
@@ -45,73 +63,193 @@ export function drawWaterfall(element, trace, { selected = "", onSelect = () => 
     const visible = nodes.filter((one) => !rows.get(one).hidden);
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) rows.get(visible[visible.indexOf(node) + step] ?? node).focus();
-    else if (event.key === "ArrowLeft") { if (node.children.length && !folded.has(node)) fold(node, true); else if (node.parent) rows.get(node.parent).focus(); }
-    else if (event.key === "ArrowRight") fold(node, false);
+    else if (event.key === "ArrowLeft") {
+      if (node.children.length && !folded.has(node)) fold(node, true);
+      else if (node.parent) rows.get(node.parent).focus();
+    } else if (event.key === "ArrowRight") fold(node, false);
     else if (event.key === "Enter" || event.key === " ") open(node);
     else return;
     event.preventDefault();
   }
 
-  const body = h("div", { onkeydown: keys, role: "tree", "aria-label": "Spans" }, [...rows.values()]);
+  const body = h("div", { onkeydown: keys, role: "tree", "aria-label": "Spans" }, [
+    ...rows.values(),
+  ]);
   put(element, h("div", { class: "waterfall" }, ruler(trace.duration_ns), body));
   refresh();
   const chosen = nodes.find((node) => node.span.span_id === selected);
-  if (chosen) { open(chosen); rows.get(chosen).scrollIntoView({ block: "center" }); }
+  if (chosen) {
+    open(chosen);
+    rows.get(chosen).scrollIntoView({ block: "center" });
+  }
 }
 
 function ruler(total) {
-  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) => h("span", { style: { left: `${part * 100}%` } }, nanoseconds(total * part)));
+  const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) =>
+    h("span", { style: { left: `${part * 100}%` } }, nanoseconds(total * part)),
+  );
   return h("div", { class: "ruler" }, h("span", {}, "Span"), h("div", { class: "ticks" }, ticks));
 }
 
 function row({ span, depth, children, parent }, trace, { fold, open }) {
   const color = serviceColor(span.service);
   const newService = parent?.span.service !== span.service;
-  return h("div", { class: "span", role: "treeitem", tabindex: 0, "aria-expanded": "false", "aria-level": depth + 1, style: { "--chip": color }, data: { span: span.span_id }, onclick: open },
-    h("div", { class: "what", style: { "padding-left": `${10 + depth * 16}px` } },
-      h("button", { class: "fold", type: "button", tabindex: -1, onclick: (event) => { event.stopPropagation(); fold(); } }, children.length ? "▾" : ""),
+  return h(
+    "div",
+    {
+      class: "span",
+      role: "treeitem",
+      tabindex: 0,
+      "aria-expanded": "false",
+      "aria-level": depth + 1,
+      style: { "--chip": color },
+      data: { span: span.span_id },
+      onclick: open,
+    },
+    h(
+      "div",
+      { class: "what", style: { "padding-left": `${10 + depth * 16}px` } },
+      h(
+        "button",
+        {
+          class: "fold",
+          type: "button",
+          tabindex: -1,
+          onclick: (event) => {
+            event.stopPropagation();
+            fold();
+          },
+        },
+        children.length ? "▾" : "",
+      ),
       h("span", { class: "mark" }),
-      h("span", { class: "label", title: `${span.service} · ${span.name}` }, newService ? h("b", {}, span.service, " ") : null, h("span", { class: newService ? "service" : "" }, span.name)),
-      span.status === "error" ? h("span", { class: "badge bad" }, "error") : null),
-    lane(span, trace));
+      h(
+        "span",
+        { class: "label", title: `${span.service} · ${span.name}` },
+        newService ? h("b", {}, span.service, " ") : null,
+        h("span", { class: newService ? "service" : "" }, span.name),
+      ),
+      span.status === "error" ? h("span", { class: "badge bad" }, "error") : null,
+    ),
+    lane(span, trace),
+  );
 }
 
 function lane(span, trace) {
   const total = Math.max(trace.duration_ns, 1);
-  const left = 100 * (span.start_ns - trace.start_ns) / total;
-  const width = 100 * span.duration_ns / total;
+  const left = (100 * (span.start_ns - trace.start_ns)) / total;
+  const width = (100 * span.duration_ns) / total;
   const atEnd = left + width > 82;
   const place = atEnd ? { right: `${100 - left}%` } : { left: `${left + width}%` };
-  const events = span.events.map((event) => h("i", { class: event.name === "exception" ? "event bad" : "event", title: event.name,
-    style: { left: `${Math.min(99.8, Math.max(0, 100 * (event.time_ns - trace.start_ns) / total))}%` } }));
-  return h("div", { class: "lane" }, h("i", { class: span.status === "error" ? "bar error" : "bar", style: { left: `${left}%`, width: `${width}%` } }), events,
-    h("span", { class: "time", style: place }, nanoseconds(span.duration_ns)));
+  const events = span.events.map((event) =>
+    h("i", {
+      class: event.name === "exception" ? "event bad" : "event",
+      title: event.name,
+      style: {
+        left: `${Math.min(99.8, Math.max(0, (100 * (event.time_ns - trace.start_ns)) / total))}%`,
+      },
+    }),
+  );
+  return h(
+    "div",
+    { class: "lane" },
+    h("i", {
+      class: span.status === "error" ? "bar error" : "bar",
+      style: { left: `${left}%`, width: `${width}%` },
+    }),
+    events,
+    h("span", { class: "time", style: place }, nanoseconds(span.duration_ns)),
+  );
 }
 
 function spanDetail(span, trace) {
-  const search = (key, value) => location.assign(link("/traces", { attr: `${key}=${typeof value === "string" ? value : JSON.stringify(value)}` }));
+  const search = (key, value) =>
+    location.assign(
+      link("/traces", {
+        attr: `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
+      }),
+    );
   const logs = h("div", { class: "muted" }, "looking for log lines…");
-  const facts = { service: span.service, kind: span.kind, start: `${clock(span.start_ns / 1e6)}  (+${nanoseconds(span.start_ns - trace.start_ns)})`, duration: nanoseconds(span.duration_ns), status: span.status_message ? `${span.status}: ${span.status_message}` : span.status, span_id: span.span_id };
+  const facts = {
+    service: span.service,
+    kind: span.kind,
+    start: `${clock(span.start_ns / 1e6)}  (+${nanoseconds(span.start_ns - trace.start_ns)})`,
+    duration: nanoseconds(span.duration_ns),
+    status: span.status_message ? `${span.status}: ${span.status_message}` : span.status,
+    span_id: span.span_id,
+  };
   showLogs(logs, span);
-  return h("div", { class: "detail" },
-    h("div", { class: "columns" },
+  return h(
+    "div",
+    { class: "detail" },
+    h(
+      "div",
+      { class: "columns" },
       h("div", {}, h("h3", {}, "Span"), pairs(facts), copyButton(span.span_id, "copy span id")),
-      h("div", {}, h("h3", {}, "Attributes"), Object.keys(span.attributes).length ? pairs(span.attributes, search) : h("span", { class: "muted" }, "none")),
-      h("div", {}, h("h3", {}, "Resource"), pairs(span.resource))),
-    span.events.length ? [h("h3", {}, "Events"), span.events.map((event) => spanEvent(event, span))] : null,
-    span.links.length ? [h("h3", {}, "Links"), span.links.map((one) => h("div", {}, h("a", { class: "mono", href: `/trace/${one.trace_id}?span=${one.span_id}` }, one.trace_id)))] : null,
-    h("h3", {}, "Log lines of this span"), logs);
+      h(
+        "div",
+        {},
+        h("h3", {}, "Attributes"),
+        Object.keys(span.attributes).length
+          ? pairs(span.attributes, search)
+          : h("span", { class: "muted" }, "none"),
+      ),
+      h("div", {}, h("h3", {}, "Resource"), pairs(span.resource)),
+    ),
+    span.events.length
+      ? [h("h3", {}, "Events"), span.events.map((event) => spanEvent(event, span))]
+      : null,
+    span.links.length
+      ? [
+          h("h3", {}, "Links"),
+          span.links.map((one) =>
+            h(
+              "div",
+              {},
+              h(
+                "a",
+                { class: "mono", href: `/trace/${one.trace_id}?span=${one.span_id}` },
+                one.trace_id,
+              ),
+            ),
+          ),
+        ]
+      : null,
+    h("h3", {}, "Log lines of this span"),
+    logs,
+  );
 }
 
 function spanEvent(event, span) {
   const { "exception.stacktrace": stack, ...rest } = event.attributes;
-  return h("div", {}, h("b", {}, event.name), " ", h("span", { class: "muted" }, `+${nanoseconds(event.time_ns - span.start_ns)}`), Object.keys(rest).length ? pairs(rest) : null, stack ? h("pre", {}, stack) : null);
+  return h(
+    "div",
+    {},
+    h("b", {}, event.name),
+    " ",
+    h("span", { class: "muted" }, `+${nanoseconds(event.time_ns - span.start_ns)}`),
+    Object.keys(rest).length ? pairs(rest) : null,
+    stack ? h("pre", {}, stack) : null,
+  );
 }
 
 async function showLogs(element, span) {
   try {
-    const { lines } = await getJson("/api/logs", { trace_id: span.trace_id, span_id: span.span_id, limit: 50 });
-    const rows = lines.reverse().map((line) => h("tr", {}, h("td", {}, nearTime(line.time_ns / 1e6)), h("td", {}, `${line.level}  ${line.body}`)));
+    const { lines } = await getJson("/api/logs", {
+      trace_id: span.trace_id,
+      span_id: span.span_id,
+      limit: 50,
+    });
+    const rows = lines
+      .reverse()
+      .map((line) =>
+        h(
+          "tr",
+          {},
+          h("td", {}, nearTime(line.time_ns / 1e6)),
+          h("td", {}, `${line.level}  ${line.body}`),
+        ),
+      );
     put(element, rows.length ? h("table", { class: "pairs" }, h("tbody", {}, rows)) : "none");
   } catch (error) {
     put(element, error.message);

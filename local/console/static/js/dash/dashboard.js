@@ -23,14 +23,20 @@ export class Dashboard {
     this.element = h("div", { class: "dashboard" });
     this.variables = new Variables(model.templating?.list, () => this.reload());
     this.folded = new Map();
-    this.watcher = new IntersectionObserver((entries) => entries.forEach((entry) => this.seen(entry)), { rootMargin: "300px" });
+    this.watcher = new IntersectionObserver(
+      (entries) => entries.forEach((entry) => this.seen(entry)),
+      { rootMargin: "300px" },
+    );
   }
 
   seen({ target, isIntersecting }) {
     const view = this.views.find((one) => one.element === target);
     if (!view || view.visible === isIntersecting) return;
     view.visible = isIntersecting;
-    if (isIntersecting && !this.eager && view.stale !== this.turn) { view.stale = this.turn; view.refresh(); }
+    if (isIntersecting && !this.eager && view.stale !== this.turn) {
+      view.stale = this.turn;
+      view.refresh();
+    }
   }
 
   /** Load variables, lay out anew, ask everything. */
@@ -45,7 +51,9 @@ export class Dashboard {
     this.turn = (this.turn ?? 0) + 1;
     this.annotations = this.annotate();
     const asked = this.views.filter((view) => this.eager || view.visible);
-    asked.forEach((view) => { view.stale = this.turn; });
+    asked.forEach((view) => {
+      view.stale = this.turn;
+    });
     await Promise.all(asked.map((view) => view.refresh()));
   }
 
@@ -55,7 +63,10 @@ export class Dashboard {
     this.views = [];
     const alone = params().get("viewPanel");
     const parts = sections(this.model.panels, this.variables.scope);
-    const chosen = alone === null ? null : parts.flatMap((part) => part.items).find(({ panel }) => this.idOf(panel) === alone);
+    const chosen =
+      alone === null
+        ? null
+        : parts.flatMap((part) => part.items).find(({ panel }) => this.idOf(panel) === alone);
     put(this.element, chosen ? this.alone(chosen) : parts.map((part) => this.section(part)));
     this.views.forEach((view) => this.watcher.observe(view.element));
   }
@@ -92,19 +103,35 @@ export class Dashboard {
     const grid = h("div", { class: "panels" });
     const open = !(this.folded.get(part.key) ?? part.collapsed);
     const show = (visible) => {
-      if (visible && !grid.children.length) grid.append(...part.items.map((item) => this.item(item)));
+      if (visible && !grid.children.length)
+        grid.append(...part.items.map((item) => this.item(item)));
       grid.hidden = !visible;
     };
     show(open);
     if (part.title === null) return grid;
-    const button = h("button", { class: "row-title", type: "button", "aria-expanded": String(open), onclick: () => {
-      const now = button.getAttribute("aria-expanded") !== "true";
-      button.setAttribute("aria-expanded", String(now));
-      this.folded.set(part.key, !now);
-      show(now);
-      grid.querySelectorAll(".panel").forEach((element) => this.watcher.observe(element));
-    } }, fill(part.title, part.scope));
-    return h("div", { class: "section" }, button, part.note ? h("div", { class: "faint row-note" }, part.note) : null, grid);
+    const button = h(
+      "button",
+      {
+        class: "row-title",
+        type: "button",
+        "aria-expanded": String(open),
+        onclick: () => {
+          const now = button.getAttribute("aria-expanded") !== "true";
+          button.setAttribute("aria-expanded", String(now));
+          this.folded.set(part.key, !now);
+          show(now);
+          grid.querySelectorAll(".panel").forEach((element) => this.watcher.observe(element));
+        },
+      },
+      fill(part.title, part.scope),
+    );
+    return h(
+      "div",
+      { class: "section" },
+      button,
+      part.note ? h("div", { class: "faint row-note" }, part.note) : null,
+      grid,
+    );
   }
 
   item({ panel, scope, x, y, w, h: height }) {
@@ -116,15 +143,35 @@ export class Dashboard {
 
   linkBuiltins() {
     const time = `from=${encodeURIComponent(this.range.from)}&to=${encodeURIComponent(this.range.to)}`;
-    const chosen = [...this.variables.scope.variables].filter(([, one]) => one.options.length || one.value).map(([name]) => fill(`\${${name}:queryparam}`, this.variables.scope)).join("&");
-    return { __url_time_range: time, __all_variables: chosen, __dashboard: this.model.title, __dashboard_uid: this.model.uid, "__org": "1" };
+    const chosen = [...this.variables.scope.variables]
+      .filter(([, one]) => one.options.length || one.value)
+      .map(([name]) => fill(`\${${name}:queryparam}`, this.variables.scope))
+      .join("&");
+    return {
+      __url_time_range: time,
+      __all_variables: chosen,
+      __dashboard: this.model.title,
+      __dashboard_uid: this.model.uid,
+      __org: "1",
+    };
   }
 
   async annotate() {
-    const wanted = (this.model.annotations?.list ?? []).filter((one) => one.enable !== false && one.expr && params().get("annotations") !== "off");
+    const wanted = (this.model.annotations?.list ?? []).filter(
+      (one) => one.enable !== false && one.expr && params().get("annotations") !== "off",
+    );
     const bounds = this.range.bounds();
     const step = intervalFor(bounds, 400);
-    const found = await Promise.all(wanted.map((one) => (one.datasource?.type === "loki" ? moments : bands)(one, this.variables.scope, bounds, step).catch(() => [])));
+    const found = await Promise.all(
+      wanted.map((one) =>
+        (one.datasource?.type === "loki" ? moments : bands)(
+          one,
+          this.variables.scope,
+          bounds,
+          step,
+        ).catch(() => []),
+      ),
+    );
     this.bands = found.flat();
   }
 }
@@ -132,10 +179,17 @@ export class Dashboard {
 /** Return the stretches in which an annotation's series have samples. */
 async function bands(annotation, scope, { start, end }, step) {
   if ((annotation.datasource?.type ?? "prometheus") !== "prometheus") return [];
-  const data = await prometheus("query_range", { query: fill(annotation.expr, scope, "query"), start, end, step });
+  const data = await prometheus("query_range", {
+    query: fill(annotation.expr, scope, "query"),
+    start,
+    end,
+    step,
+  });
   const color = cssColor(annotation.iconColor);
   return data.result.slice(0, 60).flatMap(({ metric, values = [] }) => {
-    const name = annotation.titleFormat ? titled(annotation.titleFormat, metric) : `${annotation.name}: ${metric.alertname ?? labelText(metric)}`;
+    const name = annotation.titleFormat
+      ? titled(annotation.titleFormat, metric)
+      : `${annotation.name}: ${metric.alertname ?? labelText(metric)}`;
     const out = [];
     for (const [at] of values) {
       const last = out.at(-1);
@@ -149,22 +203,63 @@ async function bands(annotation, scope, { start, end }, step) {
 /** Return the lines that an annotation finds, each as a narrow stretch. */
 async function moments(annotation, scope, { start, end }, step) {
   const query = fill(annotation.target?.expr ?? annotation.expr, scope, "query");
-  const { data } = await getJson("/loki/api/v1/query_range", { query, start, end, limit: annotation.maxLines || 100 });
-  return data.result.flatMap(({ stream, values }) => values.map(([ns, line]) => {
-    const at = Number(ns) / 1e6;
-    return { start: at - step * 250, end: at + step * 250, color: cssColor(annotation.iconColor), name: annotation.titleFormat ? titled(annotation.titleFormat, stream) : `${annotation.name}: ${line}` };
-  }));
+  const { data } = await getJson("/loki/api/v1/query_range", {
+    query,
+    start,
+    end,
+    limit: annotation.maxLines || 100,
+  });
+  return data.result.flatMap(({ stream, values }) =>
+    values.map(([ns, line]) => {
+      const at = Number(ns) / 1e6;
+      return {
+        start: at - step * 250,
+        end: at + step * 250,
+        color: cssColor(annotation.iconColor),
+        name: annotation.titleFormat
+          ? titled(annotation.titleFormat, stream)
+          : `${annotation.name}: ${line}`,
+      };
+    }),
+  );
 }
 
-const titled = (format, labels) => format.replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_, label) => labels[label] ?? "").replace(/\s+/g, " ").trim();
+const titled = (format, labels) =>
+  format
+    .replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_, label) => labels[label] ?? "")
+    .replace(/\s+/g, " ")
+    .trim();
 
 /** Return the links to other dashboards that a dashboard asks for. */
 export function dashboardLinks(model, all, builtins) {
-  const time = (one) => [one.keepTime ? builtins.__url_time_range : "", one.includeVars ? builtins.__all_variables : ""].filter(Boolean).join("&");
+  const time = (one) =>
+    [one.keepTime ? builtins.__url_time_range : "", one.includeVars ? builtins.__all_variables : ""]
+      .filter(Boolean)
+      .join("&");
   return (model.links ?? []).flatMap((one) => {
     if (one.type !== "dashboards" && !one.url) return [];
-    if (one.type !== "dashboards") return [safeLink([one.url, time(one)].filter(Boolean).join(one.url.includes("?") ? "&" : "?"), one.title, { class: "panel-link" })];
-    const others = all.filter((other) => other.uid !== model.uid && (one.tags ?? []).every((tag) => other.tags.includes(tag)));
-    return others.map((other) => h("a", { href: `/d/${encodeURIComponent(other.uid)}?${time(one)}`, class: "panel-link", title: other.description }, other.title));
+    if (one.type !== "dashboards")
+      return [
+        safeLink(
+          [one.url, time(one)].filter(Boolean).join(one.url.includes("?") ? "&" : "?"),
+          one.title,
+          { class: "panel-link" },
+        ),
+      ];
+    const others = all.filter(
+      (other) =>
+        other.uid !== model.uid && (one.tags ?? []).every((tag) => other.tags.includes(tag)),
+    );
+    return others.map((other) =>
+      h(
+        "a",
+        {
+          href: `/d/${encodeURIComponent(other.uid)}?${time(one)}`,
+          class: "panel-link",
+          title: other.description,
+        },
+        other.title,
+      ),
+    );
   });
 }

@@ -4,8 +4,30 @@
 import { colorAt, token } from "../colors.js";
 import { unitFormat } from "./units.js";
 
-const NAMED = { green: "#3fa66b", "dark-green": "#2b7a4c", "semi-dark-green": "#37905c", "light-green": "#7cc796", yellow: "#d9b424", "dark-yellow": "#b08d00", orange: "#e0852b", "dark-orange": "#c0650c", red: "#d8544f", "dark-red": "#b3302c", "semi-dark-red": "#c9433e",
-  blue: "#4a86d8", "dark-blue": "#2c61ab", "light-blue": "#86b3ec", purple: "#9a6fd0", "dark-purple": "#75479f", gray: "#8a94a0", grey: "#8a94a0", text: "currentColor", white: "#ffffff", black: "#000000", transparent: "transparent" };
+const NAMED = {
+  green: "#3fa66b",
+  "dark-green": "#2b7a4c",
+  "semi-dark-green": "#37905c",
+  "light-green": "#7cc796",
+  yellow: "#d9b424",
+  "dark-yellow": "#b08d00",
+  orange: "#e0852b",
+  "dark-orange": "#c0650c",
+  red: "#d8544f",
+  "dark-red": "#b3302c",
+  "semi-dark-red": "#c9433e",
+  blue: "#4a86d8",
+  "dark-blue": "#2c61ab",
+  "light-blue": "#86b3ec",
+  purple: "#9a6fd0",
+  "dark-purple": "#75479f",
+  gray: "#8a94a0",
+  grey: "#8a94a0",
+  text: "currentColor",
+  white: "#ffffff",
+  black: "#000000",
+  transparent: "transparent",
+};
 
 /** Return a colour that CSS knows. */
 export function cssColor(color) {
@@ -18,7 +40,8 @@ export function fieldOptions(panel, field) {
   const { defaults = {}, overrides = [] } = panel.fieldConfig ?? {};
   const options = { ...defaults, custom: { ...defaults.custom } };
   for (const { matcher, properties } of overrides) {
-    if (matches(matcher, field)) for (const { id, value } of properties ?? []) assign(options, id, value);
+    if (matches(matcher, field))
+      for (const { id, value } of properties ?? []) assign(options, id, value);
   }
   return options;
 }
@@ -28,13 +51,18 @@ function matches({ id, options } = {}, field) {
   if (id === "byRegexp") return pattern(options).test(field.name);
   if (id === "byFrameRefID") return field.refId === options;
   if (id === "byType") return field.type === options;
-  if (id === "byNames") return (options?.mode === "exclude") !== (options?.names ?? []).includes(field.name);
+  if (id === "byNames")
+    return (options?.mode === "exclude") !== (options?.names ?? []).includes(field.name);
   return false;
 }
 
 function pattern(text) {
   const [, body, flags] = /^\/(.*)\/(\w*)$/.exec(text) ?? [null, text, ""];
-  try { return new RegExp(body, flags.replace("g", "")); } catch { return /$^/; }
+  try {
+    return new RegExp(body, flags.replace("g", ""));
+  } catch {
+    return /$^/;
+  }
 }
 
 function assign(options, id, value) {
@@ -53,8 +81,13 @@ export function display(value, options, index = 0) {
   const mapped = mapping(value, options.mappings ?? []);
   const color = mapped?.color ? cssColor(mapped.color) : valueColor(value, options, index);
   if (mapped?.text) return { text: mapped.text, color, mapped: true };
-  if (value === null || value === undefined) return { text: options.noValue || "no value", color: token("--faint"), mapped: false };
-  return { text: typeof value === "number" ? writer(options)(value) : String(value), color, mapped: false };
+  if (value === null || value === undefined)
+    return { text: options.noValue || "no value", color: token("--faint"), mapped: false };
+  return {
+    text: typeof value === "number" ? writer(options)(value) : String(value),
+    color,
+    mapped: false,
+  };
 }
 
 /** Return the colour that mode and thresholds give a value. */
@@ -70,7 +103,8 @@ export function valueColor(value, options, index = 0) {
 export function thresholdColor(value, options) {
   const steps = thresholdSteps(options);
   let color = steps[0]?.color ?? "text";
-  for (const step of steps) if (typeof value === "number" && value >= step.value) color = step.color;
+  for (const step of steps)
+    if (typeof value === "number" && value >= step.value) color = step.color;
   return color === "text" ? token("--text") : cssColor(color);
 }
 
@@ -79,15 +113,25 @@ export function thresholdSteps(options) {
   const { steps = [], mode } = options.thresholds ?? {};
   const { min = 0, max = 100 } = options;
   const bound = (value) => (mode === "percentage" ? min + (value / 100) * (max - min) : value);
-  return steps.map((step) => ({ color: step.color, value: step.value === null || step.value === undefined ? -Infinity : bound(step.value) }));
+  return steps.map((step) => ({
+    color: step.color,
+    value: step.value === null || step.value === undefined ? -Infinity : bound(step.value),
+  }));
 }
 
 /** Return where a value lies between min and max, from 0 to 1. */
 export function fraction(value, options, min = options.min ?? 0, max = options.max ?? 100) {
-  return max > min && typeof value === "number" ? Math.min(1, Math.max(0, (value - min) / (max - min))) : 0;
+  return max > min && typeof value === "number"
+    ? Math.min(1, Math.max(0, (value - min) / (max - min)))
+    : 0;
 }
 
-const SCALES = { "continuous-GrYlRd": ["#2f9e63", "#e0b400", "#d0433d"], "continuous-RdYlGr": ["#d0433d", "#e0b400", "#2f9e63"], "continuous-BlPu": ["#3b7dd8", "#8e5cc7"], "continuous-blues": ["#bcd6f5", "#1c5fae"] };
+const SCALES = {
+  "continuous-GrYlRd": ["#2f9e63", "#e0b400", "#d0433d"],
+  "continuous-RdYlGr": ["#d0433d", "#e0b400", "#2f9e63"],
+  "continuous-BlPu": ["#3b7dd8", "#8e5cc7"],
+  "continuous-blues": ["#bcd6f5", "#1c5fae"],
+};
 
 function mix(mode, part) {
   const colors = SCALES[mode] ?? ["#3b7dd8", "#e0b400", "#d0433d"];
@@ -104,9 +148,22 @@ function mapping(value, mappings) {
 
 const MAPPERS = {
   value: (value, options) => options[String(value)] ?? options[shortest(value)] ?? null,
-  range: (value, { from, to, result }) => (typeof value === "number" && value >= (from ?? -Infinity) && value <= (to ?? Infinity) ? result : null),
-  regex: (value, { pattern: text, result }) => (typeof value === "string" && pattern(text).test(value) ? result : null),
-  special: (value, { match, result }) => ((match === "null" && value === null) || (match === "nan" && Number.isNaN(value)) || (match === "null+nan" && (value === null || Number.isNaN(value))) || (match === "true" && value === true) || (match === "false" && value === false) || (match === "empty" && value === "") ? result : null),
+  range: (value, { from, to, result }) =>
+    typeof value === "number" && value >= (from ?? -Infinity) && value <= (to ?? Infinity)
+      ? result
+      : null,
+  regex: (value, { pattern: text, result }) =>
+    typeof value === "string" && pattern(text).test(value) ? result : null,
+  special: (value, { match, result }) =>
+    (match === "null" && value === null) ||
+    (match === "nan" && Number.isNaN(value)) ||
+    (match === "null+nan" && (value === null || Number.isNaN(value))) ||
+    (match === "true" && value === true) ||
+    (match === "false" && value === false) ||
+    (match === "empty" && value === "")
+      ? result
+      : null,
 };
 
-const shortest = (value) => (typeof value === "number" ? String(Number(value.toFixed(6))) : String(value));
+const shortest = (value) =>
+  typeof value === "number" ? String(Number(value.toFixed(6))) : String(value);

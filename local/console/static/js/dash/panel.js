@@ -10,7 +10,19 @@ import { drawTimeSeries } from "../panels/timeseries.js";
 import { intervalBuiltins, intervalFor, runTargets } from "./query.js";
 import { fill } from "./scope.js";
 
-const DRAW = { timeseries: drawTimeSeries, graph: drawTimeSeries, stat: drawStat, singlestat: drawStat, gauge: drawGauge, bargauge: drawBarGauge, heatmap: drawHeatmap, table: drawTable, "table-old": drawTable, logs: drawLogs, traces: drawTraces };
+const DRAW = {
+  timeseries: drawTimeSeries,
+  graph: drawTimeSeries,
+  stat: drawStat,
+  singlestat: drawStat,
+  gauge: drawGauge,
+  bargauge: drawBarGauge,
+  heatmap: drawHeatmap,
+  table: drawTable,
+  "table-old": drawTable,
+  logs: drawLogs,
+  traces: drawTraces,
+};
 const WITHOUT_QUERY = { text: drawText, alertlist: drawAlertList };
 
 export class PanelView {
@@ -23,28 +35,89 @@ export class PanelView {
     this.drawn = false;
     this.body = h("div", { class: "panel-body" });
     this.warning = h("span", { class: "badge bad", hidden: true });
-    this.element = h("section", { class: panel.transparent ? "panel transparent" : "panel card", tabindex: -1, "aria-label": fill(panel.title, scope) }, this.header(), this.body);
+    this.element = h(
+      "section",
+      {
+        class: panel.transparent ? "panel transparent" : "panel card",
+        tabindex: -1,
+        "aria-label": fill(panel.title, scope),
+      },
+      this.header(),
+      this.body,
+    );
   }
 
   header() {
     const title = fill(this.panel.title ?? "", this.scope);
     if (!title && this.panel.transparent) return null;
     const { description } = this.panel;
-    const info = description ? h("button", { class: "info", type: "button", "aria-label": `What good looks like: ${fill(description, this.scope)}`, title: fill(description, this.scope) }, "i") : null;
-    const links = (this.panel.links ?? []).map((one) => safeLink(fill(one.url, this.scope.withBuiltins(this.dashboard.linkBuiltins())), one.title, { class: "panel-link", target: one.targetBlank ? "_blank" : null }));
-    return h("header", {}, h("h3", { title }, title), info, this.warning, h("span", { class: "grow" }), h("span", { class: "onward" }, links), h("span", { class: "tools" }, this.explore(),
-      h("button", { class: "panel-link", type: "button", title: "Show this panel alone", "aria-label": `Show ${title} alone`, onclick: () => this.dashboard.viewAlone(this.panel) }, "⤢")));
+    const info = description
+      ? h(
+          "button",
+          {
+            class: "info",
+            type: "button",
+            "aria-label": `What good looks like: ${fill(description, this.scope)}`,
+            title: fill(description, this.scope),
+          },
+          "i",
+        )
+      : null;
+    const links = (this.panel.links ?? []).map((one) =>
+      safeLink(fill(one.url, this.scope.withBuiltins(this.dashboard.linkBuiltins())), one.title, {
+        class: "panel-link",
+        target: one.targetBlank ? "_blank" : null,
+      }),
+    );
+    return h(
+      "header",
+      {},
+      h("h3", { title }, title),
+      info,
+      this.warning,
+      h("span", { class: "grow" }),
+      h("span", { class: "onward" }, links),
+      h(
+        "span",
+        { class: "tools" },
+        this.explore(),
+        h(
+          "button",
+          {
+            class: "panel-link",
+            type: "button",
+            title: "Show this panel alone",
+            "aria-label": `Show ${title} alone`,
+            onclick: () => this.dashboard.viewAlone(this.panel),
+          },
+          "⤢",
+        ),
+      ),
+    );
   }
 
   explore() {
     const expressions = (this.panel.targets ?? []).map((target) => target.expr).filter(Boolean);
     if (!expressions.length || ["logs"].includes(this.panel.type)) return null;
     const go = () => {
-      const scope = this.scope.withBuiltins(intervalBuiltins(intervalFor(this.dashboard.range.bounds(), 600), this.dashboard.range.bounds()));
-      const query = expressions.map((expr) => `expr=${encodeURIComponent(fill(expr, scope, "query"))}`).join("&");
-      location.assign(`${link("/explore", { from: this.dashboard.range.from, to: this.dashboard.range.to })}&${query}`);
+      const scope = this.scope.withBuiltins(
+        intervalBuiltins(
+          intervalFor(this.dashboard.range.bounds(), 600),
+          this.dashboard.range.bounds(),
+        ),
+      );
+      const query = expressions
+        .map((expr) => `expr=${encodeURIComponent(fill(expr, scope, "query"))}`)
+        .join("&");
+      location.assign(
+        `${link("/explore", { from: this.dashboard.range.from, to: this.dashboard.range.to })}&${query}`,
+      );
     };
-    return h("button", { class: "panel-link", type: "button", title: "Open its queries under Metrics", onclick: go }, "query");
+    return h(
+      "button",
+      { class: "panel-link", type: "button", title: "Open its queries under Metrics", onclick: go },
+      "query",
+    );
   }
 
   /** Ask and draw; what was drawn stays until the answer is here. */
@@ -71,18 +144,41 @@ export class PanelView {
 
   async ask(signal) {
     const direct = WITHOUT_QUERY[this.panel.type];
-    if (direct) { await direct(this); return; }
+    if (direct) {
+      await direct(this);
+      return;
+    }
     const draw = DRAW[this.panel.type];
-    if (!draw) { drawUnknown(this); return; }
-    const result = await runTargets(this.panel, this.scope.withBuiltins(this.dashboard.linkBuiltins()), this.bounds, this.body.clientWidth || 600, signal);
+    if (!draw) {
+      drawUnknown(this);
+      return;
+    }
+    const result = await runTargets(
+      this.panel,
+      this.scope.withBuiltins(this.dashboard.linkBuiltins()),
+      this.bounds,
+      this.body.clientWidth || 600,
+      signal,
+    );
     await this.dashboard.annotations;
     if (signal.aborted) return;
     this.warning.hidden = !result.errors.length;
     this.warning.textContent = "query failed";
     this.warning.title = result.errors.join("\n");
-    const count = result.series.length + result.tables.length + result.logs.length + result.traces.length + (result.trace ? 1 : 0);
-    if (result.errors.length && !count) { this.fail(new Error(result.errors.join("; "))); return; }
-    if (!count && ["timeseries", "stat", "gauge", "bargauge"].includes(this.panel.type)) { this.nothing(); return; }
+    const count =
+      result.series.length +
+      result.tables.length +
+      result.logs.length +
+      result.traces.length +
+      (result.trace ? 1 : 0);
+    if (result.errors.length && !count) {
+      this.fail(new Error(result.errors.join("; ")));
+      return;
+    }
+    if (!count && ["timeseries", "stat", "gauge", "bargauge"].includes(this.panel.type)) {
+      this.nothing();
+      return;
+    }
     await draw(this, result);
   }
 
@@ -105,15 +201,65 @@ export class PanelView {
 
   nothing() {
     this.clear();
-    const names = [...new Set((this.panel.targets ?? []).flatMap((target) => metricNames(fill(target.expr ?? "", this.scope, "query"))))];
-    put(this.body, h("div", { class: "panel-note empty" }, h("b", {}, "No data yet"), h("div", {}, names.length ? `in this range for ${names.slice(0, 3).join(", ")}` : "in this range")));
+    const names = [
+      ...new Set(
+        (this.panel.targets ?? []).flatMap((target) =>
+          metricNames(fill(target.expr ?? "", this.scope, "query")),
+        ),
+      ),
+    ];
+    put(
+      this.body,
+      h(
+        "div",
+        { class: "panel-note empty" },
+        h("b", {}, "No data yet"),
+        h(
+          "div",
+          {},
+          names.length ? `in this range for ${names.slice(0, 3).join(", ")}` : "in this range",
+        ),
+      ),
+    );
   }
 }
 
-const WORDS = new Set(["sum", "by", "rate", "max", "min", "avg", "count", "topk", "or", "and", "unless", "without", "on", "ignoring", "offset", "bool", "vector", "le", "increase", "histogram_quantile", "label_replace", "clamp_min", "clamp_max", "group_left", "group_right"]);
+const WORDS = new Set([
+  "sum",
+  "by",
+  "rate",
+  "max",
+  "min",
+  "avg",
+  "count",
+  "topk",
+  "or",
+  "and",
+  "unless",
+  "without",
+  "on",
+  "ignoring",
+  "offset",
+  "bool",
+  "vector",
+  "le",
+  "increase",
+  "histogram_quantile",
+  "label_replace",
+  "clamp_min",
+  "clamp_max",
+  "group_left",
+  "group_right",
+]);
 
 /** Return what look like names of metrics in a query. */
 function metricNames(expr) {
-  const bare = expr.replace(/"(?:[^"\\]|\\.)*"/g, '""').replace(/\{[^}]*\}/g, "{}").replace(/\[[^\]]*\]/g, "").replace(/\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, "");
-  return [...bare.matchAll(/[A-Za-z_:][\w:]*(?!\s*\()\b/g)].map(([name]) => name).filter((name) => !WORDS.has(name) && /[_:]|^up$/.test(name));
+  const bare = expr
+    .replace(/"(?:[^"\\]|\\.)*"/g, '""')
+    .replace(/\{[^}]*\}/g, "{}")
+    .replace(/\[[^\]]*\]/g, "")
+    .replace(/\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)/g, "");
+  return [...bare.matchAll(/[A-Za-z_:][\w:]*(?!\s*\()\b/g)]
+    .map(([name]) => name)
+    .filter((name) => !WORDS.has(name) && /[_:]|^up$/.test(name));
 }

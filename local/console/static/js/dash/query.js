@@ -7,7 +7,10 @@ import { seconds } from "../state.js";
 import { fill } from "./scope.js";
 
 const SCRAPE_SECONDS = 5;
-const NICE = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200, 86400];
+const NICE = [
+  1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10800, 21600, 43200,
+  86400,
+];
 
 /** Return the step for a width in pixels, as Grafana rounds it. */
 export function intervalFor({ start, end }, width, least = SCRAPE_SECONDS) {
@@ -19,28 +22,54 @@ export function intervalFor({ start, end }, width, least = SCRAPE_SECONDS) {
 export function intervalBuiltins(step, { start, end }) {
   const range = Math.round(end - start);
   const rate = Math.max(step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS);
-  return { __interval: `${step}s`, __interval_ms: String(step * 1000), __rate_interval: `${rate}s`, __rate_interval_ms: String(rate * 1000), __range: `${range}s`, __range_s: String(range), __range_ms: String(range * 1000),
-    __from: String(Math.round(start * 1000)), __to: String(Math.round(end * 1000)) };
+  return {
+    __interval: `${step}s`,
+    __interval_ms: String(step * 1000),
+    __rate_interval: `${rate}s`,
+    __rate_interval_ms: String(rate * 1000),
+    __range: `${range}s`,
+    __range_s: String(range),
+    __range_ms: String(range * 1000),
+    __from: String(Math.round(start * 1000)),
+    __to: String(Math.round(end * 1000)),
+  };
 }
 
 /** Return what every target gave: {series, tables, logs, traces, exemplars, errors}. */
 export async function runTargets(panel, scope, bounds, width, signal) {
-  const result = { series: [], tables: [], logs: [], traces: [], trace: null, exemplars: [], errors: [] };
+  const result = {
+    series: [],
+    tables: [],
+    logs: [],
+    traces: [],
+    trace: null,
+    exemplars: [],
+    errors: [],
+  };
   const targets = (panel.targets ?? []).filter((target) => !target.hide);
-  await Promise.all(targets.map(async (target, index) => {
-    try {
-      merge(result, await runTarget(panel, target, targets.length, scope, bounds, width, signal), index);
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      result.errors.push(targets.length > 1 ? `${target.refId}: ${error.message}` : error.message);
-    }
-  }));
+  await Promise.all(
+    targets.map(async (target, index) => {
+      try {
+        merge(
+          result,
+          await runTarget(panel, target, targets.length, scope, bounds, width, signal),
+          index,
+        );
+      } catch (error) {
+        if (error.name === "AbortError") throw error;
+        result.errors.push(
+          targets.length > 1 ? `${target.refId}: ${error.message}` : error.message,
+        );
+      }
+    }),
+  );
   for (const name of ["series", "tables"]) result[name].sort((a, b) => a.order - b.order);
   return result;
 }
 
 function merge(result, answer, order) {
-  for (const name of ["series", "tables"]) result[name].push(...(answer[name] ?? []).map((one) => ({ ...one, order })));
+  for (const name of ["series", "tables"])
+    result[name].push(...(answer[name] ?? []).map((one) => ({ ...one, order })));
   for (const name of ["logs", "traces", "exemplars"]) result[name].push(...(answer[name] ?? []));
   result.trace = answer.trace ?? result.trace;
 }
@@ -48,13 +77,17 @@ function merge(result, answer, order) {
 function runTarget(panel, target, count, scope, bounds, width, signal) {
   const type = target.datasource?.type ?? panel.datasource?.type ?? "prometheus";
   const run = { prometheus: runPrometheus, loki: runLoki, tempo: runTempo }[type];
-  if (!run) throw new Error(`The local mode has no data source of the type ${type}; this panel has data in Grafana only.`);
+  if (!run)
+    throw new Error(
+      `The local mode has no data source of the type ${type}; this panel has data in Grafana only.`,
+    );
   return run({ panel, target, count, scope, bounds, width, signal });
 }
 
 async function runPrometheus({ panel, target, count, scope, bounds, width, signal }) {
   const least = seconds(fill(target.interval || panel.interval || "", scope)) || SCRAPE_SECONDS;
-  const step = intervalFor(bounds, panel.maxDataPoints ?? width, least) * (target.intervalFactor ?? 1);
+  const step =
+    intervalFor(bounds, panel.maxDataPoints ?? width, least) * (target.intervalFactor ?? 1);
   const expr = fill(target.expr, scope.withBuiltins(intervalBuiltins(step, bounds)), "query");
   if (!expr.trim()) return {};
   const table = target.format === "table";
@@ -62,13 +95,25 @@ async function runPrometheus({ panel, target, count, scope, bounds, width, signa
   if (target.instant || (table && !target.range)) {
     const rows = await instant(expr, bounds.end, signal);
     if (table) answer.tables = [vectorTable(rows, target, count)];
-    answer.series = table ? [] : rows.map(({ labels, value, ms }) => ({ refId: target.refId, labels, name: legend(target, labels, rows.length, expr), points: [[ms, value]] }));
+    answer.series = table
+      ? []
+      : rows.map(({ labels, value, ms }) => ({
+          refId: target.refId,
+          labels,
+          name: legend(target, labels, rows.length, expr),
+          points: [[ms, value]],
+        }));
     return answer;
   }
   const wanted = [queryRange(expr, { ...bounds, step, signal })];
   if (target.exemplar) wanted.push(queryExemplars(expr, { ...bounds, signal }, 90).catch(() => []));
   const [series, exemplars = []] = await Promise.all(wanted);
-  answer.series = series.map((one) => ({ ...one, refId: target.refId, step, name: legend(target, one.labels, series.length, expr) }));
+  answer.series = series.map((one) => ({
+    ...one,
+    refId: target.refId,
+    step,
+    name: legend(target, one.labels, series.length, expr),
+  }));
   answer.exemplars = exemplars;
   if (table) answer.tables = [matrixTable(answer.series)];
   return answer;
@@ -76,14 +121,23 @@ async function runPrometheus({ panel, target, count, scope, bounds, width, signa
 
 async function instant(expr, time, signal) {
   const { resultType, result } = await prometheus("query", { query: expr, time }, signal);
-  if (resultType === "scalar") return [{ labels: {}, ms: result[0] * 1000, value: number(result[1]) }];
-  return result.map(({ metric, value, values }) => ({ labels: metric, ms: (value ?? values.at(-1))[0] * 1000, value: number((value ?? values.at(-1))[1]) }));
+  if (resultType === "scalar")
+    return [{ labels: {}, ms: result[0] * 1000, value: number(result[1]) }];
+  return result.map(({ metric, value, values }) => ({
+    labels: metric,
+    ms: (value ?? values.at(-1))[0] * 1000,
+    value: number((value ?? values.at(-1))[1]),
+  }));
 }
 
 /** Return the name of a series: {{label}} filled in, or what tells it from the others. */
 export function legend(target, labels, count, expr = "") {
   const format = target.legendFormat;
-  if (format && format !== "__auto") return format.replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_, name) => labels[name] ?? "").trim() || labelText(labels);
+  if (format && format !== "__auto")
+    return (
+      format.replace(/\{\{\s*([^}]+?)\s*\}\}/g, (_, name) => labels[name] ?? "").trim() ||
+      labelText(labels)
+    );
   const names = Object.keys(labels);
   if (!names.length) return expr;
   return names.length === 1 && count > 1 ? labels[names[0]] : labelText(labels);
@@ -92,42 +146,130 @@ export function legend(target, labels, count, expr = "") {
 function vectorTable(rows, target, count) {
   const labels = [...new Set(rows.flatMap((row) => Object.keys(row.labels)))].sort();
   const value = count > 1 ? `Value #${target.refId}` : "Value";
-  return { refId: target.refId, columns: [{ name: "Time", type: "time" }, ...labels.map((name) => ({ name, type: "string" })), { name: value, type: "number" }],
-    rows: rows.map((row) => [row.ms, ...labels.map((name) => row.labels[name] ?? ""), row.value]) };
+  return {
+    refId: target.refId,
+    columns: [
+      { name: "Time", type: "time" },
+      ...labels.map((name) => ({ name, type: "string" })),
+      { name: value, type: "number" },
+    ],
+    rows: rows.map((row) => [row.ms, ...labels.map((name) => row.labels[name] ?? ""), row.value]),
+  };
 }
 
 /** Return series side by side over their times. */
 export function matrixTable(series) {
-  const times = [...new Set(series.flatMap((one) => one.points.map(([ms]) => ms)))].sort((a, b) => a - b);
+  const times = [...new Set(series.flatMap((one) => one.points.map(([ms]) => ms)))].sort(
+    (a, b) => a - b,
+  );
   const maps = series.map((one) => new Map(one.points));
-  return { refId: series[0]?.refId, columns: [{ name: "Time", type: "time" }, ...series.map((one) => ({ name: one.name, type: "number" }))], rows: times.map((ms) => [ms, ...maps.map((map) => map.get(ms) ?? null)]) };
+  return {
+    refId: series[0]?.refId,
+    columns: [
+      { name: "Time", type: "time" },
+      ...series.map((one) => ({ name: one.name, type: "number" })),
+    ],
+    rows: times.map((ms) => [ms, ...maps.map((map) => map.get(ms) ?? null)]),
+  };
 }
 
 async function runLoki({ panel, target, scope, bounds, width, signal }) {
   const step = intervalFor(bounds, width);
-  const expr = fill(target.expr, scope.withBuiltins({ ...intervalBuiltins(step, bounds), __auto: `${step}s` }), "query");
+  const expr = fill(
+    target.expr,
+    scope.withBuiltins({ ...intervalBuiltins(step, bounds), __auto: `${step}s` }),
+    "query",
+  );
   const path = target.queryType === "instant" ? "query" : "query_range";
-  const { data } = await getJson(`/loki/api/v1/${path}`, { query: expr, start: bounds.start, end: bounds.end, limit: Math.min(target.maxLines || 500, 5000), step: `${step}s` }, signal);
-  if (data.resultType === "streams") return { logs: data.result.flatMap(({ stream, values }) => values.map(([ns, body]) => logLine(stream, ns, body))).sort((a, b) => b.time_ns - a.time_ns) };
-  return { series: data.result.map(({ metric, value, values }) => ({ refId: target.refId, labels: metric, name: legend(target, metric, data.result.length, expr), points: (values ?? [value]).map(([at, text]) => [Math.round(at * 1000), number(text)]) })) };
+  const { data } = await getJson(
+    `/loki/api/v1/${path}`,
+    {
+      query: expr,
+      start: bounds.start,
+      end: bounds.end,
+      limit: Math.min(target.maxLines || 500, 5000),
+      step: `${step}s`,
+    },
+    signal,
+  );
+  if (data.resultType === "streams")
+    return {
+      logs: data.result
+        .flatMap(({ stream, values }) => values.map(([ns, body]) => logLine(stream, ns, body)))
+        .sort((a, b) => b.time_ns - a.time_ns),
+    };
+  return {
+    series: data.result.map(({ metric, value, values }) => ({
+      refId: target.refId,
+      labels: metric,
+      name: legend(target, metric, data.result.length, expr),
+      points: (values ?? [value]).map(([at, text]) => [Math.round(at * 1000), number(text)]),
+    })),
+  };
 }
 
 function logLine(stream, ns, body) {
-  const { trace_id = "", span_id = "", service_name = "", detected_level = "info", severity_text = "", ...attributes } = stream;
-  return { time_ns: Number(ns), service: service_name, level: detected_level, severity: severity_text, body, trace_id, span_id, attributes, resource: { "service.name": service_name } };
+  const {
+    trace_id = "",
+    span_id = "",
+    service_name = "",
+    detected_level = "info",
+    severity_text = "",
+    ...attributes
+  } = stream;
+  return {
+    time_ns: Number(ns),
+    service: service_name,
+    level: detected_level,
+    severity: severity_text,
+    body,
+    trace_id,
+    span_id,
+    attributes,
+    resource: { "service.name": service_name },
+  };
 }
 
 async function runTempo({ panel, target, scope, bounds, signal }) {
   const query = fill(target.query ?? "", scope, "query").trim();
-  if (target.queryType === "serviceMap") throw new Error("The service map is drawn in Grafana only; the panel beside it lists the same calls.");
-  if (/^[0-9a-fA-F]{8,32}$/.test(query)) return { trace: await getJson(`/api/traces/${query}`, {}, signal) };
+  if (target.queryType === "serviceMap")
+    throw new Error(
+      "The service map is drawn in Grafana only; the panel beside it lists the same calls.",
+    );
+  if (/^[0-9a-fA-F]{8,32}$/.test(query))
+    return { trace: await getJson(`/api/traces/${query}`, {}, signal) };
   if (!query.startsWith("{")) return { trace: null };
-  const { traces } = await getJson("/tempo/api/search", { q: query, start: Math.floor(bounds.start), end: Math.ceil(bounds.end), limit: target.limit ?? 20 }, signal);
+  const { traces } = await getJson(
+    "/tempo/api/search",
+    {
+      q: query,
+      start: Math.floor(bounds.start),
+      end: Math.ceil(bounds.end),
+      limit: target.limit ?? 20,
+    },
+    signal,
+  );
   return { traces, tables: panel.type === "table" ? [traceTable(target, traces)] : [] };
 }
 
 // Overrides and links name a column as Grafana does: by its source.
 function traceTable(target, traces) {
-  const columns = [["Trace ID", "traceID", "trace"], ["Start time", "startTime", "time"], ["Service", "traceService", "string"], ["Name", "traceName", "string"], ["Duration", "traceDuration", "duration"]].map(([name, source, type]) => ({ name, source, type }));
-  return { refId: target.refId, columns, rows: traces.map((one) => [one.traceID, Number(one.startTimeUnixNano) / 1e6, one.rootServiceName, one.rootTraceName, one.durationMs / 1000]) };
+  const columns = [
+    ["Trace ID", "traceID", "trace"],
+    ["Start time", "startTime", "time"],
+    ["Service", "traceService", "string"],
+    ["Name", "traceName", "string"],
+    ["Duration", "traceDuration", "duration"],
+  ].map(([name, source, type]) => ({ name, source, type }));
+  return {
+    refId: target.refId,
+    columns,
+    rows: traces.map((one) => [
+      one.traceID,
+      Number(one.startTimeUnixNano) / 1e6,
+      one.rootServiceName,
+      one.rootTraceName,
+      one.durationMs / 1000,
+    ]),
+  };
 }

@@ -38,45 +38,71 @@ export class Scope {
 
 /** Return whether a text mentions a variable. */
 export function mentions(text, name) {
-  return [...String(text).matchAll(NAME)].some((found) => (found[1] ?? found[2] ?? found[4]) === name);
+  return [...String(text).matchAll(NAME)].some(
+    (found) => (found[1] ?? found[2] ?? found[4]) === name,
+  );
 }
 
 /** Fill in variables; `style` is how values are written where a name asks for no format of its own. */
 export function fill(text, scope, style = "text") {
-  return String(text ?? "").replace(NAME, (whole, plain, square, squareFormat, braced, path, format) => {
-    const name = plain ?? square ?? braced;
-    if (name === "__url_time_range" || name === "__all_variables") return scope.builtins[name] ?? "";
-    if (Object.hasOwn(scope.builtins, name)) return String(formatted([scope.builtins[name]], format ?? squareFormat ?? "raw", name));
-    if (path && scope.builtins.__paths?.[`${name}.${path}`] !== undefined) return formatted([scope.builtins.__paths[`${name}.${path}`]], format ?? "raw", name);
-    const variable = scope.variables.get(name);
-    if (!variable) return whole;
-    return written(variable, scope, name, format ?? squareFormat ?? style);
-  });
+  return String(text ?? "").replace(
+    NAME,
+    (whole, plain, square, squareFormat, braced, path, format) => {
+      const name = plain ?? square ?? braced;
+      if (name === "__url_time_range" || name === "__all_variables")
+        return scope.builtins[name] ?? "";
+      if (Object.hasOwn(scope.builtins, name))
+        return String(formatted([scope.builtins[name]], format ?? squareFormat ?? "raw", name));
+      if (path && scope.builtins.__paths?.[`${name}.${path}`] !== undefined)
+        return formatted([scope.builtins.__paths[`${name}.${path}`]], format ?? "raw", name);
+      const variable = scope.variables.get(name);
+      if (!variable) return whole;
+      return written(variable, scope, name, format ?? squareFormat ?? style);
+    },
+  );
 }
 
 function written(variable, scope, name, format) {
-  if (format === "queryparam") return [variable.value].flat().map((one) => `var-${name}=${encodeURIComponent(one)}`).join("&");
+  if (format === "queryparam")
+    return [variable.value]
+      .flat()
+      .map((one) => `var-${name}=${encodeURIComponent(one)}`)
+      .join("&");
   if (scope.isAll(name) && variable.allValue && format !== "text") return variable.allValue;
   if (format === "text" && scope.isAll(name)) return "All";
   const values = scope.values(name);
-  if (format === "query") return variable.multi || variable.includeAll ? alternatives(values) : values.map(quotable).join(",");
+  if (format === "query")
+    return variable.multi || variable.includeAll
+      ? alternatives(values)
+      : values.map(quotable).join(",");
   return formatted(values, format, name);
 }
 
 /** As Grafana does for Prometheus and Loki: one value escaped, several as (a|b). */
 function alternatives(values) {
-  const escaped = values.map((value) => value.replaceAll("\\", "\\\\\\\\").replace(/[$^*{}[\]'+?.()|]/g, "\\\\$&"));
+  const escaped = values.map((value) =>
+    value.replaceAll("\\", "\\\\\\\\").replace(/[$^*{}[\]'+?.()|]/g, "\\\\$&"),
+  );
   return escaped.length === 1 ? escaped[0] : `(${escaped.join("|")})`;
 }
 
 const quotable = (value) => String(value).replaceAll("\\", "\\\\").replaceAll('"', '\\"');
 
 const FORMATS = {
-  raw: (values) => values.join(","), text: (values) => values.join(" + "), csv: (values) => values.join(","), pipe: (values) => values.join("|"),
-  regex: (values) => (values.length === 1 ? plainRegex(values[0]) : `(${values.map(plainRegex).join("|")})`),
-  json: (values) => JSON.stringify(values), glob: (values) => (values.length > 1 ? `{${values.join(",")}}` : values.join("")),
-  doublequote: (values) => values.map((value) => `"${quotable(value)}"`).join(","), singlequote: (values) => values.map((value) => `'${String(value).replaceAll("'", "\\'")}'`).join(","),
-  percentencode: (values) => encodeURIComponent(values.join(",")), "date:iso": ([ms]) => new Date(Number(ms)).toISOString(), date: ([ms]) => new Date(Number(ms)).toISOString(),
+  raw: (values) => values.join(","),
+  text: (values) => values.join(" + "),
+  csv: (values) => values.join(","),
+  pipe: (values) => values.join("|"),
+  regex: (values) =>
+    values.length === 1 ? plainRegex(values[0]) : `(${values.map(plainRegex).join("|")})`,
+  json: (values) => JSON.stringify(values),
+  glob: (values) => (values.length > 1 ? `{${values.join(",")}}` : values.join("")),
+  doublequote: (values) => values.map((value) => `"${quotable(value)}"`).join(","),
+  singlequote: (values) =>
+    values.map((value) => `'${String(value).replaceAll("'", "\\'")}'`).join(","),
+  percentencode: (values) => encodeURIComponent(values.join(",")),
+  "date:iso": ([ms]) => new Date(Number(ms)).toISOString(),
+  date: ([ms]) => new Date(Number(ms)).toISOString(),
   "date:seconds": ([ms]) => String(Math.floor(Number(ms) / 1000)),
 };
 

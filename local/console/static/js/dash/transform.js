@@ -1,6 +1,17 @@
 // Transformations of tables, as far as our dashboards and most others use them.
 
-const KNOWN = { organize, merge, sortBy, limit, filterFieldsByName, labelsToFields: (tables) => tables, reduce: reduceRows, seriesToRows: (tables) => tables, joinByField: merge, seriesToColumns: merge };
+const KNOWN = {
+  organize,
+  merge,
+  sortBy,
+  limit,
+  filterFieldsByName,
+  labelsToFields: (tables) => tables,
+  reduce: reduceRows,
+  seriesToRows: (tables) => tables,
+  joinByField: merge,
+  seriesToColumns: merge,
+};
 
 /** Return {tables, unknown}: unknown names the transformations that are not done here. */
 export function transform(tables, transformations = []) {
@@ -17,9 +28,19 @@ export function transform(tables, transformations = []) {
 function organize(tables, { excludeByName = {}, indexByName = {}, renameByName = {} }) {
   const place = ({ column }) => indexByName[column.name] ?? indexByName[column.source] ?? 999;
   return tables.map((table) => {
-    const kept = table.columns.map((column, index) => ({ column, index })).filter(({ column }) => !excludeByName[column.name] && !excludeByName[column.source]);
+    const kept = table.columns
+      .map((column, index) => ({ column, index }))
+      .filter(({ column }) => !excludeByName[column.name] && !excludeByName[column.source]);
     kept.sort((a, b) => place(a) - place(b));
-    return { ...table, columns: kept.map(({ column }) => ({ ...column, source: column.source ?? column.name, name: renameByName[column.name] || renameByName[column.source] || column.name })), rows: table.rows.map((row) => kept.map(({ index }) => row[index])) };
+    return {
+      ...table,
+      columns: kept.map(({ column }) => ({
+        ...column,
+        source: column.source ?? column.name,
+        name: renameByName[column.name] || renameByName[column.source] || column.name,
+      })),
+      rows: table.rows.map((row) => kept.map(({ index }) => row[index])),
+    };
   });
 }
 
@@ -27,17 +48,35 @@ function organize(tables, { excludeByName = {}, indexByName = {}, renameByName =
 function merge(tables, { byField } = {}) {
   if (tables.length < 2) return tables;
   const columns = [];
-  for (const table of tables) for (const column of table.columns) if (!columns.some((one) => one.name === column.name)) columns.push(column);
-  const keys = byField ? [byField] : columns.filter((column) => column.type === "string" && tables.every((table) => table.columns.some((one) => one.name === column.name))).map((column) => column.name);
+  for (const table of tables)
+    for (const column of table.columns)
+      if (!columns.some((one) => one.name === column.name)) columns.push(column);
+  const keys = byField
+    ? [byField]
+    : columns
+        .filter(
+          (column) =>
+            column.type === "string" &&
+            tables.every((table) => table.columns.some((one) => one.name === column.name)),
+        )
+        .map((column) => column.name);
   const rows = new Map();
   for (const table of tables) {
     for (const row of table.rows) {
-      const cells = Object.fromEntries(table.columns.map((column, index) => [column.name, row[index]]));
+      const cells = Object.fromEntries(
+        table.columns.map((column, index) => [column.name, row[index]]),
+      );
       const key = JSON.stringify(keys.map((name) => cells[name]));
       rows.set(key, { ...rows.get(key), ...cells });
     }
   }
-  return [{ refId: tables[0].refId, columns, rows: [...rows.values()].map((cells) => columns.map((column) => cells[column.name] ?? null)) }];
+  return [
+    {
+      refId: tables[0].refId,
+      columns,
+      rows: [...rows.values()].map((cells) => columns.map((column) => cells[column.name] ?? null)),
+    },
+  ];
 }
 
 function sortBy(tables, { sort: [{ field, desc = false } = {}] = [] }) {
@@ -49,8 +88,13 @@ function sortBy(tables, { sort: [{ field, desc = false } = {}] = [] }) {
 
 /** Return rows by a column: numbers as numbers, the rest as words. */
 export function sortRows(rows, index, descending) {
-  const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true }));
-  return [...rows].sort((a, b) => (descending ? compare(b[index], a[index]) : compare(a[index], b[index])));
+  const compare = (a, b) =>
+    typeof a === "number" && typeof b === "number"
+      ? a - b
+      : String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
+  return [...rows].sort((a, b) =>
+    descending ? compare(b[index], a[index]) : compare(a[index], b[index]),
+  );
 }
 
 function limit(tables, { limitField: most = 10 }) {
@@ -58,20 +102,48 @@ function limit(tables, { limitField: most = 10 }) {
 }
 
 function filterFieldsByName(tables, { include = {}, exclude = {} }) {
-  const test = ({ names, pattern }) => (name) => (names ?? []).includes(name) || Boolean(pattern && new RegExp(pattern.replace(/^\/|\/$/g, "")).test(name));
+  const test =
+    ({ names, pattern }) =>
+    (name) =>
+      (names ?? []).includes(name) ||
+      Boolean(pattern && new RegExp(pattern.replace(/^\/|\/$/g, "")).test(name));
   const wanted = include.names || include.pattern ? test(include) : () => true;
   const unwanted = exclude.names || exclude.pattern ? test(exclude) : () => false;
   return tables.map((table) => {
-    const kept = table.columns.map((column, index) => index).filter((index) => wanted(table.columns[index].name) && !unwanted(table.columns[index].name));
-    return { ...table, columns: kept.map((index) => table.columns[index]), rows: table.rows.map((row) => kept.map((index) => row[index])) };
+    const kept = table.columns
+      .map((column, index) => index)
+      .filter((index) => wanted(table.columns[index].name) && !unwanted(table.columns[index].name));
+    return {
+      ...table,
+      columns: kept.map((index) => table.columns[index]),
+      rows: table.rows.map((row) => kept.map((index) => row[index])),
+    };
   });
 }
 
 function reduceRows(tables, { reducers = ["lastNotNull"] }) {
   return tables.map((table) => {
-    const numeric = table.columns.map((column, index) => ({ column, index })).filter(({ column }) => column.type === "number");
+    const numeric = table.columns
+      .map((column, index) => ({ column, index }))
+      .filter(({ column }) => column.type === "number");
     const last = (index) => table.rows.map((row) => row[index]).filter((value) => value !== null);
-    const calc = { max: (values) => Math.max(...values), min: (values) => Math.min(...values), mean: (values) => values.reduce((sum, value) => sum + value, 0) / values.length, sum: (values) => values.reduce((sum, value) => sum + value, 0), count: (values) => values.length };
-    return { ...table, columns: [{ name: "Field", type: "string" }, ...reducers.map((name) => ({ name, type: "number" }))], rows: numeric.map(({ column, index }) => [column.name, ...reducers.map((name) => (calc[name] ?? ((values) => values.at(-1)))(last(index)))]) };
+    const calc = {
+      max: (values) => Math.max(...values),
+      min: (values) => Math.min(...values),
+      mean: (values) => values.reduce((sum, value) => sum + value, 0) / values.length,
+      sum: (values) => values.reduce((sum, value) => sum + value, 0),
+      count: (values) => values.length,
+    };
+    return {
+      ...table,
+      columns: [
+        { name: "Field", type: "string" },
+        ...reducers.map((name) => ({ name, type: "number" })),
+      ],
+      rows: numeric.map(({ column, index }) => [
+        column.name,
+        ...reducers.map((name) => (calc[name] ?? ((values) => values.at(-1)))(last(index))),
+      ]),
+    };
   });
 }

@@ -16,9 +16,24 @@ async function load() {
   let model;
   const listing = getJson("/api/dashboards").catch(() => ({ dashboards: [] }));
   try {
-    [model] = await Promise.all([globalThis.givenDashboard ?? getJson(`/api/dashboards/${encodeURIComponent(uid)}`), loadCharts()]);
+    [model] = await Promise.all([
+      globalThis.givenDashboard ?? getJson(`/api/dashboards/${encodeURIComponent(uid)}`),
+      loadCharts(),
+    ]);
   } catch (error) {
-    put(main, error.status === 404 ? h("div", { class: "card" }, empty(`No dashboard has the uid ${uid}.`, h("a", { href: "/dashboards" }, "All dashboards"))) : failure(error));
+    put(
+      main,
+      error.status === 404
+        ? h(
+            "div",
+            { class: "card" },
+            empty(
+              `No dashboard has the uid ${uid}.`,
+              h("a", { href: "/dashboards" }, "All dashboards"),
+            ),
+          )
+        : failure(error),
+    );
     document.body.dataset.ready = "failed";
     return;
   }
@@ -33,14 +48,38 @@ async function load() {
 
 async function draw(model, all) {
   const relink = () => put(links, dashboardLinks(model, all, dashboard.linkBuiltins()));
-  const range = new TimeRange({ from: model.time?.from, to: model.time?.to, refresh: eager ? "off" : model.refresh || "off" }, (why) => {
-    if (why === "navigate" || why === "range") dashboard.reload().then(relink);
-    else dashboard.refresh();
-  });
+  const range = new TimeRange(
+    { from: model.time?.from, to: model.time?.to, refresh: eager ? "off" : model.refresh || "off" },
+    (why) => {
+      if (why === "navigate" || why === "range") dashboard.reload().then(relink);
+      else dashboard.refresh();
+    },
+  );
   const dashboard = new Dashboard(model, range, { eager });
   const links = h("nav", { class: "row dashboard-links", "aria-label": "Other dashboards" });
-  put(main, h("div", { class: "page-head" }, h("div", {}, h("h1", {}, model.title), h("div", { class: "muted" }, (model.description ?? "").replace(/\s*Written by .*$/, ""))), h("span", { class: "grow" }), range.element),
-    h("div", { class: "dashboard-bar" }, dashboard.variables.element, h("span", { class: "grow" }), links), dashboard.element);
+  put(
+    main,
+    h(
+      "div",
+      { class: "page-head" },
+      h(
+        "div",
+        {},
+        h("h1", {}, model.title),
+        h("div", { class: "muted" }, (model.description ?? "").replace(/\s*Written by .*$/, "")),
+      ),
+      h("span", { class: "grow" }),
+      range.element,
+    ),
+    h(
+      "div",
+      { class: "dashboard-bar" },
+      dashboard.variables.element,
+      h("span", { class: "grow" }),
+      links,
+    ),
+    dashboard.element,
+  );
   await dashboard.reload();
   relink();
   globalThis.settle = () => settle(dashboard);
@@ -50,7 +89,10 @@ async function draw(model, all) {
 
 /** Return when every chart has its final size; a picture is taken right after. */
 async function settle(dashboard) {
-  const frame = () => new Promise((done) => { requestAnimationFrame(done); });
+  const frame = () =>
+    new Promise((done) => {
+      requestAnimationFrame(done);
+    });
   await frame();
   for (const view of dashboard.views) view.state?.chart?.resize();
   await frame();

@@ -15,9 +15,15 @@ const LEVELS = ["", "debug", "info", "warn", "error", "fatal"];
 const ORDER = ["trace", "debug", "info", "warn", "error", "fatal"];
 const TAIL_MS = 1000;
 
-const range = new TimeRange({ from: "now-1h" }, (why) => { if (!tailing || why === "range") search(); });
+const range = new TimeRange({ from: "now-1h" }, (why) => {
+  if (!tailing || why === "range") search();
+});
 const fields = {
-  level: h("select", {}, LEVELS.map((word) => h("option", { value: word }, word ? `${word} and above` : "any"))),
+  level: h(
+    "select",
+    {},
+    LEVELS.map((word) => h("option", { value: word }, word ? `${word} and above` : "any")),
+  ),
   text: h("input", { placeholder: "part of the message", "data-search": true }),
   trace_id: h("input", { class: "mono", placeholder: "32 hex digits" }),
   span_id: h("input", { class: "mono", placeholder: "16 hex digits" }),
@@ -29,7 +35,12 @@ const volume = h("div", { class: "volume" });
 const count = h("span", { class: "muted" });
 const list = new LogList({ onFilter: filter });
 const place = h("div");
-const live = h("button", { class: "button", type: "button", "aria-pressed": "false", onclick: () => setTail(!tailing) }, h("span", { class: "live-dot" }), "Live tail");
+const live = h(
+  "button",
+  { class: "button", type: "button", "aria-pressed": "false", onclick: () => setTail(!tailing) },
+  h("span", { class: "live-dot" }),
+  "Live tail",
+);
 const chart = new TimeChart(volume, { onZoom: (from, to) => range.zoom(from, to) });
 let tailing = false;
 let timer = null;
@@ -37,7 +48,8 @@ let last = 0;
 
 function filter(key, value) {
   if (key === "trace_id" || key === "span_id") fields[key].value = value;
-  else if (key !== "severity") fields.attr.value = `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`;
+  else if (key !== "severity")
+    fields.attr.value = `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`;
   submit();
 }
 
@@ -46,19 +58,42 @@ const chosen = () => params().getAll("service");
 async function loadServices() {
   const known = (await getJson("/api/services").catch(() => ({ services: [] }))).services;
   const names = [...new Set([...known, ...chosen()])];
-  put(services, h("span", { class: "muted" }, "Services"), names.map((name) => h("button", { class: "button small", type: "button", "aria-pressed": String(chosen().includes(name)), onclick: () => {
-    const next = chosen().includes(name) ? chosen().filter((one) => one !== name) : [...chosen(), name];
-    setParams({ service: next }, { push: true });
-    loadServices();
-    search();
-  } }, name)), names.length ? null : h("span", { class: "faint" }, "none has sent a line yet"));
+  put(
+    services,
+    h("span", { class: "muted" }, "Services"),
+    names.map((name) =>
+      h(
+        "button",
+        {
+          class: "button small",
+          type: "button",
+          "aria-pressed": String(chosen().includes(name)),
+          onclick: () => {
+            const next = chosen().includes(name)
+              ? chosen().filter((one) => one !== name)
+              : [...chosen(), name];
+            setParams({ service: next }, { push: true });
+            loadServices();
+            search();
+          },
+        },
+        name,
+      ),
+    ),
+    names.length ? null : h("span", { class: "faint" }, "none has sent a line yet"),
+  );
 }
 
-const conditions = () => ({ service: chosen(), ...Object.fromEntries(FIELDS.map((name) => [name, params().get(name) ?? ""])) });
+const conditions = () => ({
+  service: chosen(),
+  ...Object.fromEntries(FIELDS.map((name) => [name, params().get(name) ?? ""])),
+});
 
 function submit(event) {
   event?.preventDefault();
-  setParams(Object.fromEntries(FIELDS.map((name) => [name, fields[name].value.trim()])), { push: true });
+  setParams(Object.fromEntries(FIELDS.map((name) => [name, fields[name].value.trim()])), {
+    push: true,
+  });
   search();
 }
 
@@ -67,7 +102,10 @@ async function search() {
   place.classList.add("loading");
   try {
     const asked = { ...conditions(), from: start, to: end };
-    const [found, counted] = await Promise.all([getJson("/api/logs", { ...asked, limit: 500 }), getJson("/api/logs/volume", { ...asked, steps: 60 })]);
+    const [found, counted] = await Promise.all([
+      getJson("/api/logs", { ...asked, limit: 500 }),
+      getJson("/api/logs/volume", { ...asked, steps: 60 }),
+    ]);
     put(problem);
     show(found.lines, counted, start, end);
     last = Math.max(last, (await getJson("/api/logs/last")).last_id);
@@ -79,7 +117,10 @@ async function search() {
 
 function show(lines, { volume: counts, step_ns: step }, start, end) {
   const total = counts.reduce((sum, one) => sum + one.count, 0);
-  count.textContent = total > lines.length ? `the newest ${lines.length} of ${short(total, 6)} lines` : `${total} lines`;
+  count.textContent =
+    total > lines.length
+      ? `the newest ${lines.length} of ${short(total, 6)} lines`
+      : `${total} lines`;
   drawVolume(counts, step / 1e6, start * 1000, end * 1000);
   list.show(lines);
   put(place, lines.length ? list.element : nothing());
@@ -87,7 +128,12 @@ function show(lines, { volume: counts, step_ns: step }, start, end) {
 
 function nothing() {
   const filtered = chosen().length || FIELDS.some((name) => params().get(name));
-  return filtered ? empty("No line matches.", "Widen the time range or take a condition away.") : empty("No log lines yet.", "Processes send theirs by OTLP a second or two after they write them; make logs shows what they print.");
+  return filtered
+    ? empty("No line matches.", "Widen the time range or take a condition away.")
+    : empty(
+        "No log lines yet.",
+        "Processes send theirs by OTLP a second or two after they write them; make logs shows what they print.",
+      );
 }
 
 function drawVolume(counts, step, start, end) {
@@ -96,8 +142,18 @@ function drawVolume(counts, step, start, end) {
   const times = [];
   for (let at = Math.floor(start / step) * step; at <= end; at += step) times.push(at);
   const series = ORDER.filter((level) => counts.some((one) => one.level === level)).map((level) => {
-    const known = new Map(counts.filter((one) => one.level === level).map((one) => [Math.round(one.time_ns / 1e6), one.count]));
-    return { name: level, color: levelColor(level), stack: "lines", draw: "bars", points: times.map((at) => [at, known.get(Math.round(at)) ?? 0]) };
+    const known = new Map(
+      counts
+        .filter((one) => one.level === level)
+        .map((one) => [Math.round(one.time_ns / 1e6), one.count]),
+    );
+    return {
+      name: level,
+      color: levelColor(level),
+      stack: "lines",
+      draw: "bars",
+      points: times.map((at) => [at, known.get(Math.round(at)) ?? 0]),
+    };
   });
   chart.draw({ series, start, end, format: short });
 }
@@ -113,7 +169,11 @@ function setTail(on) {
 async function tail() {
   if (document.hidden) return;
   try {
-    const { lines, last_id: next } = await getJson("/api/logs", { ...conditions(), after: last, limit: 200 });
+    const { lines, last_id: next } = await getJson("/api/logs", {
+      ...conditions(),
+      after: last,
+      limit: 200,
+    });
     last = Math.max(last, next);
     put(problem);
     if (!lines.length) return;
@@ -131,16 +191,55 @@ function readAddress() {
   loadServices();
 }
 
-const label = (name, element, wide) => h("label", { class: wide ? "field wide" : "field" }, name, element);
-const form = h("form", { class: "card", onsubmit: submit }, h("div", { class: "filters" },
-  label("Text", fields.text, true), label("Level", fields.level), label("Trace id", fields.trace_id, true), label("Span id", fields.span_id), label("Field", fields.attr, true),
-  h("button", { class: "button primary" }, "Search"),
-  h("button", { class: "button", type: "button", onclick: () => { setParams({ ...Object.fromEntries(FIELDS.map((name) => [name, ""])), service: [] }, { push: true }); readAddress(); search(); } }, "Clear")),
-h("div", { style: { padding: "0 14px 12px" } }, services));
+const label = (name, element, wide) =>
+  h("label", { class: wide ? "field wide" : "field" }, name, element);
+const form = h(
+  "form",
+  { class: "card", onsubmit: submit },
+  h(
+    "div",
+    { class: "filters" },
+    label("Text", fields.text, true),
+    label("Level", fields.level),
+    label("Trace id", fields.trace_id, true),
+    label("Span id", fields.span_id),
+    label("Field", fields.attr, true),
+    h("button", { class: "button primary" }, "Search"),
+    h(
+      "button",
+      {
+        class: "button",
+        type: "button",
+        onclick: () => {
+          setParams(
+            { ...Object.fromEntries(FIELDS.map((name) => [name, ""])), service: [] },
+            { push: true },
+          );
+          readAddress();
+          search();
+        },
+      },
+      "Clear",
+    ),
+  ),
+  h("div", { style: { padding: "0 14px 12px" } }, services),
+);
 fields.level.addEventListener("change", submit);
 
-put(main, h("div", { class: "page-head" }, h("h1", {}, "Logs"), live, range.element),
-  h("div", { class: "stack" }, form, problem, h("section", { class: "card" }, h("header", {}, h("h2", {}, "Lines"), count), volume, place)));
-onNavigate(() => { readAddress(); search(); });
+put(
+  main,
+  h("div", { class: "page-head" }, h("h1", {}, "Logs"), live, range.element),
+  h(
+    "div",
+    { class: "stack" },
+    form,
+    problem,
+    h("section", { class: "card" }, h("header", {}, h("h2", {}, "Lines"), count), volume, place),
+  ),
+);
+onNavigate(() => {
+  readAddress();
+  search();
+});
 readAddress();
 search();

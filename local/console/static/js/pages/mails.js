@@ -6,7 +6,12 @@ import { empty, failure, h, linked, pairs, put } from "../dom.js";
 import { dateTime, nearTime } from "../format.js";
 import { link, onNavigate, params, setParams } from "../state.js";
 
-const search = h("input", { placeholder: "recipient, subject or text", "aria-label": "Search", "data-search": true, size: 34 });
+const search = h("input", {
+  placeholder: "recipient, subject or text",
+  "aria-label": "Search",
+  "data-search": true,
+  size: 34,
+});
 const list = h("div", { class: "card mail-list scroll" });
 const detail = h("div");
 const problem = h("div");
@@ -17,9 +22,15 @@ let top = 0;
 async function load() {
   const query = params();
   try {
-    const { mails, total } = await getJson("/api/mails", { text: query.get("text") ?? "", trace_id: query.get("trace_id") ?? "", order_id: query.get("order_id") ?? "", limit: 200 });
+    const { mails, total } = await getJson("/api/mails", {
+      text: query.get("text") ?? "",
+      trace_id: query.get("trace_id") ?? "",
+      order_id: query.get("order_id") ?? "",
+      limit: 200,
+    });
     put(problem);
-    count.textContent = total > mails.length ? `the newest ${mails.length} of ${total}` : `${total}`;
+    count.textContent =
+      total > mails.length ? `the newest ${mails.length} of ${total}` : `${total}`;
     if (mails[0]?.id === top && mails.length === shown.length && list.children.length) return;
     shown = mails;
     top = mails[0]?.id ?? 0;
@@ -32,12 +43,36 @@ async function load() {
 function draw() {
   if (!shown.length) {
     const filtered = ["text", "trace_id", "order_id"].some((name) => params().get(name));
-    put(list, filtered ? empty("No mail matches.") : empty("No mails yet.", "The worker sends one when an order is confirmed, fails or is cancelled; this sink keeps them all and delivers none."));
+    put(
+      list,
+      filtered
+        ? empty("No mail matches.")
+        : empty(
+            "No mails yet.",
+            "The worker sends one when an order is confirmed, fails or is cancelled; this sink keeps them all and delivers none.",
+          ),
+    );
     put(detail);
     return;
   }
-  const rows = shown.map((mail) => h("tr", { tabindex: 0, data: { id: mail.id }, onclick: () => select(mail), onfocus: () => select(mail) },
-    h("td", {}, h("b", {}, mail.subject || "(no subject)"), h("div", { class: "muted" }, mail.to.join(", "))), h("td", { class: "right nowrap muted" }, nearTime(mail.received_ns / 1e6))));
+  const rows = shown.map((mail) =>
+    h(
+      "tr",
+      {
+        tabindex: 0,
+        data: { id: mail.id },
+        onclick: () => select(mail),
+        onfocus: () => select(mail),
+      },
+      h(
+        "td",
+        {},
+        h("b", {}, mail.subject || "(no subject)"),
+        h("div", { class: "muted" }, mail.to.join(", ")),
+      ),
+      h("td", { class: "right nowrap muted" }, nearTime(mail.received_ns / 1e6)),
+    ),
+  );
   const body = h("tbody", {}, rows);
   arrowKeys(body, "tr");
   put(list, h("table", {}, body));
@@ -46,15 +81,70 @@ function draw() {
 
 function select(mail, remember = true) {
   if (remember) setParams({ id: mail.id });
-  for (const row of list.querySelectorAll("tr")) row.setAttribute("aria-selected", String(row.dataset.id === String(mail.id)));
-  put(detail, h("section", { class: "card" }, h("header", {}, h("h2", {}, mail.subject || "(no subject)"), h("span", { class: "grow" }), h("span", { class: "muted" }, dateTime(mail.received_ns / 1e6))),
-    h("div", { class: "body stack" },
-      h("div", {}, pairs({ from: mail.headers.From ?? mail.from, to: mail.to.join(", "), "message-id": mail.message_id || "none", ...(mail.order_id ? { order: mail.order_id } : {}) }),
-        h("div", { class: "row" }, mail.trace_id ? h("a", { class: "button small", href: at(`/trace/${mail.trace_id}`) }, "Trace ", h("span", { class: "mono" }, mail.trace_id.slice(0, 8))) : h("span", { class: "faint" }, "carries no trace id"),
-          mail.trace_id ? h("a", { class: "button small", href: at(link("/logs", { trace_id: mail.trace_id, range: "24h" })) }, "Logs") : null,
-          mail.order_id ? h("a", { class: "button small", href: at(link("/traces", { attr: `order.id=${mail.order_id}`, range: "24h" })) }, "Traces of the order") : null)),
-      h("pre", { class: "mail-text" }, linked(mail.text)),
-      h("details", {}, h("summary", { class: "muted" }, "Headers"), pairs(mail.headers)))));
+  for (const row of list.querySelectorAll("tr"))
+    row.setAttribute("aria-selected", String(row.dataset.id === String(mail.id)));
+  put(
+    detail,
+    h(
+      "section",
+      { class: "card" },
+      h(
+        "header",
+        {},
+        h("h2", {}, mail.subject || "(no subject)"),
+        h("span", { class: "grow" }),
+        h("span", { class: "muted" }, dateTime(mail.received_ns / 1e6)),
+      ),
+      h(
+        "div",
+        { class: "body stack" },
+        h(
+          "div",
+          {},
+          pairs({
+            from: mail.headers.From ?? mail.from,
+            to: mail.to.join(", "),
+            "message-id": mail.message_id || "none",
+            ...(mail.order_id ? { order: mail.order_id } : {}),
+          }),
+          h(
+            "div",
+            { class: "row" },
+            mail.trace_id
+              ? h(
+                  "a",
+                  { class: "button small", href: at(`/trace/${mail.trace_id}`) },
+                  "Trace ",
+                  h("span", { class: "mono" }, mail.trace_id.slice(0, 8)),
+                )
+              : h("span", { class: "faint" }, "carries no trace id"),
+            mail.trace_id
+              ? h(
+                  "a",
+                  {
+                    class: "button small",
+                    href: at(link("/logs", { trace_id: mail.trace_id, range: "24h" })),
+                  },
+                  "Logs",
+                )
+              : null,
+            mail.order_id
+              ? h(
+                  "a",
+                  {
+                    class: "button small",
+                    href: at(link("/traces", { attr: `order.id=${mail.order_id}`, range: "24h" })),
+                  },
+                  "Traces of the order",
+                )
+              : null,
+          ),
+        ),
+        h("pre", { class: "mail-text" }, linked(mail.text)),
+        h("details", {}, h("summary", { class: "muted" }, "Headers"), pairs(mail.headers)),
+      ),
+    ),
+  );
 }
 
 /** The mail port shows the same pages, so links may stay where they are. */
@@ -66,12 +156,43 @@ async function clear() {
   load();
 }
 
-put(main, h("div", { class: "page-head" }, h("h1", {}, "Mails"), count,
-  h("form", { class: "group", onsubmit: (event) => { event.preventDefault(); setParams({ text: search.value.trim() }, { push: true }); load(); } }, search, h("button", { class: "button" }, "Search")),
-  h("button", { class: "button", type: "button", onclick: clear }, "Delete all")), problem, h("div", { class: "split" }, list, detail),
-h("p", { class: "faint" }, "Taken by the console's SMTP sink, delivered to nobody; Mailpit takes this place in Docker."));
+put(
+  main,
+  h(
+    "div",
+    { class: "page-head" },
+    h("h1", {}, "Mails"),
+    count,
+    h(
+      "form",
+      {
+        class: "group",
+        onsubmit: (event) => {
+          event.preventDefault();
+          setParams({ text: search.value.trim() }, { push: true });
+          load();
+        },
+      },
+      search,
+      h("button", { class: "button" }, "Search"),
+    ),
+    h("button", { class: "button", type: "button", onclick: clear }, "Delete all"),
+  ),
+  problem,
+  h("div", { class: "split" }, list, detail),
+  h(
+    "p",
+    { class: "faint" },
+    "Taken by the console's SMTP sink, delivered to nobody; Mailpit takes this place in Docker.",
+  ),
+);
 search.value = params().get("text") ?? "";
-onNavigate(() => { shown = []; load(); });
+onNavigate(() => {
+  shown = [];
+  load();
+});
 addEventListener("refresh", load);
-setInterval(() => { if (!document.hidden) load(); }, 3000);
+setInterval(() => {
+  if (!document.hidden) load();
+}, 3000);
 load();

@@ -11,11 +11,23 @@ import { onNavigate, params, setParams } from "../state.js";
 import { TimeRange } from "../timerange.js";
 
 const EXAMPLES = [
-  ["Requests per second by route", "sum by (http_route) (rate(http_server_request_duration_seconds_count[1m]))"],
-  ["p99 latency, with exemplars", "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket[1m])))"],
-  ["Share of requests that failed", 'sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[1m])) / sum(rate(http_server_request_duration_seconds_count[1m]))'],
+  [
+    "Requests per second by route",
+    "sum by (http_route) (rate(http_server_request_duration_seconds_count[1m]))",
+  ],
+  [
+    "p99 latency, with exemplars",
+    "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket[1m])))",
+  ],
+  [
+    "Share of requests that failed",
+    'sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[1m])) / sum(rate(http_server_request_duration_seconds_count[1m]))',
+  ],
   ["Messages that wait in queues", "sum by (queue) (celery_queue_messages)"],
-  ["Wait in the queue, p95", "histogram_quantile(0.95, sum by (le, queue) (rate(celery_task_queue_wait_seconds_bucket[1m])))"],
+  [
+    "Wait in the queue, p95",
+    "histogram_quantile(0.95, sum by (le, queue) (rate(celery_task_queue_wait_seconds_bucket[1m])))",
+  ],
   ["Who answers scrapes", "up"],
 ];
 const MOST_SERIES = 60;
@@ -35,21 +47,67 @@ const chart = new TimeChart(box, { onZoom: (from, to) => range.zoom(from, to) })
 const hidden = new Set();
 let controller = null;
 
-const stepChoice = h("select", { "aria-label": "Step", title: "Step", onchange: () => { setParams({ step: stepChoice.value }); run(); } },
-  ["", "1", "5", "15", "60", "300", "3600"].map((step) => h("option", { value: step }, step ? `step ${duration(Number(step))}` : "step auto")));
+const stepChoice = h(
+  "select",
+  {
+    "aria-label": "Step",
+    title: "Step",
+    onchange: () => {
+      setParams({ step: stepChoice.value });
+      run();
+    },
+  },
+  ["", "1", "5", "15", "60", "300", "3600"].map((step) =>
+    h("option", { value: step }, step ? `step ${duration(Number(step))}` : "step auto"),
+  ),
+);
 
-const expressions = () => [...queries.querySelectorAll("textarea")].map((area) => area.value.trim());
+const expressions = () =>
+  [...queries.querySelectorAll("textarea")].map((area) => area.value.trim());
 
 function addQuery(text = "") {
   const index = queries.children.length;
   const submit = () => go();
-  const area = h("textarea", { rows: 1, spellcheck: "false", autocomplete: "off", "aria-label": `Query ${LETTERS[index]}`, "data-search": index === 0, placeholder: "PromQL, for example  rate(orders_placed_total[1m])" });
+  const area = h("textarea", {
+    rows: 1,
+    spellcheck: "false",
+    autocomplete: "off",
+    "aria-label": `Query ${LETTERS[index]}`,
+    "data-search": index === 0,
+    placeholder: "PromQL, for example  rate(orders_placed_total[1m])",
+  });
   area.value = text;
-  const fit = () => { area.style.height = "auto"; area.style.height = `${area.scrollHeight + 2}px`; };
+  const fit = () => {
+    area.style.height = "auto";
+    area.style.height = `${area.scrollHeight + 2}px`;
+  };
   area.addEventListener("input", fit);
   area.addEventListener("resize-me", fit);
-  const remove = index === 0 ? null : h("button", { class: "icon-button", type: "button", "aria-label": `Remove query ${LETTERS[index]}`, onclick: () => { setQueries(expressions().filter((_, other) => other !== index)); go(); } }, "×");
-  queries.append(h("div", { class: "query" }, h("span", { class: "letter" }, LETTERS[index]), h("div", { class: "edit" }, area, autocomplete(area, submit)), remove));
+  const remove =
+    index === 0
+      ? null
+      : h(
+          "button",
+          {
+            class: "icon-button",
+            type: "button",
+            "aria-label": `Remove query ${LETTERS[index]}`,
+            onclick: () => {
+              setQueries(expressions().filter((_, other) => other !== index));
+              go();
+            },
+          },
+          "×",
+        );
+  queries.append(
+    h(
+      "div",
+      { class: "query" },
+      h("span", { class: "letter" }, LETTERS[index]),
+      h("div", { class: "edit" }, area, autocomplete(area, submit)),
+      remove,
+    ),
+  );
   requestAnimationFrame(fit);
   return area;
 }
@@ -65,7 +123,9 @@ function go() {
 }
 
 async function run() {
-  const wanted = expressions().map((expr, index) => ({ expr, letter: LETTERS[index] })).filter(({ expr }) => expr);
+  const wanted = expressions()
+    .map((expr, index) => ({ expr, letter: LETTERS[index] }))
+    .filter(({ expr }) => expr);
   start.hidden = wanted.length > 0;
   result.hidden = !wanted.length;
   put(problem);
@@ -83,82 +143,257 @@ async function run() {
 }
 
 async function ask({ expr, letter }, bounds, step, signal) {
-  const [series, instant, exemplars] = await Promise.all([queryRange(expr, { ...bounds, step, signal }),
-    queryInstant(expr, bounds.end, signal), queryExemplars(expr, { ...bounds, signal }).catch(() => [])]);
+  const [series, instant, exemplars] = await Promise.all([
+    queryRange(expr, { ...bounds, step, signal }),
+    queryInstant(expr, bounds.end, signal),
+    queryExemplars(expr, { ...bounds, signal }).catch(() => []),
+  ]);
   for (const one of series) if (one.name === "{}") one.name = expr;
   return { letter, series, instant, exemplars };
 }
 
 function show(answers, wanted, bounds, step) {
-  const bad = answers.map((answer, index) => [answer, wanted[index]]).filter(([answer]) => answer.status === "rejected");
-  put(problem, bad.map(([{ reason }, { letter }]) => failure({ message: `${letter}: ${reason.message}` })));
-  const good = answers.filter((answer) => answer.status === "fulfilled").map((answer) => answer.value);
+  const bad = answers
+    .map((answer, index) => [answer, wanted[index]])
+    .filter(([answer]) => answer.status === "rejected");
+  put(
+    problem,
+    bad.map(([{ reason }, { letter }]) => failure({ message: `${letter}: ${reason.message}` })),
+  );
+  const good = answers
+    .filter((answer) => answer.status === "fulfilled")
+    .map((answer) => answer.value);
   result.hidden = !good.length;
-  if (!good.length) { note.textContent = ""; return; }
+  if (!good.length) {
+    note.textContent = "";
+    return;
+  }
   const several = wanted.length > 1;
-  const all = good.flatMap(({ letter, series }) => series.map((one) => ({ ...one, key: `${letter} ${one.name}`, name: several ? `${letter} ${one.name}` : one.name })));
-  all.forEach((one, index) => { one.color = colorAt(index); });
+  const all = good.flatMap(({ letter, series }) =>
+    series.map((one) => ({
+      ...one,
+      key: `${letter} ${one.name}`,
+      name: several ? `${letter} ${one.name}` : one.name,
+    })),
+  );
+  all.forEach((one, index) => {
+    one.color = colorAt(index);
+  });
   const exemplars = good.flatMap((one) => one.exemplars);
   note.textContent = `${all.length} series, step ${duration(step)}${all.length > MOST_SERIES ? `, the first ${MOST_SERIES} drawn` : ""}`;
   draw(all.slice(0, MOST_SERIES), exemplars, bounds);
-  drawTable(good.flatMap(({ letter, instant }) => instant.rows.map((row) => ({ ...row, letter }))), several);
+  drawTable(
+    good.flatMap(({ letter, instant }) => instant.rows.map((row) => ({ ...row, letter }))),
+    several,
+  );
   drawDots(exemplars);
   if (!all.length && !bad.length) put(problem, noData(wanted));
 }
 
 function noData(wanted) {
-  return empty("No data in this range.", `Prometheus knows the query but has no samples for ${wanted.map(({ expr }) => expr).join(" and ")} here.`,
-    "Names appear a few seconds after their process was first scraped; try a longer range, or look at up.");
+  return empty(
+    "No data in this range.",
+    `Prometheus knows the query but has no samples for ${wanted.map(({ expr }) => expr).join(" and ")} here.`,
+    "Names appear a few seconds after their process was first scraped; try a longer range, or look at up.",
+  );
 }
 
 function draw(series, exemplars, { start: from, end: to }) {
   const visible = series.filter((one) => !hidden.has(one.key));
-  const biggest = Math.max(0, ...visible.flatMap((one) => one.points.map(([, value]) => value ?? 0)));
+  const biggest = Math.max(
+    0,
+    ...visible.flatMap((one) => one.points.map(([, value]) => value ?? 0)),
+  );
   // Exemplars are single observations; those far beyond the lines would flatten them.
   const near = exemplars.filter((one) => biggest === 0 || one.value <= biggest * 4);
-  chart.draw({ series: visible, exemplars: near, start: from * 1000, end: to * 1000, format: short });
-  put(legend, series.map((one) => h("button", { class: "chip", type: "button", style: { "--chip": one.color }, "aria-pressed": String(!hidden.has(one.key)),
-    title: "click: hide or show; with Ctrl: only this one", onclick: (event) => { toggle(one, series, event.ctrlKey || event.metaKey); draw(series, exemplars, { start: from, end: to }); } }, one.name)));
+  chart.draw({
+    series: visible,
+    exemplars: near,
+    start: from * 1000,
+    end: to * 1000,
+    format: short,
+  });
+  put(
+    legend,
+    series.map((one) =>
+      h(
+        "button",
+        {
+          class: "chip",
+          type: "button",
+          style: { "--chip": one.color },
+          "aria-pressed": String(!hidden.has(one.key)),
+          title: "click: hide or show; with Ctrl: only this one",
+          onclick: (event) => {
+            toggle(one, series, event.ctrlKey || event.metaKey);
+            draw(series, exemplars, { start: from, end: to });
+          },
+        },
+        one.name,
+      ),
+    ),
+  );
 }
 
 function toggle(one, series, only) {
-  if (only) series.forEach((other) => (other === one ? hidden.delete(other.key) : hidden.add(other.key)));
+  if (only)
+    series.forEach((other) => (other === one ? hidden.delete(other.key) : hidden.add(other.key)));
   else if (!hidden.delete(one.key)) hidden.add(one.key);
 }
 
 function drawTable(rows, several) {
-  const keys = [...new Set(rows.flatMap(({ labels }) => Object.keys(labels)))].filter((key) => key !== "__name__" || rows.some(({ labels }) => labels.__name__));
-  const head = h("tr", {}, several ? h("th", {}, "") : null, keys.map((key) => h("th", {}, key === "__name__" ? "name" : key)), h("th", { class: "right" }, "value"));
-  const body = rows.slice(0, 300).map(({ labels, value, letter }) => h("tr", {}, several ? h("td", {}, letter) : null,
-    keys.map((key) => h("td", { class: "mono" }, labels[key] ?? "")), h("td", { class: "right mono", title: value }, short(Number(value), 5))));
-  put(table, rows.length ? h("table", {}, h("thead", {}, head), h("tbody", {}, body)) : empty("No value at the end of the range."));
+  const keys = [...new Set(rows.flatMap(({ labels }) => Object.keys(labels)))].filter(
+    (key) => key !== "__name__" || rows.some(({ labels }) => labels.__name__),
+  );
+  const head = h(
+    "tr",
+    {},
+    several ? h("th", {}, "") : null,
+    keys.map((key) => h("th", {}, key === "__name__" ? "name" : key)),
+    h("th", { class: "right" }, "value"),
+  );
+  const body = rows.slice(0, 300).map(({ labels, value, letter }) =>
+    h(
+      "tr",
+      {},
+      several ? h("td", {}, letter) : null,
+      keys.map((key) => h("td", { class: "mono" }, labels[key] ?? "")),
+      h("td", { class: "right mono", title: value }, short(Number(value), 5)),
+    ),
+  );
+  put(
+    table,
+    rows.length
+      ? h("table", {}, h("thead", {}, head), h("tbody", {}, body))
+      : empty("No value at the end of the range."),
+  );
 }
 
 function drawDots(exemplars) {
-  const rows = [...exemplars].sort((a, b) => b.value - a.value).slice(0, 50).map(({ ms, value, labels, series }) => h("tr", {},
-    h("td", { class: "right mono" }, short(value)), h("td", { class: "nowrap" }, nearTime(ms)),
-    h("td", {}, labels.trace_id ? h("a", { class: "mono", href: `/trace/${labels.trace_id}` }, labels.trace_id) : labelText(labels)),
-    h("td", { class: "mono muted" }, labelText(series))));
-  const head = h("tr", {}, ["value", "when", "trace", "series"].map((name, index) => h("th", { class: index ? "" : "right" }, name)));
-  put(dots, rows.length ? h("table", {}, h("thead", {}, head), h("tbody", {}, rows))
-    : empty("No exemplars for this query.", "Ask for a histogram's _bucket series or a counter that carries trace ids."));
+  const rows = [...exemplars]
+    .sort((a, b) => b.value - a.value)
+    .slice(0, 50)
+    .map(({ ms, value, labels, series }) =>
+      h(
+        "tr",
+        {},
+        h("td", { class: "right mono" }, short(value)),
+        h("td", { class: "nowrap" }, nearTime(ms)),
+        h(
+          "td",
+          {},
+          labels.trace_id
+            ? h("a", { class: "mono", href: `/trace/${labels.trace_id}` }, labels.trace_id)
+            : labelText(labels),
+        ),
+        h("td", { class: "mono muted" }, labelText(series)),
+      ),
+    );
+  const head = h(
+    "tr",
+    {},
+    ["value", "when", "trace", "series"].map((name, index) =>
+      h("th", { class: index ? "" : "right" }, name),
+    ),
+  );
+  put(
+    dots,
+    rows.length
+      ? h("table", {}, h("thead", {}, head), h("tbody", {}, rows))
+      : empty(
+          "No exemplars for this query.",
+          "Ask for a histogram's _bucket series or a counter that carries trace ids.",
+        ),
+  );
 }
 
-put(main,
+put(
+  main,
   h("div", { class: "page-head" }, h("h1", {}, "Metrics"), range.element),
-  h("div", { class: "stack" },
-    h("div", { class: "card" }, h("div", { class: "body" }, queries,
-      h("div", { class: "row", style: { "margin-top": "10px" } },
-        h("button", { class: "button primary", type: "button", onclick: go }, "Run"),
-        h("button", { class: "button", type: "button", onclick: () => { if (queries.children.length < LETTERS.length) addQuery().focus(); } }, "Add query"),
-        stepChoice, h("span", { class: "grow" }), note))),
-    problem, start, result));
-put(start, h("h2", {}, "Try one of these"),
-  h("div", { class: "examples" }, EXAMPLES.map(([name, expr]) => h("button", { type: "button", onclick: () => { setQueries([expr]); go(); } }, name, h("code", {}, expr)))),
-  h("p", { class: "muted" }, `Answers come from Prometheus at ${facts.prometheus}. Enter runs, Shift+Enter breaks the line, Tab takes a suggestion.`));
-put(result, h("section", { class: "card", "aria-label": "Chart" }, box, legend),
-  h("section", { class: "card" }, h("header", {}, h("h2", {}, "Values at the end of the range")), table),
-  h("section", { class: "card" }, h("header", {}, h("h2", {}, "Exemplars"), h("span", { class: "muted" }, "single requests behind the curve, highest first")), dots));
+  h(
+    "div",
+    { class: "stack" },
+    h(
+      "div",
+      { class: "card" },
+      h(
+        "div",
+        { class: "body" },
+        queries,
+        h(
+          "div",
+          { class: "row", style: { "margin-top": "10px" } },
+          h("button", { class: "button primary", type: "button", onclick: go }, "Run"),
+          h(
+            "button",
+            {
+              class: "button",
+              type: "button",
+              onclick: () => {
+                if (queries.children.length < LETTERS.length) addQuery().focus();
+              },
+            },
+            "Add query",
+          ),
+          stepChoice,
+          h("span", { class: "grow" }),
+          note,
+        ),
+      ),
+    ),
+    problem,
+    start,
+    result,
+  ),
+);
+put(
+  start,
+  h("h2", {}, "Try one of these"),
+  h(
+    "div",
+    { class: "examples" },
+    EXAMPLES.map(([name, expr]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          onclick: () => {
+            setQueries([expr]);
+            go();
+          },
+        },
+        name,
+        h("code", {}, expr),
+      ),
+    ),
+  ),
+  h(
+    "p",
+    { class: "muted" },
+    `Answers come from Prometheus at ${facts.prometheus}. Enter runs, Shift+Enter breaks the line, Tab takes a suggestion.`,
+  ),
+);
+put(
+  result,
+  h("section", { class: "card", "aria-label": "Chart" }, box, legend),
+  h(
+    "section",
+    { class: "card" },
+    h("header", {}, h("h2", {}, "Values at the end of the range")),
+    table,
+  ),
+  h(
+    "section",
+    { class: "card" },
+    h(
+      "header",
+      {},
+      h("h2", {}, "Exemplars"),
+      h("span", { class: "muted" }, "single requests behind the curve, highest first"),
+    ),
+    dots,
+  ),
+);
 
 function load() {
   setQueries(params().getAll("expr"));

@@ -10,20 +10,48 @@ import { onNavigate, params, setParams } from "../state.js";
 import { TimeRange } from "../timerange.js";
 
 const range = new TimeRange({ from: "now-1h" }, () => search());
-const FIELDS = ["service", "operation", "status", "min_ms", "max_ms", "attr", "text", "order", "limit"];
+const FIELDS = [
+  "service",
+  "operation",
+  "status",
+  "min_ms",
+  "max_ms",
+  "attr",
+  "text",
+  "order",
+  "limit",
+];
 const input = (name, props) => h("input", { name, ...props });
 const fields = {
   service: h("select", { name: "service" }),
   operation: input("operation", { list: "operations", placeholder: "any" }),
-  status: h("select", { name: "status" }, ["", "error", "ok", "unset"].map((word) => h("option", { value: word }, word || "any"))),
+  status: h(
+    "select",
+    { name: "status" },
+    ["", "error", "ok", "unset"].map((word) => h("option", { value: word }, word || "any")),
+  ),
   min_ms: input("min_ms", { inputmode: "decimal", placeholder: "ms" }),
   max_ms: input("max_ms", { inputmode: "decimal", placeholder: "ms" }),
   attr: input("attr", { placeholder: "order.id=… or http.route", class: "mono" }),
   text: input("text", { placeholder: "anywhere in name, error, attributes" }),
-  order: h("select", { name: "order" }, ["newest", "slowest"].map((word) => h("option", {}, word))),
-  limit: h("select", { name: "limit" }, ["20", "50", "100", "500"].map((word) => h("option", {}, word))),
+  order: h(
+    "select",
+    { name: "order" },
+    ["newest", "slowest"].map((word) => h("option", {}, word)),
+  ),
+  limit: h(
+    "select",
+    { name: "limit" },
+    ["20", "50", "100", "500"].map((word) => h("option", {}, word)),
+  ),
 };
-const byId = input("id", { placeholder: "trace id", class: "mono", "aria-label": "Trace id", "data-search": true, size: 34 });
+const byId = input("id", {
+  placeholder: "trace id",
+  class: "mono",
+  "aria-label": "Trace id",
+  "data-search": true,
+  size: 34,
+});
 const operations = h("datalist", { id: "operations" });
 const problem = h("div");
 const picture = h("div", { class: "scatter" });
@@ -35,18 +63,30 @@ let shown = [];
 async function loadChoices() {
   const { services } = await getJson("/api/services").catch(() => ({ services: [] }));
   const chosen = params().get("service") ?? "";
-  put(fields.service, ["", ...new Set([...services, ...(chosen ? [chosen] : [])])].map((name) => h("option", { value: name, selected: name === chosen }, name || "any")));
+  put(
+    fields.service,
+    ["", ...new Set([...services, ...(chosen ? [chosen] : [])])].map((name) =>
+      h("option", { value: name, selected: name === chosen }, name || "any"),
+    ),
+  );
   await loadOperations();
 }
 
 async function loadOperations() {
-  const { operations: names } = await getJson("/api/operations", { service: fields.service.value }).catch(() => ({ operations: [] }));
-  put(operations, names.map((name) => h("option", { value: name })));
+  const { operations: names } = await getJson("/api/operations", {
+    service: fields.service.value,
+  }).catch(() => ({ operations: [] }));
+  put(
+    operations,
+    names.map((name) => h("option", { value: name })),
+  );
 }
 
 function readAddress() {
   const query = params();
-  for (const name of FIELDS) if (name !== "service") fields[name].value = query.get(name) ?? { order: "newest", limit: "50" }[name] ?? "";
+  for (const name of FIELDS)
+    if (name !== "service")
+      fields[name].value = query.get(name) ?? { order: "newest", limit: "50" }[name] ?? "";
 }
 
 function submit(event) {
@@ -83,24 +123,93 @@ function show(traces, start, end) {
 
 function nothing() {
   const filtered = FIELDS.some((name) => params().get(name));
-  return filtered ? empty("No trace matches.", "Widen the time range or take a condition away.")
-    : empty("No traces yet.", "They arrive at the OTLP port a second or two after the first order; a service that is up but silent may have OTEL_SDK_DISABLED set.");
+  return filtered
+    ? empty("No trace matches.", "Widen the time range or take a condition away.")
+    : empty(
+        "No traces yet.",
+        "They arrive at the OTLP port a second or two after the first order; a service that is up but silent may have OTEL_SDK_DISABLED set.",
+      );
 }
 
 function table(traces) {
   const longest = Math.max(...traces.map((trace) => trace.duration_ns));
-  const open = (trace, event) => { const address = `/trace/${trace.trace_id}`; if (event.ctrlKey || event.metaKey) window.open(address); else location.assign(address); };
-  const rows = traces.map((trace) => h("tr", { tabindex: 0, onclick: (event) => { if (!event.target.closest("a")) open(trace, event); }, onkeydown: (event) => { if (event.key === "Enter") open(trace, event); } },
-    h("td", { class: "nowrap" }, nearTime(trace.start_ns / 1e6)),
-    h("td", { class: "name" }, h("a", { href: `/trace/${trace.trace_id}` }, trace.root_name), " ", h("span", { class: "muted" }, trace.root_service)),
-    h("td", { class: "bar-cell" }, nanoseconds(trace.duration_ns), h("div", { class: "meter", style: { width: `${100 * trace.duration_ns / longest}%`, background: trace.errors ? token("--bad") : serviceColor(trace.root_service) } })),
-    h("td", { class: "right" }, trace.spans),
-    h("td", {}, trace.errors ? h("span", { class: "badge bad" }, `${trace.errors} error${trace.errors > 1 ? "s" : ""}`) : ""),
-    h("td", {}, h("div", { class: "services" }, trace.services.map((name) => h("span", { class: "chip", style: { "--chip": serviceColor(name) } }, name)))),
-    h("td", { class: "mono faint" }, trace.trace_id.slice(0, 8))));
+  const open = (trace, event) => {
+    const address = `/trace/${trace.trace_id}`;
+    if (event.ctrlKey || event.metaKey) window.open(address);
+    else location.assign(address);
+  };
+  const rows = traces.map((trace) =>
+    h(
+      "tr",
+      {
+        tabindex: 0,
+        onclick: (event) => {
+          if (!event.target.closest("a")) open(trace, event);
+        },
+        onkeydown: (event) => {
+          if (event.key === "Enter") open(trace, event);
+        },
+      },
+      h("td", { class: "nowrap" }, nearTime(trace.start_ns / 1e6)),
+      h(
+        "td",
+        { class: "name" },
+        h("a", { href: `/trace/${trace.trace_id}` }, trace.root_name),
+        " ",
+        h("span", { class: "muted" }, trace.root_service),
+      ),
+      h(
+        "td",
+        { class: "bar-cell" },
+        nanoseconds(trace.duration_ns),
+        h("div", {
+          class: "meter",
+          style: {
+            width: `${(100 * trace.duration_ns) / longest}%`,
+            background: trace.errors ? token("--bad") : serviceColor(trace.root_service),
+          },
+        }),
+      ),
+      h("td", { class: "right" }, trace.spans),
+      h(
+        "td",
+        {},
+        trace.errors
+          ? h("span", { class: "badge bad" }, `${trace.errors} error${trace.errors > 1 ? "s" : ""}`)
+          : "",
+      ),
+      h(
+        "td",
+        {},
+        h(
+          "div",
+          { class: "services" },
+          trace.services.map((name) =>
+            h("span", { class: "chip", style: { "--chip": serviceColor(name) } }, name),
+          ),
+        ),
+      ),
+      h("td", { class: "mono faint" }, trace.trace_id.slice(0, 8)),
+    ),
+  );
   const body = h("tbody", {}, rows);
   arrowKeys(body, "tr");
-  return h("table", { class: "results" }, h("thead", {}, h("tr", {}, ["Start", "Trace", "Duration"].map((name) => h("th", {}, name)), h("th", { class: "right" }, "Spans"), ["", "Services", "Id"].map((name) => h("th", {}, name)))), body);
+  return h(
+    "table",
+    { class: "results" },
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        ["Start", "Trace", "Duration"].map((name) => h("th", {}, name)),
+        h("th", { class: "right" }, "Spans"),
+        ["", "Services", "Id"].map((name) => h("th", {}, name)),
+      ),
+    ),
+    body,
+  );
 }
 
 async function draw(traces, start, end) {
@@ -114,30 +223,145 @@ async function draw(traces, start, end) {
   }
   const muted = token("--muted");
   const from = Math.min(...traces.map((trace) => trace.start_ns)) / 1e6;
-  const wide = traces.length > 20 ? Math.max(start * 1000, from - (end * 1000 - from) * 0.02) : start * 1000;
-  chart.setOption({ animation: false, grid: { left: 8, right: 18, top: 14, bottom: 4, containLabel: true },
-    xAxis: { type: "time", min: wide, max: end * 1000, axisLine: { lineStyle: { color: token("--line") } }, axisLabel: { color: muted, fontSize: 11, hideOverlap: true }, splitLine: { show: false } },
-    yAxis: { type: "value", axisLabel: { color: muted, fontSize: 11, formatter: duration }, splitLine: { lineStyle: { color: token("--line") } }, splitNumber: 3 },
-    tooltip: { trigger: "item", appendTo: document.body, className: "popup tip", backgroundColor: "", borderWidth: 0, textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" }, extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)", formatter: ({ data: { trace } }) => h("div", {}, h("b", {}, trace.root_name), h("div", { class: "muted" }, `${trace.root_service}, ${dateTime(trace.start_ns / 1e6, true)}`), h("div", {}, `${nanoseconds(trace.duration_ns)}, ${trace.spans} spans${trace.errors ? `, ${trace.errors} errors` : ""}`)) },
-    series: [{ type: "scatter", symbolSize: 9, cursor: "pointer", data: traces.map((trace) => ({ value: [trace.start_ns / 1e6, trace.duration_ns / 1e9], trace,
-      symbol: trace.errors ? "diamond" : "circle", itemStyle: { color: trace.errors ? token("--bad") : serviceColor(trace.root_service), opacity: 0.85 } })) }],
-  }, { notMerge: true });
+  const wide =
+    traces.length > 20 ? Math.max(start * 1000, from - (end * 1000 - from) * 0.02) : start * 1000;
+  chart.setOption(
+    {
+      animation: false,
+      grid: { left: 8, right: 18, top: 14, bottom: 4, containLabel: true },
+      xAxis: {
+        type: "time",
+        min: wide,
+        max: end * 1000,
+        axisLine: { lineStyle: { color: token("--line") } },
+        axisLabel: { color: muted, fontSize: 11, hideOverlap: true },
+        splitLine: { show: false },
+      },
+      yAxis: {
+        type: "value",
+        axisLabel: { color: muted, fontSize: 11, formatter: duration },
+        splitLine: { lineStyle: { color: token("--line") } },
+        splitNumber: 3,
+      },
+      tooltip: {
+        trigger: "item",
+        appendTo: document.body,
+        className: "popup tip",
+        backgroundColor: "",
+        borderWidth: 0,
+        textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" },
+        extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
+        formatter: ({ data: { trace } }) =>
+          h(
+            "div",
+            {},
+            h("b", {}, trace.root_name),
+            h(
+              "div",
+              { class: "muted" },
+              `${trace.root_service}, ${dateTime(trace.start_ns / 1e6, true)}`,
+            ),
+            h(
+              "div",
+              {},
+              `${nanoseconds(trace.duration_ns)}, ${trace.spans} spans${trace.errors ? `, ${trace.errors} errors` : ""}`,
+            ),
+          ),
+      },
+      series: [
+        {
+          type: "scatter",
+          symbolSize: 9,
+          cursor: "pointer",
+          data: traces.map((trace) => ({
+            value: [trace.start_ns / 1e6, trace.duration_ns / 1e9],
+            trace,
+            symbol: trace.errors ? "diamond" : "circle",
+            itemStyle: {
+              color: trace.errors ? token("--bad") : serviceColor(trace.root_service),
+              opacity: 0.85,
+            },
+          })),
+        },
+      ],
+    },
+    { notMerge: true },
+  );
 }
 
-const label = (name, element, wide = false) => h("label", { class: wide ? "field wide" : "field" }, name, element);
-const form = h("form", { class: "filters card", onsubmit: submit },
-  label("Service", fields.service), label("Operation", fields.operation, true), label("Status", fields.status), label("Longer than", fields.min_ms), label("Shorter than", fields.max_ms),
-  label("Attribute", fields.attr, true), label("Text", fields.text, true), label("Order", fields.order), label("Most", fields.limit), operations,
+const label = (name, element, wide = false) =>
+  h("label", { class: wide ? "field wide" : "field" }, name, element);
+const form = h(
+  "form",
+  { class: "filters card", onsubmit: submit },
+  label("Service", fields.service),
+  label("Operation", fields.operation, true),
+  label("Status", fields.status),
+  label("Longer than", fields.min_ms),
+  label("Shorter than", fields.max_ms),
+  label("Attribute", fields.attr, true),
+  label("Text", fields.text, true),
+  label("Order", fields.order),
+  label("Most", fields.limit),
+  operations,
   h("button", { class: "button primary" }, "Search"),
-  h("button", { class: "button", type: "button", onclick: () => { setParams(Object.fromEntries(FIELDS.map((name) => [name, ""])), { push: true }); fields.service.value = ""; readAddress(); search(); } }, "Clear"));
-fields.service.addEventListener("change", () => { loadOperations(); submit(); });
+  h(
+    "button",
+    {
+      class: "button",
+      type: "button",
+      onclick: () => {
+        setParams(Object.fromEntries(FIELDS.map((name) => [name, ""])), { push: true });
+        fields.service.value = "";
+        readAddress();
+        search();
+      },
+    },
+    "Clear",
+  ),
+);
+fields.service.addEventListener("change", () => {
+  loadOperations();
+  submit();
+});
 for (const name of ["status", "order", "limit"]) fields[name].addEventListener("change", submit);
 
-put(main, h("div", { class: "page-head" }, h("h1", {}, "Traces"),
-  h("form", { class: "group", onsubmit: (event) => { event.preventDefault(); if (byId.value.trim()) location.assign(`/trace/${encodeURIComponent(byId.value.trim())}`); } }, byId, h("button", { class: "button" }, "Open")), range.element),
-h("div", { class: "stack" }, form, problem, h("section", { class: "card" }, h("header", {}, h("h2", {}, "Found"), count), picture, list)));
+put(
+  main,
+  h(
+    "div",
+    { class: "page-head" },
+    h("h1", {}, "Traces"),
+    h(
+      "form",
+      {
+        class: "group",
+        onsubmit: (event) => {
+          event.preventDefault();
+          if (byId.value.trim()) location.assign(`/trace/${encodeURIComponent(byId.value.trim())}`);
+        },
+      },
+      byId,
+      h("button", { class: "button" }, "Open"),
+    ),
+    range.element,
+  ),
+  h(
+    "div",
+    { class: "stack" },
+    form,
+    problem,
+    h("section", { class: "card" }, h("header", {}, h("h2", {}, "Found"), count), picture, list),
+  ),
+);
 readAddress();
-onNavigate(() => { readAddress(); loadChoices(); });
-onTheme(() => { const { start, end } = range.bounds(); show(shown, start, end); });
+onNavigate(() => {
+  readAddress();
+  loadChoices();
+});
+onTheme(() => {
+  const { start, end } = range.bounds();
+  show(shown, start, end);
+});
 loadChoices();
 search();

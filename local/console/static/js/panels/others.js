@@ -9,7 +9,10 @@ import { markdown } from "../markdown.js";
 import { drawWaterfall } from "../waterfall.js";
 
 export function drawLogs(view, { logs }) {
-  if (!logs.length) { put(view.body, empty("No line in this range.")); return; }
+  if (!logs.length) {
+    put(view.body, empty("No line in this range."));
+    return;
+  }
   const lines = view.panel.options?.sortOrder === "Ascending" ? [...logs].reverse() : logs;
   const key = `${lines.length} ${lines[0].time_ns} ${lines.at(-1).time_ns}`;
   if (view.state?.kind === "logs" && view.state.key === key) return;
@@ -21,7 +24,12 @@ export function drawLogs(view, { logs }) {
 
 export function drawTraces(view, { trace, traces }) {
   if (trace) {
-    if (view.state?.kind === "trace" && view.state.id === trace.trace_id && view.state.count === trace.spans.length) return;
+    if (
+      view.state?.kind === "trace" &&
+      view.state.id === trace.trace_id &&
+      view.state.count === trace.spans.length
+    )
+      return;
     const box = h("div", { class: "scroll fill" });
     put(view.body, box);
     drawWaterfall(box, trace);
@@ -29,25 +37,131 @@ export function drawTraces(view, { trace, traces }) {
     return;
   }
   view.state = null;
-  if (!traces.length) { put(view.body, empty("No trace is chosen.", "Paste a trace id into the field above, or open one from a table.")); return; }
-  put(view.body, h("div", { class: "scroll fill" }, h("table", { class: "dense" }, h("tbody", {}, traces.map((one) => h("tr", {}, h("td", {}, h("a", { href: `/trace/${one.traceID}` }, one.rootTraceName)), h("td", { class: "muted" }, one.rootServiceName), h("td", { class: "right" }, `${one.durationMs} ms`)))))));
+  if (!traces.length) {
+    put(
+      view.body,
+      empty(
+        "No trace is chosen.",
+        "Paste a trace id into the field above, or open one from a table.",
+      ),
+    );
+    return;
+  }
+  put(
+    view.body,
+    h(
+      "div",
+      { class: "scroll fill" },
+      h(
+        "table",
+        { class: "dense" },
+        h(
+          "tbody",
+          {},
+          traces.map((one) =>
+            h(
+              "tr",
+              {},
+              h("td", {}, h("a", { href: `/trace/${one.traceID}` }, one.rootTraceName)),
+              h("td", { class: "muted" }, one.rootServiceName),
+              h("td", { class: "right" }, `${one.durationMs} ms`),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 export async function drawAlertList(view) {
   const { alerts, problems } = await activeAlerts();
   const { stateFilter = {}, maxItems = 50, alertName = "" } = view.panel.options ?? {};
-  const wanted = alerts.filter((alert) => !isWatchdog(alert) && (stateFilter[alert.state] ?? true) && alert.labels.alertname.includes(fill(alertName, view.scope))).slice(0, maxItems);
+  const wanted = alerts
+    .filter(
+      (alert) =>
+        !isWatchdog(alert) &&
+        (stateFilter[alert.state] ?? true) &&
+        alert.labels.alertname.includes(fill(alertName, view.scope)),
+    )
+    .slice(0, maxItems);
   if (problems.length && !alerts.length) throw problems[0];
-  put(view.body, wanted.length ? h("div", { class: "scroll fill" }, h("table", { class: "dense" }, h("tbody", {}, wanted.map((alert) => h("tr", {}, h("td", {}, h("span", { class: `badge ${alert.state === "firing" ? "bad" : "warn"}` }, alert.state)),
-    h("td", {}, h("a", { href: `/runbook/${encodeURIComponent(alert.labels.alertname)}` }, alert.labels.alertname), h("div", { class: "muted" }, alert.annotations.summary ?? "")), h("td", {}, h("span", { class: `badge ${severityClass(alert.labels.severity)}` }, alert.labels.severity ?? "")), h("td", { class: "right nowrap muted" }, ago(Date.parse(alert.activeAt)))))))) : empty("Nothing fires."));
+  put(
+    view.body,
+    wanted.length
+      ? h(
+          "div",
+          { class: "scroll fill" },
+          h(
+            "table",
+            { class: "dense" },
+            h(
+              "tbody",
+              {},
+              wanted.map((alert) =>
+                h(
+                  "tr",
+                  {},
+                  h(
+                    "td",
+                    {},
+                    h(
+                      "span",
+                      { class: `badge ${alert.state === "firing" ? "bad" : "warn"}` },
+                      alert.state,
+                    ),
+                  ),
+                  h(
+                    "td",
+                    {},
+                    h(
+                      "a",
+                      { href: `/runbook/${encodeURIComponent(alert.labels.alertname)}` },
+                      alert.labels.alertname,
+                    ),
+                    h("div", { class: "muted" }, alert.annotations.summary ?? ""),
+                  ),
+                  h(
+                    "td",
+                    {},
+                    h(
+                      "span",
+                      { class: `badge ${severityClass(alert.labels.severity)}` },
+                      alert.labels.severity ?? "",
+                    ),
+                  ),
+                  h("td", { class: "right nowrap muted" }, ago(Date.parse(alert.activeAt))),
+                ),
+              ),
+            ),
+          ),
+        )
+      : empty("Nothing fires."),
+  );
 }
 
 export function drawText(view) {
   const { content = "", mode = "markdown" } = view.panel.options ?? {};
   const text = fill(content, view.scope);
-  put(view.body, h("div", { class: "scroll fill padded" }, mode === "markdown" ? markdown(text) : mode === "code" ? h("pre", {}, text) : h("div", {}, text.replace(/<[^>]*>/g, ""))));
+  put(
+    view.body,
+    h(
+      "div",
+      { class: "scroll fill padded" },
+      mode === "markdown"
+        ? markdown(text)
+        : mode === "code"
+          ? h("pre", {}, text)
+          : h("div", {}, text.replace(/<[^>]*>/g, "")),
+    ),
+  );
 }
 
 export function drawUnknown(view) {
-  put(view.body, empty(`Panels of the type “${view.panel.type}” are drawn in Grafana only.`, "The local mode draws time series, stat, gauge, bar gauge, heat map, table, logs, traces, alert list and text."));
+  put(
+    view.body,
+    empty(
+      `Panels of the type “${view.panel.type}” are drawn in Grafana only.`,
+      "The local mode draws time series, stat, gauge, bar gauge, heat map, table, logs, traces, alert list and text.",
+    ),
+  );
 }

@@ -1,6 +1,13 @@
 // Stat, gauge and bar gauge: a series or a row as one value.
 
-import { fieldOptions, display, fraction, thresholdSteps, cssColor, writer } from "../dash/field.js";
+import {
+  fieldOptions,
+  display,
+  fraction,
+  thresholdSteps,
+  cssColor,
+  writer,
+} from "../dash/field.js";
 import { reduce } from "../dash/reduce.js";
 import { fill } from "../dash/scope.js";
 import { empty, h, put, s, safeLink } from "../dom.js";
@@ -10,45 +17,125 @@ import { token } from "../colors.js";
 function valuesOf(view, { series, tables }) {
   const { reduceOptions = {} } = view.panel.options ?? {};
   const calc = reduceOptions.calcs?.[0] ?? "lastNotNull";
-  const found = series.map((one) => ({ name: one.name, labels: one.labels, refId: one.refId, value: reduce(one.points, calc), points: one.points }));
+  const found = series.map((one) => ({
+    name: one.name,
+    labels: one.labels,
+    refId: one.refId,
+    value: reduce(one.points, calc),
+    points: one.points,
+  }));
   for (const table of tables) {
     const name = table.columns.findIndex((column) => column.type === "string");
     for (const row of reduceOptions.values ? table.rows : table.rows.slice(-1)) {
-      table.columns.forEach((column, index) => { if (column.type === "number") found.push({ name: name < 0 ? column.name : row[name], labels: {}, refId: table.refId, value: row[index], points: [] }); });
+      table.columns.forEach((column, index) => {
+        if (column.type === "number")
+          found.push({
+            name: name < 0 ? column.name : row[name],
+            labels: {},
+            refId: table.refId,
+            value: row[index],
+            points: [],
+          });
+      });
     }
   }
   return found.slice(0, reduceOptions.limit ?? 60).map((one, index) => {
     const options = fieldOptions(view.panel, { ...one, type: "number" });
-    return { ...one, ...display(one.value, options, index), name: options.displayName ? fill(options.displayName, view.scope) : one.name, options };
+    return {
+      ...one,
+      ...display(one.value, options, index),
+      name: options.displayName ? fill(options.displayName, view.scope) : one.name,
+      options,
+    };
   });
 }
 
 const link = (view, value, element) => {
   const first = value.options.links?.[0];
-  return first ? safeLink(fill(first.url, view.scope.withBuiltins(view.dashboard.linkBuiltins())), element, { class: "plain" }) : element;
+  return first
+    ? safeLink(fill(first.url, view.scope.withBuiltins(view.dashboard.linkBuiltins())), element, {
+        class: "plain",
+      })
+    : element;
 };
 
 export function drawStat(view, result) {
   const values = valuesOf(view, result);
-  if (!values.length) { put(view.body, empty("No data.")); return; }
-  const { colorMode = "value", graphMode = "area", textMode = "auto", orientation = "auto" } = view.panel.options ?? {};
+  if (!values.length) {
+    put(view.body, empty("No data."));
+    return;
+  }
+  const {
+    colorMode = "value",
+    graphMode = "area",
+    textMode = "auto",
+    orientation = "auto",
+  } = view.panel.options ?? {};
   const { clientWidth: width, clientHeight: height } = view.body;
-  const across = orientation === "vertical" || (orientation === "auto" && width / values.length > 90 && width > height * 0.9);
-  const cell = { width: across ? width / values.length : width, height: across ? height : height / values.length };
-  const named = textMode === "value_and_name" || textMode === "name" || (textMode === "auto" && values.length > 1);
-  put(view.body, h("div", { class: `stats ${across ? "across" : "down"}` }, values.map((value) => {
-    const graphed = graphMode === "area" && value.points.length > 1;
-    const size = fontSize(textMode === "name" ? value.name : value.text, { ...cell, height: cell.height * (graphed ? 0.66 : 1) }, named);
-    const background = colorMode.startsWith("background");
-    return h("div", { class: `stat${background ? " filled" : ""}${graphed ? " graphed" : ""}`, style: background ? { background: value.color } : {} },
-      graphed ? sparkline(value.points, background ? "currentColor" : value.color) : null,
-      link(view, value, h("div", { class: "stat-text" }, named ? h("div", { class: "stat-name" }, value.name) : null, textMode === "name" || textMode === "none" ? null : h("div", { class: "stat-value", style: { "font-size": `${size}px`, ...(colorMode === "value" ? { color: value.color } : {}) } }, value.text))));
-  })));
+  const across =
+    orientation === "vertical" ||
+    (orientation === "auto" && width / values.length > 90 && width > height * 0.9);
+  const cell = {
+    width: across ? width / values.length : width,
+    height: across ? height : height / values.length,
+  };
+  const named =
+    textMode === "value_and_name" ||
+    textMode === "name" ||
+    (textMode === "auto" && values.length > 1);
+  put(
+    view.body,
+    h(
+      "div",
+      { class: `stats ${across ? "across" : "down"}` },
+      values.map((value) => {
+        const graphed = graphMode === "area" && value.points.length > 1;
+        const size = fontSize(
+          textMode === "name" ? value.name : value.text,
+          { ...cell, height: cell.height * (graphed ? 0.66 : 1) },
+          named,
+        );
+        const background = colorMode.startsWith("background");
+        return h(
+          "div",
+          {
+            class: `stat${background ? " filled" : ""}${graphed ? " graphed" : ""}`,
+            style: background ? { background: value.color } : {},
+          },
+          graphed ? sparkline(value.points, background ? "currentColor" : value.color) : null,
+          link(
+            view,
+            value,
+            h(
+              "div",
+              { class: "stat-text" },
+              named ? h("div", { class: "stat-name" }, value.name) : null,
+              textMode === "name" || textMode === "none"
+                ? null
+                : h(
+                    "div",
+                    {
+                      class: "stat-value",
+                      style: {
+                        "font-size": `${size}px`,
+                        ...(colorMode === "value" ? { color: value.color } : {}),
+                      },
+                    },
+                    value.text,
+                  ),
+            ),
+          ),
+        );
+      }),
+    ),
+  );
 }
 
 function fontSize(text, { width, height }, named) {
   const byWidth = (width - 24) / Math.max(1, String(text).length) / 0.66;
-  return Math.round(Math.min(64, Math.max(12, Math.min(byWidth, (height - (named ? 22 : 6)) * 0.72))));
+  return Math.round(
+    Math.min(64, Math.max(12, Math.min(byWidth, (height - (named ? 22 : 6)) * 0.72))),
+  );
 }
 
 function sparkline(points, color) {
@@ -57,43 +144,141 @@ function sparkline(points, color) {
   const values = known.map(([, value]) => value);
   const [low, high] = [Math.min(0, ...values), Math.max(...values)];
   const [first, last] = [known[0][0], known.at(-1)[0]];
-  const x = (ms) => (100 * (ms - first) / (last - first || 1)).toFixed(2);
-  const y = (value) => (38 - 34 * (value - low) / (high - low || 1)).toFixed(2);
+  const x = (ms) => ((100 * (ms - first)) / (last - first || 1)).toFixed(2);
+  const y = (value) => (38 - (34 * (value - low)) / (high - low || 1)).toFixed(2);
   const line = known.map(([ms, value]) => `${x(ms)} ${y(value)}`).join("L");
-  return s("svg", { class: "sparkline", viewBox: "0 0 100 40", preserveAspectRatio: "none", "aria-hidden": "true" },
-    s("path", { d: `M${line}L100 40L0 40Z`, fill: color, opacity: "0.16" }), s("path", { d: `M${line}`, fill: "none", stroke: color, "stroke-width": "1.6", "vector-effect": "non-scaling-stroke" }));
+  return s(
+    "svg",
+    {
+      class: "sparkline",
+      viewBox: "0 0 100 40",
+      preserveAspectRatio: "none",
+      "aria-hidden": "true",
+    },
+    s("path", { d: `M${line}L100 40L0 40Z`, fill: color, opacity: "0.16" }),
+    s("path", {
+      d: `M${line}`,
+      fill: "none",
+      stroke: color,
+      "stroke-width": "1.6",
+      "vector-effect": "non-scaling-stroke",
+    }),
+  );
 }
 
 export function drawBarGauge(view, result) {
   const values = valuesOf(view, result);
-  if (!values.length) { put(view.body, empty("No data.")); return; }
+  if (!values.length) {
+    put(view.body, empty("No data."));
+    return;
+  }
   const { orientation = "auto", showUnfilled = true } = view.panel.options ?? {};
   const highest = Math.max(...values.map((one) => one.value ?? 0));
   const vertical = orientation === "vertical";
-  put(view.body, h("div", { class: vertical ? "bars upright" : "bars" }, values.map((one) => {
-    const part = fraction(one.value, one.options, one.options.min ?? 0, one.options.max ?? highest) * 100;
-    return h("div", { class: "bar-row" }, h("div", { class: "bar-name", title: one.name }, one.name), h("div", { class: showUnfilled ? "bar-track" : "bar-track bare" }, h("div", { class: "bar-fill", style: { [vertical ? "height" : "width"]: `${part}%`, background: one.color } })), link(view, one, h("div", { class: "bar-value", style: { color: one.color } }, one.text)));
-  })));
+  put(
+    view.body,
+    h(
+      "div",
+      { class: vertical ? "bars upright" : "bars" },
+      values.map((one) => {
+        const part =
+          fraction(one.value, one.options, one.options.min ?? 0, one.options.max ?? highest) * 100;
+        return h(
+          "div",
+          { class: "bar-row" },
+          h("div", { class: "bar-name", title: one.name }, one.name),
+          h(
+            "div",
+            { class: showUnfilled ? "bar-track" : "bar-track bare" },
+            h("div", {
+              class: "bar-fill",
+              style: { [vertical ? "height" : "width"]: `${part}%`, background: one.color },
+            }),
+          ),
+          link(view, one, h("div", { class: "bar-value", style: { color: one.color } }, one.text)),
+        );
+      }),
+    ),
+  );
 }
 
 export function drawGauge(view, result) {
   const values = valuesOf(view, result);
-  if (!values.length) { put(view.body, empty("No data.")); return; }
-  put(view.body, h("div", { class: "gauges" }, values.map((one) => h("figure", {}, arc(one), values.length > 1 ? h("figcaption", { class: "muted" }, one.name) : null))));
+  if (!values.length) {
+    put(view.body, empty("No data."));
+    return;
+  }
+  put(
+    view.body,
+    h(
+      "div",
+      { class: "gauges" },
+      values.map((one) =>
+        h(
+          "figure",
+          {},
+          arc(one),
+          values.length > 1 ? h("figcaption", { class: "muted" }, one.name) : null,
+        ),
+      ),
+    ),
+  );
 }
 
 function arc(one) {
   const { min = 0, max = 100 } = one.options;
   const steps = thresholdSteps(one.options);
-  const outer = steps.map((step, index) => ring(fraction(Math.max(step.value, min), one.options, min, max), fraction(Math.min(steps[index + 1]?.value ?? max, max), one.options, min, max), 46, 3, cssColor(step.color)));
+  const outer = steps.map((step, index) =>
+    ring(
+      fraction(Math.max(step.value, min), one.options, min, max),
+      fraction(Math.min(steps[index + 1]?.value ?? max, max), one.options, min, max),
+      46,
+      3,
+      cssColor(step.color),
+    ),
+  );
   const format = writer(one.options);
-  return s("svg", { viewBox: "0 0 100 64", role: "img", "aria-label": `${one.name} ${one.text}` }, ring(0, 1, 38, 10, token("--hover")), ring(0, fraction(one.value, one.options, min, max), 38, 10, one.color), outer,
-    s("text", { x: 50, y: 48, "text-anchor": "middle", "font-size": Math.min(15, 70 / String(one.text).length), "font-weight": 650, fill: one.color }, one.text),
-    s("text", { x: 10, y: 62, "font-size": 5.5, "text-anchor": "middle", fill: token("--muted") }, format(min)), s("text", { x: 90, y: 62, "font-size": 5.5, "text-anchor": "middle", fill: token("--muted") }, format(max)));
+  return s(
+    "svg",
+    { viewBox: "0 0 100 64", role: "img", "aria-label": `${one.name} ${one.text}` },
+    ring(0, 1, 38, 10, token("--hover")),
+    ring(0, fraction(one.value, one.options, min, max), 38, 10, one.color),
+    outer,
+    s(
+      "text",
+      {
+        x: 50,
+        y: 48,
+        "text-anchor": "middle",
+        "font-size": Math.min(15, 70 / String(one.text).length),
+        "font-weight": 650,
+        fill: one.color,
+      },
+      one.text,
+    ),
+    s(
+      "text",
+      { x: 10, y: 62, "font-size": 5.5, "text-anchor": "middle", fill: token("--muted") },
+      format(min),
+    ),
+    s(
+      "text",
+      { x: 90, y: 62, "font-size": 5.5, "text-anchor": "middle", fill: token("--muted") },
+      format(max),
+    ),
+  );
 }
 
 function ring(from, to, radius, width, color) {
   if (to <= from) return null;
-  const point = (part) => { const angle = Math.PI * (1 - part); return `${(50 + radius * Math.cos(angle)).toFixed(2)} ${(54 - radius * Math.sin(angle)).toFixed(2)}`; };
-  return s("path", { d: `M${point(from)}A${radius} ${radius} 0 0 1 ${point(to)}`, fill: "none", stroke: color, "stroke-width": width });
+  const point = (part) => {
+    const angle = Math.PI * (1 - part);
+    return `${(50 + radius * Math.cos(angle)).toFixed(2)} ${(54 - radius * Math.sin(angle)).toFixed(2)}`;
+  };
+  return s("path", {
+    d: `M${point(from)}A${radius} ${radius} 0 0 1 ${point(to)}`,
+    fill: "none",
+    stroke: color,
+    "stroke-width": width,
+  });
 }

@@ -13,14 +13,68 @@ const SORTED = new WeakMap();
 export function drawTable(view, { series, tables }) {
   const source = tables.length ? tables : series.length ? [matrixTable(series)] : [];
   const { tables: done, unknown } = transform(source, view.panel.transformations);
-  if (!done.length || !done[0].rows.length) { put(view.body, empty("No rows.", view.panel.description ?? "")); return; }
+  if (!done.length || !done[0].rows.length) {
+    put(view.body, empty("No rows.", view.panel.description ?? ""));
+    return;
+  }
   const table = done[Math.min(view.panel.options?.frameIndex ?? 0, done.length - 1)];
   const wanted = SORTED.get(view) ?? defaultSort(view.panel, table);
   const rows = wanted ? sortRows(table.rows, wanted.index, wanted.descending) : table.rows;
-  const columns = table.columns.map((column) => ({ ...column, options: fieldOptions(view.panel, { name: column.name, column: column.source, refId: table.refId, labels: {}, type: column.type }) })).map((column, index) => ({ ...column, index })).filter((column) => !column.options.custom?.hidden);
-  put(view.body, unknown.length ? h("div", { class: "notice warn" }, `Not done here, only in Grafana: the transformation ${unknown.join(", ")}.`) : null,
-    h("div", { class: "scroll fill" }, h("table", { class: "dense" }, view.panel.options?.showHeader === false ? null : h("thead", {}, h("tr", {}, columns.map((column) => head(view, column, wanted, () => drawTable(view, { series, tables }))))),
-      h("tbody", {}, rows.slice(0, MOST_ROWS).map((row) => h("tr", {}, columns.map((column) => cell(view, column, row, table))))))));
+  const columns = table.columns
+    .map((column) => ({
+      ...column,
+      options: fieldOptions(view.panel, {
+        name: column.name,
+        column: column.source,
+        refId: table.refId,
+        labels: {},
+        type: column.type,
+      }),
+    }))
+    .map((column, index) => ({ ...column, index }))
+    .filter((column) => !column.options.custom?.hidden);
+  put(
+    view.body,
+    unknown.length
+      ? h(
+          "div",
+          { class: "notice warn" },
+          `Not done here, only in Grafana: the transformation ${unknown.join(", ")}.`,
+        )
+      : null,
+    h(
+      "div",
+      { class: "scroll fill" },
+      h(
+        "table",
+        { class: "dense" },
+        view.panel.options?.showHeader === false
+          ? null
+          : h(
+              "thead",
+              {},
+              h(
+                "tr",
+                {},
+                columns.map((column) =>
+                  head(view, column, wanted, () => drawTable(view, { series, tables })),
+                ),
+              ),
+            ),
+        h(
+          "tbody",
+          {},
+          rows.slice(0, MOST_ROWS).map((row) =>
+            h(
+              "tr",
+              {},
+              columns.map((column) => cell(view, column, row, table)),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function defaultSort(panel, table) {
@@ -31,8 +85,26 @@ function defaultSort(panel, table) {
 
 function head(view, column, wanted, redraw) {
   const mine = wanted?.index === column.index;
-  const sort = () => { SORTED.set(view, { index: column.index, descending: mine ? !wanted.descending : column.type === "number" }); redraw(); };
-  return h("th", { class: numeric(column) ? "right" : "", "aria-sort": mine ? (wanted.descending ? "descending" : "ascending") : "none" }, h("button", { class: "link", type: "button", onclick: sort }, column.options.displayName || column.name, mine ? (wanted.descending ? " ↓" : " ↑") : ""));
+  const sort = () => {
+    SORTED.set(view, {
+      index: column.index,
+      descending: mine ? !wanted.descending : column.type === "number",
+    });
+    redraw();
+  };
+  return h(
+    "th",
+    {
+      class: numeric(column) ? "right" : "",
+      "aria-sort": mine ? (wanted.descending ? "descending" : "ascending") : "none",
+    },
+    h(
+      "button",
+      { class: "link", type: "button", onclick: sort },
+      column.options.displayName || column.name,
+      mine ? (wanted.descending ? " ↓" : " ↑") : "",
+    ),
+  );
 }
 
 const today = (ms) => new Date(ms).toDateString() === new Date().toDateString();
@@ -40,25 +112,73 @@ const numeric = (column) => column.type === "number" || column.type === "duratio
 
 function cell(view, column, row, table) {
   const value = row[column.index];
-  if (column.type === "trace") return h("td", {}, h("a", { class: "mono", href: `/trace/${value}` }, String(value).slice(0, 12)));
+  if (column.type === "trace")
+    return h(
+      "td",
+      {},
+      h("a", { class: "mono", href: `/trace/${value}` }, String(value).slice(0, 12)),
+    );
   if (column.type === "duration") return h("td", { class: "right nowrap" }, duration(value));
-  if (column.type === "time") return h("td", { class: "nowrap", title: dateTime(value, true) }, today(value) ? clock(value, false) : dateTime(value));
+  if (column.type === "time")
+    return h(
+      "td",
+      { class: "nowrap", title: dateTime(value, true) },
+      today(value) ? clock(value, false) : dateTime(value),
+    );
   const shown = display(value, column.options);
   const style = column.options.custom?.cellOptions?.type ?? "auto";
   const text = linked(view, column, row, table, shown.text);
-  if (style === "color-background") return h("td", { class: numeric(column) ? "right" : "" }, h("span", { class: "cell-fill", style: { background: shown.color } }, text));
-  if (style === "gauge") return h("td", {}, h("div", { class: "bar-track" }, h("div", { class: "bar-fill", style: { width: `${fraction(value, column.options) * 100}%`, background: shown.color } })), text);
+  if (style === "color-background")
+    return h(
+      "td",
+      { class: numeric(column) ? "right" : "" },
+      h("span", { class: "cell-fill", style: { background: shown.color } }, text),
+    );
+  if (style === "gauge")
+    return h(
+      "td",
+      {},
+      h(
+        "div",
+        { class: "bar-track" },
+        h("div", {
+          class: "bar-fill",
+          style: { width: `${fraction(value, column.options) * 100}%`, background: shown.color },
+        }),
+      ),
+      text,
+    );
   const coloured = style === "color-text" || shown.mapped;
-  return h("td", { class: numeric(column) ? "right" : "", style: coloured ? { color: shown.color } : {} }, text);
+  return h(
+    "td",
+    { class: numeric(column) ? "right" : "", style: coloured ? { color: shown.color } : {} },
+    text,
+  );
 }
 
 function linked(view, column, row, table, text) {
   const first = column.options.links?.[0];
   if (first) {
-    const fields = Object.fromEntries(table.columns.flatMap((other, index) => [other.source ?? other.name, other.name].flatMap((name) => [[`__data.fields.${name}`, row[index]], [`__data.fields["${name}"]`, row[index]]])));
+    const fields = Object.fromEntries(
+      table.columns.flatMap((other, index) =>
+        [other.source ?? other.name, other.name].flatMap((name) => [
+          [`__data.fields.${name}`, row[index]],
+          [`__data.fields["${name}"]`, row[index]],
+        ]),
+      ),
+    );
     const paths = { ...fields, "__value.raw": row[column.index], "__value.text": text };
-    const url = first.url.replace(/\$\{__data\.fields\[["']?([^\]"']+)["']?\](?::\w+)?\}/g, (_, name) => encodeURIComponent(paths[`__data.fields.${name}`] ?? ""));
-    return safeLink(fill(url, view.scope.withBuiltins({ ...view.dashboard.linkBuiltins(), __paths: paths })), text, { title: fill(first.title ?? "", view.scope) });
+    const url = first.url.replace(
+      /\$\{__data\.fields\[["']?([^\]"']+)["']?\](?::\w+)?\}/g,
+      (_, name) => encodeURIComponent(paths[`__data.fields.${name}`] ?? ""),
+    );
+    return safeLink(
+      fill(url, view.scope.withBuiltins({ ...view.dashboard.linkBuiltins(), __paths: paths })),
+      text,
+      { title: fill(first.title ?? "", view.scope) },
+    );
   }
-  return (column.source ?? column.name) === "alertname" ? h("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text) : text;
+  return (column.source ?? column.name) === "alertname"
+    ? h("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text)
+    : text;
 }

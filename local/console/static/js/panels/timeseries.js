@@ -28,38 +28,84 @@ function prepare(view) {
   const box = h("div", { class: "plot" });
   const list = h("div", { class: "plot-legend" });
   put(view.body, h("div", { class: right ? "plot-box beside" : "plot-box" }, box, list));
-  const chart = new TimeChart(box, { group: view.dashboard.group, onZoom: (from, to) => view.dashboard.range.zoom(from, to) });
+  const chart = new TimeChart(box, {
+    group: view.dashboard.group,
+    onZoom: (from, to) => view.dashboard.range.zoom(from, to),
+  });
   view.state = { kind: "timeseries", chart, legend: list, dispose: () => chart.dispose() };
   return view.state;
 }
 
 function styled(panel, one, index) {
-  const options = fieldOptions(panel, { name: one.name, labels: one.labels, refId: one.refId, type: "number" });
+  const options = fieldOptions(panel, {
+    name: one.name,
+    labels: one.labels,
+    refId: one.refId,
+    type: "number",
+  });
   const custom = options.custom ?? {};
   const mode = options.color?.mode ?? "palette-classic";
-  const color = mode === "fixed" ? cssColor(options.color.fixedColor) : mode.startsWith("palette") ? colorAt(index) : valueColor(reduce(one.points), options, index);
-  return { name: options.displayName || one.name, points: one.points, labels: one.labels, options, color, stack: custom.stacking?.mode && custom.stacking.mode !== "none" ? `stack ${custom.stacking.group ?? "A"}` : null, percent: custom.stacking?.mode === "percent",
-    fill: (custom.fillOpacity ?? 0) / 100, width: custom.lineWidth ?? 1, dash: ["dash", "dot"].includes(custom.lineStyle?.fill), draw: custom.drawStyle, step: ["stepAfter", "stepBefore"].includes(custom.lineInterpolation), connect: custom.spanNulls === true,
-    right: custom.axisPlacement === "right", negative: custom.transform === "negative-Y" };
+  const color =
+    mode === "fixed"
+      ? cssColor(options.color.fixedColor)
+      : mode.startsWith("palette")
+        ? colorAt(index)
+        : valueColor(reduce(one.points), options, index);
+  return {
+    name: options.displayName || one.name,
+    points: one.points,
+    labels: one.labels,
+    options,
+    color,
+    stack:
+      custom.stacking?.mode && custom.stacking.mode !== "none"
+        ? `stack ${custom.stacking.group ?? "A"}`
+        : null,
+    percent: custom.stacking?.mode === "percent",
+    fill: (custom.fillOpacity ?? 0) / 100,
+    width: custom.lineWidth ?? 1,
+    dash: ["dash", "dot"].includes(custom.lineStyle?.fill),
+    draw: custom.drawStyle,
+    step: ["stepAfter", "stepBefore"].includes(custom.lineInterpolation),
+    connect: custom.spanNulls === true,
+    right: custom.axisPlacement === "right",
+    negative: custom.transform === "negative-Y",
+  };
 }
 
 /** Stacks need one grid of times, gaps as nothing; shares are of the sum at each time. */
 function stack(lines) {
   const stacked = lines.filter((line) => line.stack);
   if (!stacked.length) return lines.map(turned);
-  const times = [...new Set(stacked.flatMap((line) => line.points.map(([ms]) => ms)))].sort((a, b) => a - b);
+  const times = [...new Set(stacked.flatMap((line) => line.points.map(([ms]) => ms)))].sort(
+    (a, b) => a - b,
+  );
   const sums = new Map(times.map((ms) => [ms, 0]));
   const maps = new Map(stacked.map((line) => [line, new Map(line.points)]));
-  for (const map of maps.values()) for (const [ms, value] of map) sums.set(ms, sums.get(ms) + (value ?? 0));
-  const share = (line, ms) => { const value = maps.get(line).get(ms) ?? 0; return line.percent ? (sums.get(ms) ? value / sums.get(ms) : 0) : value; };
-  const known = new Set(stacked.flatMap((line) => line.points.filter(([, value]) => value !== null).map(([ms]) => ms)));
+  for (const map of maps.values())
+    for (const [ms, value] of map) sums.set(ms, sums.get(ms) + (value ?? 0));
+  const share = (line, ms) => {
+    const value = maps.get(line).get(ms) ?? 0;
+    return line.percent ? (sums.get(ms) ? value / sums.get(ms) : 0) : value;
+  };
+  const known = new Set(
+    stacked.flatMap((line) => line.points.filter(([, value]) => value !== null).map(([ms]) => ms)),
+  );
   // A line of zeros would lie on top of the others as if it had their value.
-  const flat = (line) => [...sums.values()].some(Boolean) && line.points.every(([, value]) => !value);
-  const drawn = (line) => ({ ...line, points: times.map((ms) => [ms, known.has(ms) ? share(line, ms) : null]), ...(flat(line) ? { width: 0, fill: 0 } : {}) });
+  const flat = (line) =>
+    [...sums.values()].some(Boolean) && line.points.every(([, value]) => !value);
+  const drawn = (line) => ({
+    ...line,
+    points: times.map((ms) => [ms, known.has(ms) ? share(line, ms) : null]),
+    ...(flat(line) ? { width: 0, fill: 0 } : {}),
+  });
   return lines.map((line) => (line.stack ? drawn(line) : turned(line)));
 }
 
-const turned = (line) => (line.negative ? { ...line, points: line.points.map(([ms, value]) => [ms, value === null ? null : -value]) } : line);
+const turned = (line) =>
+  line.negative
+    ? { ...line, points: line.points.map(([ms, value]) => [ms, value === null ? null : -value]) }
+    : line;
 
 function content(view, lines, exemplars) {
   const base = fieldOptions(view.panel, { name: "", labels: {}, type: "number" });
@@ -68,12 +114,29 @@ function content(view, lines, exemplars) {
   const options = left?.options ?? base;
   const { start, end } = view.bounds;
   const style = options.custom?.thresholdsStyle?.mode ?? "off";
-  const steps = style === "off" ? [] : thresholdSteps(options).filter((one) => Number.isFinite(one.value));
-  const highest = Math.max(0, ...lines.flatMap((line) => line.points.map(([, value]) => value ?? 0)), ...steps.map((one) => one.value));
-  return { series: lines.map((line) => ({ ...line, axis: line.right && right !== left ? 1 : 0 })), start: start * 1000, end: end * 1000, format: writer(options), rightFormat: right && right !== left ? writer(right.options) : null,
-    whole: options.decimals === 0, min: options.min ?? options.custom?.axisSoftMin, max: options.max, softMax: options.custom?.axisSoftMax, log: options.custom?.scaleDistribution?.type === "log",
-    thresholds: steps.map((one) => ({ value: one.value, color: cssColor(one.color) })), exemplars: exemplars.filter((one) => !highest || one.value <= highest * 3), bands: view.dashboard.bands,
-    crosshair: Number(view.dashboard.model.graphTooltip ?? 0) };
+  const steps =
+    style === "off" ? [] : thresholdSteps(options).filter((one) => Number.isFinite(one.value));
+  const highest = Math.max(
+    0,
+    ...lines.flatMap((line) => line.points.map(([, value]) => value ?? 0)),
+    ...steps.map((one) => one.value),
+  );
+  return {
+    series: lines.map((line) => ({ ...line, axis: line.right && right !== left ? 1 : 0 })),
+    start: start * 1000,
+    end: end * 1000,
+    format: writer(options),
+    rightFormat: right && right !== left ? writer(right.options) : null,
+    whole: options.decimals === 0,
+    min: options.min ?? options.custom?.axisSoftMin,
+    max: options.max,
+    softMax: options.custom?.axisSoftMax,
+    log: options.custom?.scaleDistribution?.type === "log",
+    thresholds: steps.map((one) => ({ value: one.value, color: cssColor(one.color) })),
+    exemplars: exemplars.filter((one) => !highest || one.value <= highest * 3),
+    bands: view.dashboard.bands,
+    crosshair: Number(view.dashboard.model.graphTooltip ?? 0),
+  };
 }
 
 function legend(element, view, lines, hidden, redraw) {
@@ -81,14 +144,77 @@ function legend(element, view, lines, hidden, redraw) {
   element.hidden = !showLegend || displayMode === "hidden" || !lines.length;
   if (element.hidden) return;
   const toggle = (line, event) => {
-    if (event.ctrlKey || event.metaKey) { if (!hidden.delete(line.name)) hidden.add(line.name); }
-    else if (hidden.size && !hidden.has(line.name)) hidden.clear();
-    else { hidden.clear(); lines.forEach((other) => { if (other.name !== line.name) hidden.add(other.name); }); }
+    if (event.ctrlKey || event.metaKey) {
+      if (!hidden.delete(line.name)) hidden.add(line.name);
+    } else if (hidden.size && !hidden.has(line.name)) hidden.clear();
+    else {
+      hidden.clear();
+      lines.forEach((other) => {
+        if (other.name !== line.name) hidden.add(other.name);
+      });
+    }
     redraw();
   };
-  const name = (line) => h("button", { class: "chip", type: "button", style: { "--chip": line.color }, title: `${line.name}\nclick: only this; with Ctrl: hide or show`, "aria-pressed": String(!hidden.has(line.name)), onclick: (event) => toggle(line, event) }, line.name);
+  const name = (line) =>
+    h(
+      "button",
+      {
+        class: "chip",
+        type: "button",
+        style: { "--chip": line.color },
+        title: `${line.name}\nclick: only this; with Ctrl: hide or show`,
+        "aria-pressed": String(!hidden.has(line.name)),
+        onclick: (event) => toggle(line, event),
+      },
+      line.name,
+    );
   const value = (line, calc) => writer(line.options)(reduce(line.points, calc));
   if (displayMode === "table") {
-    put(element, h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "Name"), calcs.map((calc) => h("th", { class: "right" }, calcName(calc))))), h("tbody", {}, lines.map((line) => h("tr", {}, h("td", {}, name(line)), calcs.map((calc) => h("td", { class: "right" }, value(line, calc))))))));
-  } else put(element, h("div", { class: "legend" }, lines.map((line) => h("span", {}, name(line), calcs.map((calc) => h("span", { class: "muted" }, ` ${calcName(calc)} ${value(line, calc)}`))))));
+    put(
+      element,
+      h(
+        "table",
+        {},
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th", {}, "Name"),
+            calcs.map((calc) => h("th", { class: "right" }, calcName(calc))),
+          ),
+        ),
+        h(
+          "tbody",
+          {},
+          lines.map((line) =>
+            h(
+              "tr",
+              {},
+              h("td", {}, name(line)),
+              calcs.map((calc) => h("td", { class: "right" }, value(line, calc))),
+            ),
+          ),
+        ),
+      ),
+    );
+  } else
+    put(
+      element,
+      h(
+        "div",
+        { class: "legend" },
+        lines.map((line) =>
+          h(
+            "span",
+            {},
+            name(line),
+            calcs.map((calc) =>
+              h("span", { class: "muted" }, ` ${calcName(calc)} ${value(line, calc)}`),
+            ),
+          ),
+        ),
+      ),
+    );
 }
