@@ -31,9 +31,11 @@ const key = (labels) => JSON.stringify(Object.entries(labels).sort());
 const WEIGHTS = { firing: 0, pending: 10 };
 const SEVERITIES = { page: 0, critical: 0, ticket: 1, warning: 1 };
 
-function byWeight(a, b) {
+function byWeight(left, right) {
   const weight = (alert) => (WEIGHTS[alert.state] ?? 20) + (SEVERITIES[alert.labels.severity] ?? 2);
-  return weight(a) - weight(b) || a.labels.alertname.localeCompare(b.labels.alertname);
+  return (
+    weight(left) - weight(right) || left.labels.alertname.localeCompare(right.labels.alertname)
+  );
 }
 
 /** Return the class of a severity's badge. */

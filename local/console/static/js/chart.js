@@ -1,7 +1,7 @@
 // Time series on ECharts: shared crosshair, zoom by dragging, exemplars as dots that open a trace.
 
 import { colorAt, token } from "./colors.js";
-import { h } from "./dom.js";
+import { create } from "./dom.js";
 import { clock, dateTime, short } from "./format.js";
 
 let loading = null;
@@ -9,7 +9,7 @@ let loading = null;
 /** Load ECharts once, from this address. */
 export function loadCharts() {
   loading ??= new Promise((resolve, reject) => {
-    const script = h("script", {
+    const script = create("script", {
       src: "/static/vendor/echarts/echarts.min.js?v=6.1.0",
       onload: () => resolve(globalThis.echarts),
       onerror: () => reject(new Error("the chart library could not be loaded")),
@@ -191,19 +191,19 @@ export class TimeChart {
     );
     if (this.hovered) return exemplarTip(this.hovered, format);
     if (!list.length) return "";
-    const sorted = list.sort((a, b) => b.value[1] - a.value[1]);
+    const sorted = list.sort((left, right) => right.value[1] - left.value[1]);
     const rows = sorted
       .slice(0, 14)
       .map((item) =>
-        h(
+        create(
           "tr",
           {},
-          h(
+          create(
             "td",
             {},
-            h("span", { class: "chip", style: { "--chip": item.color } }, item.seriesName),
+            create("span", { class: "chip", style: { "--chip": item.color } }, item.seriesName),
           ),
-          h(
+          create(
             "td",
             {},
             (this.content.series[item.seriesIndex]?.axis ? (rightFormat ?? format) : format)(
@@ -216,14 +216,14 @@ export class TimeChart {
       .filter((band) => band.start <= list[0].value[0] && list[0].value[0] <= band.end)
       .map((band) => band.name);
     const more =
-      sorted.length > 14 ? h("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
-    return h(
+      sorted.length > 14 ? create("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
+    return create(
       "div",
       {},
-      h("div", { class: "when" }, dateTime(list[0].value[0])),
-      h("table", {}, h("tbody", {}, rows)),
+      create("div", { class: "when" }, dateTime(list[0].value[0])),
+      create("table", {}, create("tbody", {}, rows)),
       more,
-      [...new Set(over)].slice(0, 5).map((name) => h("div", { class: "muted" }, name)),
+      [...new Set(over)].slice(0, 5).map((name) => create("div", { class: "muted" }, name)),
     );
   }
 
@@ -314,7 +314,7 @@ function marks(thresholds, bands, narrow) {
 /** Bands of one colour that overlap are drawn as one, or many would hide the lines. */
 function united(bands) {
   const out = [];
-  for (const band of [...bands].sort((a, b) => a.start - b.start)) {
+  for (const band of [...bands].sort((left, right) => left.start - right.start)) {
     const last = out.findLast((one) => one.color === band.color);
     if (last && band.start <= last.end) last.end = Math.max(last.end, band.end);
     else out.push({ ...band });
@@ -348,18 +348,18 @@ function exemplarTip(point, format) {
     ["value", format(point.value[1])],
     ...Object.entries(point.labels),
   ];
-  return h(
+  return create(
     "div",
     {},
-    h("div", { class: "when" }, "Exemplar: click to open its trace"),
-    h(
+    create("div", { class: "when" }, "Exemplar: click to open its trace"),
+    create(
       "table",
       {},
-      h(
+      create(
         "tbody",
         {},
         rows.map(([key, value]) =>
-          h("tr", {}, h("td", { class: "muted" }, key), h("td", {}, value)),
+          create("tr", {}, create("td", { class: "muted" }, key), create("td", {}, value)),
         ),
       ),
     ),

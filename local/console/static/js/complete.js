@@ -1,7 +1,7 @@
 // Suggestions while one types PromQL: metric names, labels, values of labels, functions.
 
 import { prometheus } from "./api.js";
-import { h, put } from "./dom.js";
+import { create, put } from "./dom.js";
 
 const FUNCTIONS = [
   "abs",
@@ -120,13 +120,13 @@ function matching(word, items, cursor) {
   const found = items.filter(({ text }) => text.toLowerCase().includes(wanted) && text !== word);
   return {
     from: cursor - word.length,
-    items: found.sort((a, b) => rank(a) - rank(b)).slice(0, 40),
+    items: found.sort((left, right) => rank(left) - rank(right)).slice(0, 40),
   };
 }
 
 /** Attach suggestions to a text area; `submit` runs on Enter without a choice. */
 export function autocomplete(area, submit) {
-  const list = h("ul", {
+  const list = create("ul", {
     class: "suggest",
     role: "listbox",
     hidden: true,
@@ -144,7 +144,7 @@ export function autocomplete(area, submit) {
     put(
       list,
       found.items.map(({ text, hint: note }, index) =>
-        h(
+        create(
           "li",
           {
             role: "option",
@@ -155,7 +155,7 @@ export function autocomplete(area, submit) {
             },
           },
           text,
-          note ? h("span", {}, note) : null,
+          note ? create("span", {}, note) : null,
         ),
       ),
     );
@@ -176,7 +176,8 @@ export function autocomplete(area, submit) {
     area.focus();
   };
   area.addEventListener("input", async () => {
-    const mine = (turn += 1);
+    turn += 1;
+    const mine = turn;
     const answer = await suggestions(area.value, area.selectionStart);
     if (mine !== turn) return;
     found = answer;

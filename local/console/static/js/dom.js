@@ -2,13 +2,13 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an element: h("td", {class: "right", onclick: f}, "text", child, null). */
-export function h(tag, props = {}, ...children) {
+/** Make an element: create("td", {class: "right", onclick: f}, "text", child, null). */
+export function create(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
 /** Make an SVG element. */
-export function s(tag, props = {}, ...children) {
+export function createSvg(tag, props = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
 
@@ -26,7 +26,7 @@ function setProp(element, name, value) {
   if (value === null || value === undefined || value === false) return;
   if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
   else if (name === "style")
-    Object.entries(value).forEach(([key, text]) => element.style.setProperty(key, text));
+    for (const [key, text] of Object.entries(value)) element.style.setProperty(key, text);
   else if (name === "data") Object.assign(element.dataset, value);
   else if (name === "value") element.value = value;
   else element.setAttribute(name, value === true ? "" : value);
@@ -45,7 +45,7 @@ export function put(element, ...children) {
 /** Return a link only if its address is one a page may lead to; else the text. */
 export function safeLink(href, text, props = {}) {
   const ok = /^(https?:\/\/|\/(?!\/)|#|\?)/i.test(href);
-  return ok ? h("a", { href, rel: "noreferrer", ...props }, text) : h("span", {}, text);
+  return ok ? create("a", { href, rel: "noreferrer", ...props }, text) : create("span", {}, text);
 }
 
 const ADDRESS = /https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]]|\balerts\/runbooks\/(\w+)\.md/g;
@@ -67,7 +67,7 @@ export function pairs(object, onPick) {
   const rows = Object.entries(object).map(([key, value]) => {
     const text = typeof value === "string" ? value : JSON.stringify(value);
     const name = onPick
-      ? h(
+      ? create(
           "button",
           {
             class: "link mono",
@@ -78,29 +78,29 @@ export function pairs(object, onPick) {
           key,
         )
       : key;
-    return h("tr", {}, h("td", {}, name), h("td", {}, text));
+    return create("tr", {}, create("td", {}, name), create("td", {}, text));
   });
-  return h("table", { class: "pairs" }, h("tbody", {}, rows));
+  return create("table", { class: "pairs" }, create("tbody", {}, rows));
 }
 
 /** Say that something is not there, and why. */
 export function empty(title, ...lines) {
-  return h(
+  return create(
     "div",
     { class: "empty", role: "status" },
-    h("b", {}, title),
-    ...lines.map((line) => h("div", {}, line)),
+    create("b", {}, title),
+    ...lines.map((line) => create("div", {}, line)),
   );
 }
 
 /** Say what went wrong. */
 export function failure(error) {
-  return h("div", { class: "notice bad", role: "alert" }, error.message ?? String(error));
+  return create("div", { class: "notice bad", role: "alert" }, error.message ?? String(error));
 }
 
 /** Copy a text, and say so on the button. */
 export function copyButton(text, label = "copy") {
-  const button = h(
+  const button = create(
     "button",
     {
       class: "button small",

@@ -1,6 +1,6 @@
 // What every page has: the marked menu entry, theme, keyboard, help.
 
-import { h, put, s } from "./dom.js";
+import { create, createSvg, put } from "./dom.js";
 
 export const facts = JSON.parse(document.body.dataset.facts);
 export const main = document.getElementById("main");
@@ -22,7 +22,7 @@ const SHORTCUTS = [
 function drawThemeButton() {
   const button = document.getElementById("theme");
   const path = document.documentElement.dataset.theme === "dark" ? SUN : MOON;
-  const icon = s(
+  const icon = createSvg(
     "svg",
     {
       viewBox: "0 0 24 24",
@@ -31,7 +31,7 @@ function drawThemeButton() {
       "stroke-width": "2",
       "stroke-linecap": "round",
     },
-    s("path", { d: path }),
+    createSvg("path", { d: path }),
   );
   put(button, icon);
 }
@@ -46,14 +46,19 @@ function switchTheme() {
 
 function showHelp() {
   const rows = SHORTCUTS.map(([keys, what]) =>
-    h("tr", {}, h("td", { class: "nowrap" }, h("kbd", {}, keys)), h("td", {}, what)),
+    create(
+      "tr",
+      {},
+      create("td", { class: "nowrap" }, create("kbd", {}, keys)),
+      create("td", {}, what),
+    ),
   );
-  const dialog = h(
+  const dialog = create(
     "dialog",
     { "aria-label": "Keyboard" },
-    h("h2", {}, "Keyboard"),
-    h("table", {}, h("tbody", {}, rows)),
-    h("form", { method: "dialog" }, h("button", { class: "button" }, "Close")),
+    create("h2", {}, "Keyboard"),
+    create("table", {}, create("tbody", {}, rows)),
+    create("form", { method: "dialog" }, create("button", { class: "button" }, "Close")),
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

@@ -1,9 +1,9 @@
 // A list of log lines: one row each, opening to all that the line carries.
 
 import { levelColor, serviceColor } from "./colors.js";
-import { copyButton, h, pairs } from "./dom.js";
-import { arrowKeys } from "./frame.js";
+import { copyButton, create, pairs } from "./dom.js";
 import { nearTime } from "./format.js";
+import { arrowKeys } from "./frame.js";
 
 export class LogList {
   /** Args: showTrace shows links to the trace; onFilter(key, value) and onSpan(span id) react to clicks. */
@@ -11,7 +11,7 @@ export class LogList {
     this.showTrace = showTrace;
     this.onFilter = onFilter;
     this.onSpan = onSpan;
-    this.element = h("div", { class: "lines", role: "list", "aria-label": "Log lines" });
+    this.element = create("div", { class: "lines", role: "list", "aria-label": "Log lines" });
     arrowKeys(this.element, ".line");
   }
 
@@ -28,7 +28,7 @@ export class LogList {
   row(line, fresh = false) {
     const toTrace =
       this.showTrace && line.trace_id
-        ? h(
+        ? create(
             "a",
             {
               href: `/trace/${line.trace_id}?span=${line.span_id}`,
@@ -38,7 +38,7 @@ export class LogList {
             "trace ↗",
           )
         : this.onSpan && line.span_id
-          ? h(
+          ? create(
               "button",
               {
                 class: "link",
@@ -50,8 +50,8 @@ export class LogList {
               },
               "span",
             )
-          : h("span");
-    const row = h(
+          : create("span");
+    const row = create(
       "div",
       {
         class: fresh ? "line fresh" : "line",
@@ -66,14 +66,14 @@ export class LogList {
           if (event.key === "Enter" && event.target === row) this.toggle(row, line);
         },
       },
-      h("span", { class: "muted" }, nearTime(line.time_ns / 1e6)),
-      h("span", { class: "level" }, line.level),
-      h(
+      create("span", { class: "muted" }, nearTime(line.time_ns / 1e6)),
+      create("span", { class: "level" }, line.level),
+      create(
         "span",
         { class: "service chip", style: { "--chip": serviceColor(line.service) } },
         line.service,
       ),
-      h("span", { class: "text" }, line.body),
+      create("span", { class: "text" }, line.body),
       toTrace,
     );
     return row;
@@ -87,19 +87,19 @@ export class LogList {
     }
     const ids = line.trace_id ? { trace_id: line.trace_id, span_id: line.span_id } : {};
     row.after(
-      h(
+      create(
         "div",
         { class: "detail" },
-        h(
+        create(
           "div",
           { class: "columns" },
-          h(
+          create(
             "div",
             {},
-            h("h3", {}, "Fields"),
+            create("h3", {}, "Fields"),
             pairs({ ...ids, severity: line.severity, ...line.attributes }, this.onFilter),
           ),
-          h("div", {}, h("h3", {}, "Resource"), pairs(line.resource)),
+          create("div", {}, create("h3", {}, "Resource"), pairs(line.resource)),
         ),
         copyButton(JSON.stringify(line, null, 1), "copy as JSON"),
       ),

@@ -1,6 +1,6 @@
 // Markdown as elements: the part that runbooks use. Text never becomes HTML.
 
-import { h, safeLink } from "./dom.js";
+import { create, safeLink } from "./dom.js";
 
 const BLOCKS = [
   [/^```(\w*)\s*$/, fence],
@@ -8,28 +8,32 @@ const BLOCKS = [
     /^(#{1,4})\s+(.*)$/,
     (lines, [, marks, text]) => {
       lines.shift();
-      return h(`h${marks.length}`, {}, inline(text));
+      return create(`h${marks.length}`, {}, inline(text));
     },
   ],
   [/^\s*(?:[-*+]|\d+[.)])\s+/, list],
   [
     /^>\s?/,
     (lines) =>
-      h("blockquote", {}, render(take(lines, /^>\s?/).map((line) => line.replace(/^>\s?/, "")))),
+      create(
+        "blockquote",
+        {},
+        render(take(lines, /^>\s?/).map((line) => line.replace(/^>\s?/, ""))),
+      ),
   ],
   [/^\|.*\|\s*$/, table],
   [
     /^(?:---+|\*\*\*+)\s*$/,
     (lines) => {
       lines.shift();
-      return h("hr");
+      return create("hr");
     },
   ],
 ];
 
 /** Return the elements of a Markdown text. */
 export const markdown = (text) =>
-  h("div", { class: "prose" }, render(text.replaceAll("\r", "").split("\n")));
+  create("div", { class: "prose" }, render(text.replaceAll("\r", "").split("\n")));
 
 function render(input) {
   const lines = [...input];
@@ -55,7 +59,7 @@ function paragraph(lines) {
   const words = [lines.shift()];
   while (lines.length && lines[0].trim() && !BLOCKS.some(([pattern]) => pattern.test(lines[0])))
     words.push(lines.shift());
-  return h("p", {}, inline(words.join(" ")));
+  return create("p", {}, inline(words.join(" ")));
 }
 
 function fence(lines) {
@@ -63,7 +67,7 @@ function fence(lines) {
   const code = [];
   while (lines.length && !/^```\s*$/.test(lines[0])) code.push(lines.shift());
   lines.shift();
-  return h("pre", {}, h("code", {}, code.join("\n")));
+  return create("pre", {}, create("code", {}, code.join("\n")));
 }
 
 function list(lines) {
@@ -78,7 +82,7 @@ function list(lines) {
     if (own.test(lines[0])) items.push([lines.shift().replace(own, "")]);
     else items.at(-1).push(lines.shift());
   }
-  return h(ordered ? "ol" : "ul", {}, items.map(item));
+  return create(ordered ? "ol" : "ul", {}, items.map(item));
 }
 
 function item([first, ...rest]) {
@@ -86,7 +90,7 @@ function item([first, ...rest]) {
   const words = nested < 0 ? rest : rest.slice(0, nested);
   const below = nested < 0 ? [] : rest.slice(nested);
   const margin = below.length ? /^\s*/.exec(below[0])[0].length : 0;
-  return h(
+  return create(
     "li",
     {},
     inline([first, ...words.map((line) => line.trim())].join(" ")),
@@ -104,28 +108,28 @@ function table(lines) {
   const rows = take(lines, /^\|.*\|\s*$/).map(cells);
   const ruled = rows.length > 1 && rows[1].every((cell) => /^:?-+:?$/.test(cell));
   const head = ruled
-    ? h(
+    ? create(
         "thead",
         {},
-        h(
+        create(
           "tr",
           {},
-          rows[0].map((cell) => h("th", {}, inline(cell))),
+          rows[0].map((cell) => create("th", {}, inline(cell))),
         ),
       )
     : null;
-  return h(
+  return create(
     "table",
     {},
     head,
-    h(
+    create(
       "tbody",
       {},
       rows.slice(ruled ? 2 : 0).map((row) =>
-        h(
+        create(
           "tr",
           {},
-          row.map((cell) => h("td", {}, inline(cell))),
+          row.map((cell) => create("td", {}, inline(cell))),
         ),
       ),
     ),
@@ -146,9 +150,9 @@ function inline(text) {
 }
 
 function piece([whole, , code, strong, emphasis, name, href, bare]) {
-  if (code !== undefined) return h("code", {}, code.trim());
-  if (strong !== undefined) return h("strong", {}, inline(strong));
-  if (emphasis !== undefined) return h("em", {}, inline(emphasis));
+  if (code !== undefined) return create("code", {}, code.trim());
+  if (strong !== undefined) return create("strong", {}, inline(strong));
+  if (emphasis !== undefined) return create("em", {}, inline(emphasis));
   if (name !== undefined) return safeLink(local(href), inline(name));
   return bare ? safeLink(bare, bare) : whole;
 }

@@ -77,7 +77,7 @@ export async function queryExemplars(expr, { start, end, signal }, most = 120) {
 function thin(exemplars, start, end, most) {
   const size = Math.max(1, (end - start) / (most / 3));
   const slots = new Map();
-  for (const one of exemplars.sort((a, b) => b.value - a.value)) {
+  for (const one of exemplars.sort((left, right) => right.value - left.value)) {
     const slot = Math.floor((one.ms - start) / size);
     const held = slots.get(slot) ?? [];
     if (held.length < 3) slots.set(slot, [...held, one]);

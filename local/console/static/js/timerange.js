@@ -1,6 +1,6 @@
 // The time range and its picker; kept in the address as from, to and refresh, like Grafana's.
 
-import { h, put } from "./dom.js";
+import { create, put } from "./dom.js";
 import { dateTime } from "./format.js";
 import { moment, onNavigate, params, seconds, setParams } from "./state.js";
 
@@ -23,7 +23,7 @@ export class TimeRange {
   constructor({ from = "now-1h", to = "now", refresh = "off" } = {}, onChange = () => {}) {
     this.defaults = { from, to, refresh };
     this.onChange = onChange;
-    this.element = h("div", { class: "row range" });
+    this.element = create("div", { class: "row range" });
     this.read();
     onNavigate(() => {
       this.read();
@@ -91,7 +91,7 @@ export class TimeRange {
   }
 
   draw() {
-    const open = h(
+    const open = create(
       "button",
       {
         class: "button",
@@ -102,7 +102,7 @@ export class TimeRange {
       this.label(),
       " ▾",
     );
-    const choose = h(
+    const choose = create(
       "select",
       {
         "aria-label": "Refresh",
@@ -116,7 +116,7 @@ export class TimeRange {
       [...new Set([...REFRESH, this.refresh])]
         .filter((each) => each !== "")
         .map((each) =>
-          h(
+          create(
             "option",
             { value: each, selected: each === this.refresh },
             each === "off" ? "no refresh" : `every ${each}`,
@@ -125,11 +125,11 @@ export class TimeRange {
     );
     put(
       this.element,
-      h(
+      create(
         "span",
         { class: "group" },
         open,
-        h(
+        create(
           "button",
           {
             class: "button",
@@ -141,11 +141,11 @@ export class TimeRange {
           "−",
         ),
       ),
-      h(
+      create(
         "span",
         { class: "group" },
         choose,
-        h(
+        create(
           "button",
           {
             class: "button",
@@ -162,9 +162,9 @@ export class TimeRange {
 
   open(anchor) {
     if (this.popup) return this.close();
-    const from = h("input", { value: this.from, "aria-label": "From", size: 20 });
-    const to = h("input", { value: this.to, "aria-label": "To", size: 20 });
-    const problem = h("div", { class: "badge bad", hidden: true });
+    const from = create("input", { value: this.from, "aria-label": "From", size: 20 });
+    const to = create("input", { value: this.to, "aria-label": "To", size: 20 });
+    const problem = create("div", { class: "badge bad", hidden: true });
     const apply = (event) => {
       event.preventDefault();
       const good =
@@ -179,22 +179,22 @@ export class TimeRange {
       problem.hidden = false;
       problem.textContent = "expected now-2h, unix seconds or 2026-11-25 17:00, from before to";
     };
-    this.popup = h(
+    this.popup = create(
       "div",
       { class: "popup range-popup", role: "dialog", "aria-label": "Time range" },
-      h(
+      create(
         "form",
         { class: "stack", onsubmit: apply },
-        h("label", { class: "field" }, "From", from),
-        h("label", { class: "field" }, "To", to),
+        create("label", { class: "field" }, "From", from),
+        create("label", { class: "field" }, "To", to),
         problem,
-        h("button", { class: "button primary" }, "Apply"),
+        create("button", { class: "button primary" }, "Apply"),
       ),
-      h(
+      create(
         "div",
         { class: "quick" },
         QUICK.map(([span, name]) =>
-          h(
+          create(
             "button",
             {
               class: "link",

@@ -15,7 +15,7 @@ export function spanTree(spans) {
   }
   const ordered = [];
   const visit = (list, depth) => {
-    for (const node of list.sort((a, b) => a.span.start_ns - b.span.start_ns)) {
+    for (const node of list.sort((left, right) => left.span.start_ns - right.span.start_ns)) {
       node.depth = depth;
       ordered.push(node);
       visit(node.children, depth + 1);

@@ -2,7 +2,7 @@
 
 import { getJson } from "./api.js";
 import { serviceColor } from "./colors.js";
-import { copyButton, h, pairs, put } from "./dom.js";
+import { copyButton, create, pairs, put } from "./dom.js";
 import { clock, nanoseconds, nearTime } from "./format.js";
 import { link } from "./state.js";
 import { spanTree } from "./tree.js";
@@ -72,10 +72,10 @@ export function drawWaterfall(element, trace, { selected = "", onSelect = () => 
     event.preventDefault();
   }
 
-  const body = h("div", { onkeydown: keys, role: "tree", "aria-label": "Spans" }, [
+  const body = create("div", { onkeydown: keys, role: "tree", "aria-label": "Spans" }, [
     ...rows.values(),
   ]);
-  put(element, h("div", { class: "waterfall" }, ruler(trace.duration_ns), body));
+  put(element, create("div", { class: "waterfall" }, ruler(trace.duration_ns), body));
   refresh();
   const chosen = nodes.find((node) => node.span.span_id === selected);
   if (chosen) {
@@ -86,15 +86,20 @@ export function drawWaterfall(element, trace, { selected = "", onSelect = () => 
 
 function ruler(total) {
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((part) =>
-    h("span", { style: { left: `${part * 100}%` } }, nanoseconds(total * part)),
+    create("span", { style: { left: `${part * 100}%` } }, nanoseconds(total * part)),
   );
-  return h("div", { class: "ruler" }, h("span", {}, "Span"), h("div", { class: "ticks" }, ticks));
+  return create(
+    "div",
+    { class: "ruler" },
+    create("span", {}, "Span"),
+    create("div", { class: "ticks" }, ticks),
+  );
 }
 
 function row({ span, depth, children, parent }, trace, { fold, open }) {
   const color = serviceColor(span.service);
   const newService = parent?.span.service !== span.service;
-  return h(
+  return create(
     "div",
     {
       class: "span",
@@ -106,10 +111,10 @@ function row({ span, depth, children, parent }, trace, { fold, open }) {
       data: { span: span.span_id },
       onclick: open,
     },
-    h(
+    create(
       "div",
       { class: "what", style: { "padding-left": `${10 + depth * 16}px` } },
-      h(
+      create(
         "button",
         {
           class: "fold",
@@ -122,14 +127,14 @@ function row({ span, depth, children, parent }, trace, { fold, open }) {
         },
         children.length ? "▾" : "",
       ),
-      h("span", { class: "mark" }),
-      h(
+      create("span", { class: "mark" }),
+      create(
         "span",
         { class: "label", title: `${span.service} · ${span.name}` },
-        newService ? h("b", {}, span.service, " ") : null,
-        h("span", { class: newService ? "service" : "" }, span.name),
+        newService ? create("b", {}, span.service, " ") : null,
+        create("span", { class: newService ? "service" : "" }, span.name),
       ),
-      span.status === "error" ? h("span", { class: "badge bad" }, "error") : null,
+      span.status === "error" ? create("span", { class: "badge bad" }, "error") : null,
     ),
     lane(span, trace),
   );
@@ -142,7 +147,7 @@ function lane(span, trace) {
   const atEnd = left + width > 82;
   const place = atEnd ? { right: `${100 - left}%` } : { left: `${left + width}%` };
   const events = span.events.map((event) =>
-    h("i", {
+    create("i", {
       class: event.name === "exception" ? "event bad" : "event",
       title: event.name,
       style: {
@@ -150,15 +155,15 @@ function lane(span, trace) {
       },
     }),
   );
-  return h(
+  return create(
     "div",
     { class: "lane" },
-    h("i", {
+    create("i", {
       class: span.status === "error" ? "bar error" : "bar",
       style: { left: `${left}%`, width: `${width}%` },
     }),
     events,
-    h("span", { class: "time", style: place }, nanoseconds(span.duration_ns)),
+    create("span", { class: "time", style: place }, nanoseconds(span.duration_ns)),
   );
 }
 
@@ -169,7 +174,7 @@ function spanDetail(span, trace) {
         attr: `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
       }),
     );
-  const logs = h("div", { class: "muted" }, "looking for log lines…");
+  const logs = create("div", { class: "muted" }, "looking for log lines…");
   const facts = {
     service: span.service,
     kind: span.kind,
@@ -179,34 +184,40 @@ function spanDetail(span, trace) {
     span_id: span.span_id,
   };
   showLogs(logs, span);
-  return h(
+  return create(
     "div",
     { class: "detail" },
-    h(
+    create(
       "div",
       { class: "columns" },
-      h("div", {}, h("h3", {}, "Span"), pairs(facts), copyButton(span.span_id, "copy span id")),
-      h(
+      create(
         "div",
         {},
-        h("h3", {}, "Attributes"),
+        create("h3", {}, "Span"),
+        pairs(facts),
+        copyButton(span.span_id, "copy span id"),
+      ),
+      create(
+        "div",
+        {},
+        create("h3", {}, "Attributes"),
         Object.keys(span.attributes).length
           ? pairs(span.attributes, search)
-          : h("span", { class: "muted" }, "none"),
+          : create("span", { class: "muted" }, "none"),
       ),
-      h("div", {}, h("h3", {}, "Resource"), pairs(span.resource)),
+      create("div", {}, create("h3", {}, "Resource"), pairs(span.resource)),
     ),
     span.events.length
-      ? [h("h3", {}, "Events"), span.events.map((event) => spanEvent(event, span))]
+      ? [create("h3", {}, "Events"), span.events.map((event) => spanEvent(event, span))]
       : null,
     span.links.length
       ? [
-          h("h3", {}, "Links"),
+          create("h3", {}, "Links"),
           span.links.map((one) =>
-            h(
+            create(
               "div",
               {},
-              h(
+              create(
                 "a",
                 { class: "mono", href: `/trace/${one.trace_id}?span=${one.span_id}` },
                 one.trace_id,
@@ -215,21 +226,21 @@ function spanDetail(span, trace) {
           ),
         ]
       : null,
-    h("h3", {}, "Log lines of this span"),
+    create("h3", {}, "Log lines of this span"),
     logs,
   );
 }
 
 function spanEvent(event, span) {
   const { "exception.stacktrace": stack, ...rest } = event.attributes;
-  return h(
+  return create(
     "div",
     {},
-    h("b", {}, event.name),
+    create("b", {}, event.name),
     " ",
-    h("span", { class: "muted" }, `+${nanoseconds(event.time_ns - span.start_ns)}`),
+    create("span", { class: "muted" }, `+${nanoseconds(event.time_ns - span.start_ns)}`),
     Object.keys(rest).length ? pairs(rest) : null,
-    stack ? h("pre", {}, stack) : null,
+    stack ? create("pre", {}, stack) : null,
   );
 }
 
@@ -243,14 +254,17 @@ async function showLogs(element, span) {
     const rows = lines
       .reverse()
       .map((line) =>
-        h(
+        create(
           "tr",
           {},
-          h("td", {}, nearTime(line.time_ns / 1e6)),
-          h("td", {}, `${line.level}  ${line.body}`),
+          create("td", {}, nearTime(line.time_ns / 1e6)),
+          create("td", {}, `${line.level}  ${line.body}`),
         ),
       );
-    put(element, rows.length ? h("table", { class: "pairs" }, h("tbody", {}, rows)) : "none");
+    put(
+      element,
+      rows.length ? create("table", { class: "pairs" }, create("tbody", {}, rows)) : "none",
+    );
   } catch (error) {
     put(element, error.message);
   }

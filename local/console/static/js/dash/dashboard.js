@@ -1,7 +1,7 @@
 // A dashboard: variables, time, sections of panels, annotations, keyboard.
 
 import { getJson, prometheus } from "../api.js";
-import { h, put, safeLink } from "../dom.js";
+import { create, put, safeLink } from "../dom.js";
 import { labelText } from "../format.js";
 import { params, setParams } from "../state.js";
 import { cssColor } from "./field.js";
@@ -20,11 +20,13 @@ export class Dashboard {
     this.group = Number(model.graphTooltip ?? 0) ? `dashboard ${model.uid}` : null;
     this.views = [];
     this.bands = [];
-    this.element = h("div", { class: "dashboard" });
+    this.element = create("div", { class: "dashboard" });
     this.variables = new Variables(model.templating?.list, () => this.reload());
     this.folded = new Map();
     this.watcher = new IntersectionObserver(
-      (entries) => entries.forEach((entry) => this.seen(entry)),
+      (entries) => {
+        for (const entry of entries) this.seen(entry);
+      },
       { rootMargin: "300px" },
     );
   }
@@ -59,7 +61,7 @@ export class Dashboard {
 
   layout() {
     this.watcher.disconnect();
-    this.views.forEach((view) => view.leave());
+    for (const view of this.views) view.leave();
     this.views = [];
     const alone = params().get("viewPanel");
     const parts = sections(this.model.panels, this.variables.scope);
@@ -68,7 +70,7 @@ export class Dashboard {
         ? null
         : parts.flatMap((part) => part.items).find(({ panel }) => this.idOf(panel) === alone);
     put(this.element, chosen ? this.alone(chosen) : parts.map((part) => this.section(part)));
-    this.views.forEach((view) => this.watcher.observe(view.element));
+    for (const view of this.views) this.watcher.observe(view.element);
   }
 
   /** Ids may be missing or 0 in generated JSON; the place in the list tells panels apart then. */
@@ -100,7 +102,7 @@ export class Dashboard {
   }
 
   section(part) {
-    const grid = h("div", { class: "panels" });
+    const grid = create("div", { class: "panels" });
     const open = !(this.folded.get(part.key) ?? part.collapsed);
     const show = (visible) => {
       if (visible && !grid.children.length)
@@ -109,7 +111,7 @@ export class Dashboard {
     };
     show(open);
     if (part.title === null) return grid;
-    const button = h(
+    const button = create(
       "button",
       {
         class: "row-title",
@@ -120,24 +122,24 @@ export class Dashboard {
           button.setAttribute("aria-expanded", String(now));
           this.folded.set(part.key, !now);
           show(now);
-          grid.querySelectorAll(".panel").forEach((element) => this.watcher.observe(element));
+          for (const element of grid.querySelectorAll(".panel")) this.watcher.observe(element);
         },
       },
       fill(part.title, part.scope),
     );
-    return h(
+    return create(
       "div",
       { class: "section" },
       button,
-      part.note ? h("div", { class: "faint row-note" }, part.note) : null,
+      part.note ? create("div", { class: "faint row-note" }, part.note) : null,
       grid,
     );
   }
 
-  item({ panel, scope, x, y, w, h: height }) {
+  item({ panel, scope, column, line, width, height }) {
     const { element } = this.view(panel, scope);
-    element.style.setProperty("grid-column", `${x + 1} / span ${w}`);
-    element.style.setProperty("grid-row", `${y + 1} / span ${height}`);
+    element.style.setProperty("grid-column", `${column + 1} / span ${width}`);
+    element.style.setProperty("grid-row", `${line + 1} / span ${height}`);
     return element;
   }
 
@@ -251,7 +253,7 @@ export function dashboardLinks(model, all, builtins) {
         other.uid !== model.uid && (one.tags ?? []).every((tag) => other.tags.includes(tag)),
     );
     return others.map((other) =>
-      h(
+      create(
         "a",
         {
           href: `/d/${encodeURIComponent(other.uid)}?${time(one)}`,

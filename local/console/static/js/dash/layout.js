@@ -2,7 +2,7 @@
 
 const DOCKER = "(docker)";
 
-/** Return sections {key, title, collapsed, note, items: [{panel, scope, x, y, w, h}]}. */
+/** Return sections {key, title, collapsed, note, items: [{panel, scope, column, line, width, height}]}. */
 export function sections(panels, scope) {
   const groups = [{ row: null, panels: [] }];
   for (const panel of [...panels].sort(byPlace)) {
@@ -16,7 +16,7 @@ export function sections(panels, scope) {
 }
 
 const place = (panel) => panel.gridPos ?? { x: 0, y: 0, w: 12, h: 8 };
-const byPlace = (a, b) => place(a).y - place(b).y || place(a).x - place(b).x;
+const byPlace = (left, right) => place(left).y - place(right).y || place(left).x - place(right).x;
 
 function repeatedRow(group, scope) {
   const name = group.row?.repeat;
@@ -35,7 +35,7 @@ function section({ row, panels }, scope, value) {
     collapsed: Boolean(row?.collapsed) || docker,
     items: placed(panels, scope),
     note: docker
-      ? `${panels.length} panels that need the exporters and back ends of the Docker mode; nothing sends these series here.`
+      ? `${panels.length} panels need the exporters and backends of the Docker mode; nothing sends their series here.`
       : "",
   };
 }
@@ -46,26 +46,27 @@ function placed(panels, scope) {
   const items = [];
   let shift = 0;
   for (const panel of panels) {
-    const { x, y, w, h } = place(panel);
+    const { x: column, y, w: width, h: height } = place(panel);
+    const line = y - top + shift;
     const values = panel.repeat ? scope.values(panel.repeat) : [];
     if (!values.length) {
-      items.push({ panel, scope, x, y: y - top + shift, w, h });
+      items.push({ panel, scope, column, line, width, height });
       continue;
     }
     const across = panel.repeatDirection !== "v";
     const perLine = across ? Math.min(values.length, panel.maxPerRow ?? 4) : 1;
-    const width = across ? Math.floor(24 / perLine) : w;
-    values.forEach((value, index) =>
+    const share = across ? Math.floor(24 / perLine) : width;
+    for (const [index, value] of values.entries()) {
       items.push({
         panel,
         scope: scope.with(panel.repeat, value),
-        x: across ? (index % perLine) * width : x,
-        y: y - top + shift + Math.floor(index / perLine) * h,
-        w: width,
-        h,
-      }),
-    );
-    shift += (Math.ceil(values.length / perLine) - 1) * h;
+        column: across ? (index % perLine) * share : column,
+        line: line + Math.floor(index / perLine) * height,
+        width: share,
+        height,
+      });
+    }
+    shift += (Math.ceil(values.length / perLine) - 1) * height;
   }
   return items;
 }

@@ -1,12 +1,12 @@
 // One panel: its frame, its queries, its drawing, its errors.
 
-import { failure, h, put, safeLink } from "../dom.js";
-import { link } from "../state.js";
+import { create, failure, put, safeLink } from "../dom.js";
 import { drawHeatmap } from "../panels/heatmap.js";
 import { drawAlertList, drawLogs, drawText, drawTraces, drawUnknown } from "../panels/others.js";
 import { drawBarGauge, drawGauge, drawStat } from "../panels/stat.js";
 import { drawTable } from "../panels/table.js";
 import { drawTimeSeries } from "../panels/timeseries.js";
+import { link } from "../state.js";
 import { intervalBuiltins, intervalFor, runTargets } from "./query.js";
 import { fill } from "./scope.js";
 
@@ -33,9 +33,9 @@ export class PanelView {
     this.state = null;
     this.visible = false;
     this.drawn = false;
-    this.body = h("div", { class: "panel-body" });
-    this.warning = h("span", { class: "badge bad", hidden: true });
-    this.element = h(
+    this.body = create("div", { class: "panel-body" });
+    this.warning = create("span", { class: "badge bad", hidden: true });
+    this.element = create(
       "section",
       {
         class: panel.transparent ? "panel transparent" : "panel card",
@@ -52,7 +52,7 @@ export class PanelView {
     if (!title && this.panel.transparent) return null;
     const { description } = this.panel;
     const info = description
-      ? h(
+      ? create(
           "button",
           {
             class: "info",
@@ -69,19 +69,19 @@ export class PanelView {
         target: one.targetBlank ? "_blank" : null,
       }),
     );
-    return h(
+    return create(
       "header",
       {},
-      h("h3", { title }, title),
+      create("h3", { title }, title),
       info,
       this.warning,
-      h("span", { class: "grow" }),
-      h("span", { class: "onward" }, links),
-      h(
+      create("span", { class: "grow" }),
+      create("span", { class: "onward" }, links),
+      create(
         "span",
         { class: "tools" },
         this.explore(),
-        h(
+        create(
           "button",
           {
             class: "panel-link",
@@ -113,7 +113,7 @@ export class PanelView {
         `${link("/explore", { from: this.dashboard.range.from, to: this.dashboard.range.to })}&${query}`,
       );
     };
-    return h(
+    return create(
       "button",
       { class: "panel-link", type: "button", title: "Open its queries under Metrics", onclick: go },
       "query",
@@ -196,7 +196,7 @@ export class PanelView {
   fail(error) {
     this.clear();
     this.drawn = true;
-    put(this.body, h("div", { class: "panel-note" }, failure(error)));
+    put(this.body, create("div", { class: "panel-note" }, failure(error)));
   }
 
   nothing() {
@@ -210,11 +210,11 @@ export class PanelView {
     ];
     put(
       this.body,
-      h(
+      create(
         "div",
         { class: "panel-note empty" },
-        h("b", {}, "No data yet"),
-        h(
+        create("b", {}, "No data yet"),
+        create(
           "div",
           {},
           names.length ? `in this range for ${names.slice(0, 3).join(", ")}` : "in this range",

@@ -63,7 +63,8 @@ export async function runTargets(panel, scope, bounds, width, signal) {
       }
     }),
   );
-  for (const name of ["series", "tables"]) result[name].sort((a, b) => a.order - b.order);
+  for (const name of ["series", "tables"])
+    result[name].sort((left, right) => left.order - right.order);
   return result;
 }
 
@@ -160,7 +161,7 @@ function vectorTable(rows, target, count) {
 /** Return series side by side over their times. */
 export function matrixTable(series) {
   const times = [...new Set(series.flatMap((one) => one.points.map(([ms]) => ms)))].sort(
-    (a, b) => a - b,
+    (left, right) => left - right,
   );
   const maps = series.map((one) => new Map(one.points));
   return {
@@ -173,7 +174,7 @@ export function matrixTable(series) {
   };
 }
 
-async function runLoki({ panel, target, scope, bounds, width, signal }) {
+async function runLoki({ target, scope, bounds, width, signal }) {
   const step = intervalFor(bounds, width);
   const expr = fill(
     target.expr,
@@ -196,7 +197,7 @@ async function runLoki({ panel, target, scope, bounds, width, signal }) {
     return {
       logs: data.result
         .flatMap(({ stream, values }) => values.map(([ns, body]) => logLine(stream, ns, body)))
-        .sort((a, b) => b.time_ns - a.time_ns),
+        .sort((left, right) => right.time_ns - left.time_ns),
     };
   return {
     series: data.result.map(({ metric, value, values }) => ({

@@ -27,7 +27,7 @@ const CALCS = {
 const NAMES = { lastNotNull: "last", last: "last", firstNotNull: "first" };
 
 function quantile(values, part) {
-  const sorted = [...values].sort((a, b) => a - b);
+  const sorted = [...values].sort((left, right) => left - right);
   return sorted.length
     ? sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]
     : null;

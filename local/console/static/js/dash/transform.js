@@ -31,7 +31,7 @@ function organize(tables, { excludeByName = {}, indexByName = {}, renameByName =
     const kept = table.columns
       .map((column, index) => ({ column, index }))
       .filter(({ column }) => !excludeByName[column.name] && !excludeByName[column.source]);
-    kept.sort((a, b) => place(a) - place(b));
+    kept.sort((left, right) => place(left) - place(right));
     return {
       ...table,
       columns: kept.map(({ column }) => ({
@@ -88,12 +88,12 @@ function sortBy(tables, { sort: [{ field, desc = false } = {}] = [] }) {
 
 /** Return rows by a column: numbers as numbers, the rest as words. */
 export function sortRows(rows, index, descending) {
-  const compare = (a, b) =>
-    typeof a === "number" && typeof b === "number"
-      ? a - b
-      : String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
-  return [...rows].sort((a, b) =>
-    descending ? compare(b[index], a[index]) : compare(a[index], b[index]),
+  const compare = (left, right) =>
+    typeof left === "number" && typeof right === "number"
+      ? left - right
+      : String(left ?? "").localeCompare(String(right ?? ""), undefined, { numeric: true });
+  return [...rows].sort((left, right) =>
+    descending ? compare(right[index], left[index]) : compare(left[index], right[index]),
   );
 }
 
@@ -111,7 +111,7 @@ function filterFieldsByName(tables, { include = {}, exclude = {} }) {
   const unwanted = exclude.names || exclude.pattern ? test(exclude) : () => false;
   return tables.map((table) => {
     const kept = table.columns
-      .map((column, index) => index)
+      .map((_, index) => index)
       .filter((index) => wanted(table.columns[index].name) && !unwanted(table.columns[index].name));
     return {
       ...table,

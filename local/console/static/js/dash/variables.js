@@ -2,11 +2,11 @@
 // and draws the controls above the panels.
 
 import { getJson, prometheus } from "../api.js";
-import { queryInstant } from "../promql.js";
-import { h, put } from "../dom.js";
+import { create, put } from "../dom.js";
 import { labelText } from "../format.js";
+import { queryInstant } from "../promql.js";
 import { params, setParams } from "../state.js";
-import { ALL, Scope, fill, mentions } from "./scope.js";
+import { ALL, fill, mentions, Scope } from "./scope.js";
 
 export class Variables {
   /** Args: list is templating.list; onChange runs after a person chose something. */
@@ -14,7 +14,7 @@ export class Variables {
     this.definitions = list ?? [];
     this.onChange = onChange;
     this.scope = new Scope();
-    this.element = h("div", { class: "row variables" });
+    this.element = create("div", { class: "row variables" });
     this.problems = [];
   }
 
@@ -61,7 +61,7 @@ export class Variables {
     put(
       this.element,
       visible.map((definition) => this.control(definition)),
-      this.problems.map((text) => h("span", { class: "badge bad", title: text }, text)),
+      this.problems.map((text) => create("span", { class: "badge bad", title: text }, text)),
     );
   }
 
@@ -72,14 +72,14 @@ export class Variables {
       definition.type === "textbox"
         ? textControl(variable, (value) => this.choose(definition.name, value))
         : definition.type === "adhoc"
-          ? h("span", { class: "faint" }, "ad hoc filters are not drawn here")
+          ? create("span", { class: "faint" }, "ad hoc filters are not drawn here")
           : variable.multi
             ? multiControl(variable, label, (value) => this.choose(definition.name, value))
             : singleControl(variable, (value) => this.choose(definition.name, value));
-    return h(
+    return create(
       "label",
       { class: "variable" },
-      h("span", {}, Number(definition.hide) === 1 ? "" : label),
+      create("span", {}, Number(definition.hide) === 1 ? "" : label),
       body,
     );
   }
@@ -192,26 +192,26 @@ function refined(definition, values) {
   const sort = Number(definition.sort ?? 0);
   const compare =
     sort === 3 || sort === 4
-      ? (a, b) => parseFloat(a) - parseFloat(b)
-      : (a, b) => a.localeCompare(b);
-  if (sort) out.sort(sort % 2 ? compare : (a, b) => compare(b, a));
+      ? (left, right) => parseFloat(left) - parseFloat(right)
+      : (left, right) => left.localeCompare(right);
+  if (sort) out.sort(sort % 2 ? compare : (left, right) => compare(right, left));
   return out;
 }
 
 const shown = (value) => (value === ALL ? "All" : value);
 
 function singleControl(variable, choose) {
-  return h(
+  return create(
     "select",
     { onchange: (event) => choose(event.target.value) },
     [...new Set([...variable.options, variable.value])].map((one) =>
-      h("option", { value: one, selected: one === variable.value }, shown(one)),
+      create("option", { value: one, selected: one === variable.value }, shown(one)),
     ),
   );
 }
 
 function textControl(variable, choose) {
-  const input = h("input", {
+  const input = create("input", {
     value: variable.value,
     size: 36,
     class: "mono",
@@ -225,17 +225,17 @@ function textControl(variable, choose) {
 
 function multiControl(variable, label, choose) {
   const chosen = new Set(variable.value);
-  const summary = h(
+  const summary = create(
     "summary",
     { class: "button", "aria-label": `${label}: ${[...chosen].map(shown).join(", ")}` },
     [...chosen].map(shown).join(" + ") || "none",
     " ▾",
   );
   const box = (value) =>
-    h(
+    create(
       "label",
       { class: "option" },
-      h("input", {
+      create("input", {
         type: "checkbox",
         checked: chosen.has(value),
         onchange: (event) => {
@@ -252,16 +252,16 @@ function multiControl(variable, label, choose) {
       }),
       shown(value),
     );
-  const details = h(
+  const details = create(
     "details",
     { class: "multi" },
     summary,
-    h(
+    create(
       "div",
       { class: "popup" },
       variable.options.length
         ? variable.options.map(box)
-        : h("span", { class: "muted" }, "no values yet"),
+        : create("span", { class: "muted" }, "no values yet"),
     ),
   );
   details.addEventListener("focusout", (event) => {

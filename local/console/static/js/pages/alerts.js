@@ -1,18 +1,18 @@
 // Alerts: what fires, what is about to, what Alertmanager does with it, and the runbook beside it.
 
-import { facts, main } from "../frame.js";
-import { getJson } from "../api.js";
 import { activeAlerts, isWatchdog, runbookName, severityClass } from "../alertdata.js";
+import { getJson } from "../api.js";
 import { token } from "../colors.js";
-import { empty, failure, h, put, safeLink } from "../dom.js";
+import { create, empty, failure, put, safeLink } from "../dom.js";
 import { ago, dateTime, short } from "../format.js";
+import { facts, main } from "../frame.js";
 import { markdown } from "../markdown.js";
 import { link } from "../state.js";
 
 const SHOWN = new Set(["alertname", "severity"]);
-const list = h("div", { class: "stack" });
-const problem = h("div", { class: "stack" });
-const count = h("span", { class: "muted" });
+const list = create("div", { class: "stack" });
+const problem = create("div", { class: "stack" });
+const count = create("span", { class: "muted" });
 const opened = new Set();
 
 async function load() {
@@ -27,7 +27,7 @@ async function load() {
     list,
     real.map(card),
     !real.length && !problems.length
-      ? h(
+      ? create(
           "div",
           { class: "card" },
           empty(
@@ -38,16 +38,16 @@ async function load() {
       : null,
     watchdog || problems.length
       ? null
-      : h(
+      : create(
           "div",
           { class: "notice warn" },
           "Watchdog does not fire. It always should: while it is silent, Prometheus evaluates no rules or has none loaded.",
         ),
     watchdog
-      ? h(
+      ? create(
           "p",
           { class: "muted" },
-          h("span", { class: "dot good" }),
+          create("span", { class: "dot good" }),
           " Watchdog fires, as it always should: rules are evaluated.",
         )
       : null,
@@ -58,8 +58,8 @@ function card(alert) {
   const { labels, annotations } = alert;
   const name = labels.alertname;
   const key = JSON.stringify(labels);
-  const runbook = h("div", { hidden: true });
-  const button = h(
+  const runbook = create("div", { hidden: true });
+  const button = create(
     "button",
     {
       class: "button small",
@@ -70,7 +70,7 @@ function card(alert) {
     "Runbook",
   );
   const rest = Object.entries(labels).filter(([label]) => !SHOWN.has(label));
-  const element = h(
+  const element = create(
     "article",
     {
       class: "alert",
@@ -81,39 +81,39 @@ function card(alert) {
             : token("--line-strong"),
       },
     },
-    h(
+    create(
       "div",
       { class: "row" },
-      h("span", { class: `badge ${alert.state === "firing" ? "bad" : "warn"}` }, alert.state),
-      h("h2", {}, name),
-      h(
+      create("span", { class: `badge ${alert.state === "firing" ? "bad" : "warn"}` }, alert.state),
+      create("h2", {}, name),
+      create(
         "span",
         { class: `badge ${severityClass(labels.severity)}` },
         labels.severity ?? "no severity",
       ),
       alert.handled
-        ? h("span", { class: "badge", title: "what Alertmanager does with it" }, alert.handled)
+        ? create("span", { class: "badge", title: "what Alertmanager does with it" }, alert.handled)
         : null,
-      h("span", { class: "grow" }),
-      h(
+      create("span", { class: "grow" }),
+      create(
         "span",
         { class: "muted", title: dateTime(Date.parse(alert.activeAt)) },
         `since ${ago(Date.parse(alert.activeAt))}`,
       ),
     ),
-    annotations.summary ? h("div", {}, annotations.summary) : null,
-    annotations.description ? h("div", { class: "muted" }, annotations.description) : null,
-    h(
+    annotations.summary ? create("div", {}, annotations.summary) : null,
+    annotations.description ? create("div", { class: "muted" }, annotations.description) : null,
+    create(
       "div",
       { class: "labels" },
-      rest.map(([label, value]) => h("span", { class: "label-pair" }, `${label}=${value}`)),
-      h("span", { class: "label-pair" }, `value ${short(Number(alert.value), 4)}`),
+      rest.map(([label, value]) => create("span", { class: "label-pair" }, `${label}=${value}`)),
+      create("span", { class: "label-pair" }, `value ${short(Number(alert.value), 4)}`),
     ),
-    h(
+    create(
       "div",
       { class: "row" },
       button,
-      h(
+      create(
         "a",
         {
           class: "button small",
@@ -121,7 +121,11 @@ function card(alert) {
         },
         "History",
       ),
-      h("a", { class: "button small", href: `/alerts/rules#${encodeURIComponent(name)}` }, "Rule"),
+      create(
+        "a",
+        { class: "button small", href: `/alerts/rules#${encodeURIComponent(name)}` },
+        "Rule",
+      ),
       annotations.dashboard_url
         ? safeLink(here(annotations.dashboard_url), "Dashboard", { class: "button small" })
         : null,
@@ -157,13 +161,13 @@ async function toggle(alert, element, button, key) {
 
 put(
   main,
-  h(
+  create(
     "div",
     { class: "page-head" },
-    h("h1", {}, "Alerts"),
+    create("h1", {}, "Alerts"),
     count,
-    h("a", { class: "button", href: "/alerts/rules" }, "All rules"),
-    h(
+    create("a", { class: "button", href: "/alerts/rules" }, "All rules"),
+    create(
       "button",
       {
         class: "button",
@@ -175,12 +179,12 @@ put(
       "↻",
     ),
   ),
-  h(
+  create(
     "div",
     { class: "stack" },
     problem,
     list,
-    h(
+    create(
       "p",
       { class: "faint" },
       `Prometheus at ${facts.prometheus}, Alertmanager at ${facts.alertmanager}; windows of the ${facts.profile} profile.`,

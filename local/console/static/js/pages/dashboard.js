@@ -1,10 +1,10 @@
 // A dashboard of dashboards/json, drawn as Grafana would.
 
-import { main } from "../frame.js";
 import { getJson } from "../api.js";
 import { loadCharts } from "../chart.js";
 import { Dashboard, dashboardLinks } from "../dash/dashboard.js";
-import { empty, failure, h, put } from "../dom.js";
+import { create, empty, failure, put } from "../dom.js";
+import { main } from "../frame.js";
 import { params } from "../state.js";
 import { TimeRange } from "../timerange.js";
 
@@ -24,12 +24,12 @@ async function load() {
     put(
       main,
       error.status === 404
-        ? h(
+        ? create(
             "div",
             { class: "card" },
             empty(
               `No dashboard has the uid ${uid}.`,
-              h("a", { href: "/dashboards" }, "All dashboards"),
+              create("a", { href: "/dashboards" }, "All dashboards"),
             ),
           )
         : failure(error),
@@ -56,26 +56,30 @@ async function draw(model, all) {
     },
   );
   const dashboard = new Dashboard(model, range, { eager });
-  const links = h("nav", { class: "row dashboard-links", "aria-label": "Other dashboards" });
+  const links = create("nav", { class: "row dashboard-links", "aria-label": "Other dashboards" });
   put(
     main,
-    h(
+    create(
       "div",
       { class: "page-head" },
-      h(
+      create(
         "div",
         {},
-        h("h1", {}, model.title),
-        h("div", { class: "muted" }, (model.description ?? "").replace(/\s*Written by .*$/, "")),
+        create("h1", {}, model.title),
+        create(
+          "div",
+          { class: "muted" },
+          (model.description ?? "").replace(/\s*Written by .*$/, ""),
+        ),
       ),
-      h("span", { class: "grow" }),
+      create("span", { class: "grow" }),
       range.element,
     ),
-    h(
+    create(
       "div",
       { class: "dashboard-bar" },
       dashboard.variables.element,
-      h("span", { class: "grow" }),
+      create("span", { class: "grow" }),
       links,
     ),
     dashboard.element,

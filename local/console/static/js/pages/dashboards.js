@@ -1,17 +1,17 @@
 // The list of dashboards.
 
-import { main } from "../frame.js";
 import { getJson } from "../api.js";
-import { empty, failure, h, put } from "../dom.js";
+import { create, empty, failure, put } from "../dom.js";
+import { main } from "../frame.js";
 
-const search = h("input", {
+const search = create("input", {
   placeholder: "filter by title or tag",
   "aria-label": "Filter",
   "data-search": true,
   size: 30,
   oninput: () => show(),
 });
-const list = h("div", { class: "dashboard-list" });
+const list = create("div", { class: "dashboard-list" });
 let all = [];
 
 function show() {
@@ -24,7 +24,7 @@ function show() {
     found.map(card),
     found.length
       ? null
-      : h(
+      : create(
           "div",
           { class: "card" },
           all.length
@@ -36,26 +36,26 @@ function show() {
 
 function card(one) {
   if (one.problem)
-    return h(
+    return create(
       "div",
       { class: "card tile" },
-      h("h2", {}, one.file),
-      h("div", { class: "badge bad" }, one.problem),
+      create("h2", {}, one.file),
+      create("div", { class: "badge bad" }, one.problem),
     );
-  return h(
+  return create(
     "a",
     { class: "card tile", href: `/d/${encodeURIComponent(one.uid)}` },
-    h("h2", {}, one.title),
-    h("span", {}, one.description.replace(/\s*Written by .*$/, "")),
-    h(
+    create("h2", {}, one.title),
+    create("span", {}, one.description.replace(/\s*Written by .*$/, "")),
+    create(
       "div",
       { class: "labels" },
-      one.tags.map((tag) => h("span", { class: "badge" }, tag)),
+      one.tags.map((tag) => create("span", { class: "badge" }, tag)),
     ),
   );
 }
 
-put(main, h("div", { class: "page-head" }, h("h1", {}, "Dashboards"), search), list);
+put(main, create("div", { class: "page-head" }, create("h1", {}, "Dashboards"), search), list);
 try {
   all = (await getJson("/api/dashboards")).dashboards;
   show();

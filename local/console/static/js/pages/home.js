@@ -1,10 +1,10 @@
 // Home: what this is, what runs, how it is, and where to go first.
 
-import { facts, main } from "../frame.js";
-import { getJson } from "../api.js";
 import { activeAlerts, isWatchdog } from "../alertdata.js";
-import { copyButton, empty, failure, h, put } from "../dom.js";
+import { getJson } from "../api.js";
+import { copyButton, create, empty, failure, put } from "../dom.js";
 import { compact, duration, nanoseconds, nearTime, short } from "../format.js";
+import { facts, main } from "../frame.js";
 import { queryInstant } from "../promql.js";
 import { link } from "../state.js";
 
@@ -27,10 +27,10 @@ const TILES = [
 ];
 const ORDER = `curl -s -X POST ${facts.service}/v1/orders -H 'Content-Type: application/json' -H "Idempotency-Key: try-$(date +%s)" -d '{"customer_id": "customer-1", "currency": "EUR", "items": [{"sku": "tea", "quantity": 2, "unit_price_cents": 450}]}'`;
 
-const tiles = h("div", { class: "tiles" });
-const running = h("div", { class: "scroll" });
-const newest = h("div", { class: "scroll" });
-const problem = h("div");
+const tiles = create("div", { class: "tiles" });
+const running = create("div", { class: "scroll" });
+const newest = create("div", { class: "scroll" });
+const problem = create("div");
 
 async function load() {
   const now = Date.now() / 1000;
@@ -75,59 +75,59 @@ function showTiles(values, alerts, store) {
 }
 
 function tile(href, value, name, color = null) {
-  return h(
+  return create(
     "a",
     { class: "card tile", href },
-    h(
+    create(
       "b",
       { class: value === NONE ? "none" : null, style: color ? { color: `var(${color})` } : {} },
       value,
     ),
-    h("span", {}, name),
+    create("span", {}, name),
   );
 }
 
 function showJobs(up) {
   const rows = (up.value?.rows ?? [])
-    .sort((a, b) => a.labels.job.localeCompare(b.labels.job))
+    .sort((left, right) => left.labels.job.localeCompare(right.labels.job))
     .map(({ labels, value }) =>
-      h(
+      create(
         "tr",
         {},
-        h(
+        create(
           "td",
           {},
-          h("span", { class: `dot ${value === "1" ? "good" : "bad"}` }),
+          create("span", { class: `dot ${value === "1" ? "good" : "bad"}` }),
           " ",
           value === "1" ? "up" : "down",
         ),
-        h("td", {}, labels.job),
-        h("td", { class: "mono muted" }, labels.instance),
-        h(
+        create("td", {}, labels.job),
+        create("td", { class: "mono muted" }, labels.instance),
+        create(
           "td",
           {},
-          h("a", { href: link("/traces", { service: labels.job }) }, "traces"),
+          create("a", { href: link("/traces", { service: labels.job }) }, "traces"),
           " · ",
-          h("a", { href: link("/logs", { service: labels.job }) }, "logs"),
+          create("a", { href: link("/logs", { service: labels.job }) }, "logs"),
         ),
       ),
     );
   put(
     running,
     rows.length
-      ? h(
+      ? create(
           "table",
           {},
-          h(
+          create(
             "thead",
             {},
-            h(
+            create(
               "tr",
               {},
-              ["State", "Job", "Scraped at", ""].map((name) => h("th", {}, name)),
+              ["State", "Job", "Scraped at", ""].map((name) => create("th", {}, name)),
             ),
           ),
-          h("tbody", {}, rows),
+          create("tbody", {}, rows),
         )
       : empty(
           "No data yet: no target was scraped.",
@@ -138,39 +138,43 @@ function showJobs(up) {
 
 function showTraces(traces) {
   const rows = (traces.value?.traces ?? []).map((trace) =>
-    h(
+    create(
       "tr",
       {},
-      h("td", { class: "nowrap muted" }, nearTime(trace.start_ns / 1e6)),
-      h(
+      create("td", { class: "nowrap muted" }, nearTime(trace.start_ns / 1e6)),
+      create(
         "td",
         {},
-        h("a", { href: `/trace/${trace.trace_id}` }, trace.root_name),
+        create("a", { href: `/trace/${trace.trace_id}` }, trace.root_name),
         " ",
-        h("span", { class: "muted" }, trace.root_service),
+        create("span", { class: "muted" }, trace.root_service),
       ),
-      h("td", { class: "right nowrap" }, nanoseconds(trace.duration_ns)),
-      h("td", {}, trace.errors ? h("span", { class: "badge bad" }, "error") : ""),
+      create("td", { class: "right nowrap" }, nanoseconds(trace.duration_ns)),
+      create("td", {}, trace.errors ? create("span", { class: "badge bad" }, "error") : ""),
     ),
   );
   put(
     newest,
     rows.length
-      ? h("table", {}, h("tbody", {}, rows))
+      ? create("table", {}, create("tbody", {}, rows))
       : empty("No traces yet.", "Place an order with the command beside this, then look again."),
   );
 }
 
 put(
   main,
-  h("div", { class: "page-head" }, h("h1", {}, "Sightline, local mode")),
-  h(
+  create("div", { class: "page-head" }, create("h1", {}, "Sightline, local mode")),
+  create(
     "div",
     { class: "stack" },
-    h(
+    create(
       "div",
       { class: "notice warn" },
-      h("b", {}, "A developer's and CI mode on one machine, not a replacement for the stack. "),
+      create(
+        "b",
+        {},
+        "A developer's and CI mode on one machine, not a replacement for the stack. ",
+      ),
       "Prometheus and Alertmanager are the real ones; this console stands in for Grafana, Loki, Tempo and Mailpit and keeps what it gets for about two days. ",
       facts.profile === "demo"
         ? "SLO windows are those of the demo profile: minutes instead of days, so that a drill shows at once; never judge a real service by them."
@@ -178,69 +182,74 @@ put(
     ),
     problem,
     tiles,
-    h(
+    create(
       "div",
       { class: "columns" },
-      h(
+      create(
         "div",
         { class: "stack" },
-        h("section", { class: "card" }, h("header", {}, h("h2", {}, "What is running")), running),
-        h(
+        create(
           "section",
           { class: "card" },
-          h(
+          create("header", {}, create("h2", {}, "What is running")),
+          running,
+        ),
+        create(
+          "section",
+          { class: "card" },
+          create(
             "header",
             {},
-            h("h2", {}, "Newest traces"),
-            h("span", { class: "grow" }),
-            h("a", { href: "/traces" }, "all"),
+            create("h2", {}, "Newest traces"),
+            create("span", { class: "grow" }),
+            create("a", { href: "/traces" }, "all"),
           ),
           newest,
         ),
       ),
-      h(
+      create(
         "section",
         { class: "card" },
-        h("header", {}, h("h2", {}, "Follow one order")),
-        h(
+        create("header", {}, create("h2", {}, "Follow one order")),
+        create(
           "div",
           { class: "body" },
-          h(
+          create(
             "ol",
             { class: "steps" },
-            h("li", {}, "Place an order. ", copyButton(ORDER), h("pre", {}, ORDER)),
-            h(
+            create("li", {}, "Place an order. ", copyButton(ORDER), create("pre", {}, ORDER)),
+            create(
               "li",
               {},
               "Find it under ",
-              h("a", { href: "/traces?operation=POST /v1/orders" }, "Traces"),
+              create("a", { href: "/traces?operation=POST /v1/orders" }, "Traces"),
               ": one trace through API, relay, worker and payment provider.",
             ),
-            h(
+            create(
               "li",
               {},
               "Open a span to see its log lines, or go to ",
-              h("a", { href: "/logs?live=1" }, "Logs"),
+              create("a", { href: "/logs?live=1" }, "Logs"),
               " and back by a line's trace link.",
             ),
-            h(
+            create(
               "li",
               {},
               "On ",
-              h(
+              create(
                 "a",
                 { href: link("/explore", { expr: P99.replace("[5m]", "[1m]"), range: "15m" }) },
                 "the p99 chart",
               ),
               " each diamond is an exemplar: click it to land in its trace.",
             ),
-            h(
+            create(
               "li",
               {},
               "The confirmation is under ",
-              h("a", { href: "/mails" }, "Mails"),
+              create("a", { href: "/mails" }, "Mails"),
               "; what fires, with its runbook, under ",
-              h("a", { href: "/alerts" }, "Alerts"),
+              create("a", { href: "/alerts" }, "Alerts"),
               ".",
             ),
           ),

@@ -1,11 +1,11 @@
 // Logs: filters, volume over time, live tail, and the way from a line to its trace.
 
-import { main } from "../frame.js";
 import { getJson } from "../api.js";
 import { TimeChart } from "../chart.js";
 import { levelColor } from "../colors.js";
-import { empty, failure, h, put } from "../dom.js";
+import { create, empty, failure, put } from "../dom.js";
 import { short } from "../format.js";
+import { main } from "../frame.js";
 import { LogList } from "../loglist.js";
 import { onNavigate, params, setParams } from "../state.js";
 import { TimeRange } from "../timerange.js";
@@ -19,26 +19,26 @@ const range = new TimeRange({ from: "now-1h" }, (why) => {
   if (!tailing || why === "range") search();
 });
 const fields = {
-  level: h(
+  level: create(
     "select",
     {},
-    LEVELS.map((word) => h("option", { value: word }, word ? `${word} and above` : "any")),
+    LEVELS.map((word) => create("option", { value: word }, word ? `${word} and above` : "any")),
   ),
-  text: h("input", { placeholder: "part of the message", "data-search": true }),
-  trace_id: h("input", { class: "mono", placeholder: "32 hex digits" }),
-  span_id: h("input", { class: "mono", placeholder: "16 hex digits" }),
-  attr: h("input", { class: "mono", placeholder: "key=value or key" }),
+  text: create("input", { placeholder: "part of the message", "data-search": true }),
+  trace_id: create("input", { class: "mono", placeholder: "32 hex digits" }),
+  span_id: create("input", { class: "mono", placeholder: "16 hex digits" }),
+  attr: create("input", { class: "mono", placeholder: "key=value or key" }),
 };
-const services = h("div", { class: "row", role: "group", "aria-label": "Services" });
-const problem = h("div");
-const volume = h("div", { class: "volume" });
-const count = h("span", { class: "muted" });
+const services = create("div", { class: "row", role: "group", "aria-label": "Services" });
+const problem = create("div");
+const volume = create("div", { class: "volume" });
+const count = create("span", { class: "muted" });
 const list = new LogList({ onFilter: filter });
-const place = h("div");
-const live = h(
+const place = create("div");
+const live = create(
   "button",
   { class: "button", type: "button", "aria-pressed": "false", onclick: () => setTail(!tailing) },
-  h("span", { class: "live-dot" }),
+  create("span", { class: "live-dot" }),
   "Live tail",
 );
 const chart = new TimeChart(volume, { onZoom: (from, to) => range.zoom(from, to) });
@@ -60,9 +60,9 @@ async function loadServices() {
   const names = [...new Set([...known, ...chosen()])];
   put(
     services,
-    h("span", { class: "muted" }, "Services"),
+    create("span", { class: "muted" }, "Services"),
     names.map((name) =>
-      h(
+      create(
         "button",
         {
           class: "button small",
@@ -80,7 +80,7 @@ async function loadServices() {
         name,
       ),
     ),
-    names.length ? null : h("span", { class: "faint" }, "none has sent a line yet"),
+    names.length ? null : create("span", { class: "faint" }, "none has sent a line yet"),
   );
 }
 
@@ -192,11 +192,11 @@ function readAddress() {
 }
 
 const label = (name, element, wide) =>
-  h("label", { class: wide ? "field wide" : "field" }, name, element);
-const form = h(
+  create("label", { class: wide ? "field wide" : "field" }, name, element);
+const form = create(
   "form",
   { class: "card", onsubmit: submit },
-  h(
+  create(
     "div",
     { class: "filters" },
     label("Text", fields.text, true),
@@ -204,8 +204,8 @@ const form = h(
     label("Trace id", fields.trace_id, true),
     label("Span id", fields.span_id),
     label("Field", fields.attr, true),
-    h("button", { class: "button primary" }, "Search"),
-    h(
+    create("button", { class: "button primary" }, "Search"),
+    create(
       "button",
       {
         class: "button",
@@ -222,19 +222,25 @@ const form = h(
       "Clear",
     ),
   ),
-  h("div", { style: { padding: "0 14px 12px" } }, services),
+  create("div", { style: { padding: "0 14px 12px" } }, services),
 );
 fields.level.addEventListener("change", submit);
 
 put(
   main,
-  h("div", { class: "page-head" }, h("h1", {}, "Logs"), live, range.element),
-  h(
+  create("div", { class: "page-head" }, create("h1", {}, "Logs"), live, range.element),
+  create(
     "div",
     { class: "stack" },
     form,
     problem,
-    h("section", { class: "card" }, h("header", {}, h("h2", {}, "Lines"), count), volume, place),
+    create(
+      "section",
+      { class: "card" },
+      create("header", {}, create("h2", {}, "Lines"), count),
+      volume,
+      place,
+    ),
   ),
 );
 onNavigate(() => {

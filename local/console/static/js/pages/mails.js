@@ -1,21 +1,21 @@
 // Mails that the sink took; none leaves the machine.
 
-import { arrowKeys, main } from "../frame.js";
 import { getJson } from "../api.js";
-import { empty, failure, h, linked, pairs, put } from "../dom.js";
+import { create, empty, failure, linked, pairs, put } from "../dom.js";
 import { dateTime, nearTime } from "../format.js";
+import { arrowKeys, main } from "../frame.js";
 import { link, onNavigate, params, setParams } from "../state.js";
 
-const search = h("input", {
+const search = create("input", {
   placeholder: "recipient, subject or text",
   "aria-label": "Search",
   "data-search": true,
   size: 34,
 });
-const list = h("div", { class: "card mail-list scroll" });
-const detail = h("div");
-const problem = h("div");
-const count = h("span", { class: "muted" });
+const list = create("div", { class: "card mail-list scroll" });
+const detail = create("div");
+const problem = create("div");
+const count = create("span", { class: "muted" });
 let shown = [];
 let top = 0;
 
@@ -56,7 +56,7 @@ function draw() {
     return;
   }
   const rows = shown.map((mail) =>
-    h(
+    create(
       "tr",
       {
         tabindex: 0,
@@ -64,18 +64,18 @@ function draw() {
         onclick: () => select(mail),
         onfocus: () => select(mail),
       },
-      h(
+      create(
         "td",
         {},
-        h("b", {}, mail.subject || "(no subject)"),
-        h("div", { class: "muted" }, mail.to.join(", ")),
+        create("b", {}, mail.subject || "(no subject)"),
+        create("div", { class: "muted" }, mail.to.join(", ")),
       ),
-      h("td", { class: "right nowrap muted" }, nearTime(mail.received_ns / 1e6)),
+      create("td", { class: "right nowrap muted" }, nearTime(mail.received_ns / 1e6)),
     ),
   );
-  const body = h("tbody", {}, rows);
+  const body = create("tbody", {}, rows);
   arrowKeys(body, "tr");
-  put(list, h("table", {}, body));
+  put(list, create("table", {}, body));
   select(shown.find((mail) => String(mail.id) === params().get("id")) ?? shown[0], false);
 }
 
@@ -85,20 +85,20 @@ function select(mail, remember = true) {
     row.setAttribute("aria-selected", String(row.dataset.id === String(mail.id)));
   put(
     detail,
-    h(
+    create(
       "section",
       { class: "card" },
-      h(
+      create(
         "header",
         {},
-        h("h2", {}, mail.subject || "(no subject)"),
-        h("span", { class: "grow" }),
-        h("span", { class: "muted" }, dateTime(mail.received_ns / 1e6)),
+        create("h2", {}, mail.subject || "(no subject)"),
+        create("span", { class: "grow" }),
+        create("span", { class: "muted" }, dateTime(mail.received_ns / 1e6)),
       ),
-      h(
+      create(
         "div",
         { class: "body stack" },
-        h(
+        create(
           "div",
           {},
           pairs({
@@ -107,19 +107,19 @@ function select(mail, remember = true) {
             "message-id": mail.message_id || "none",
             ...(mail.order_id ? { order: mail.order_id } : {}),
           }),
-          h(
+          create(
             "div",
             { class: "row" },
             mail.trace_id
-              ? h(
+              ? create(
                   "a",
                   { class: "button small", href: at(`/trace/${mail.trace_id}`) },
                   "Trace ",
-                  h("span", { class: "mono" }, mail.trace_id.slice(0, 8)),
+                  create("span", { class: "mono" }, mail.trace_id.slice(0, 8)),
                 )
-              : h("span", { class: "faint" }, "carries no trace id"),
+              : create("span", { class: "faint" }, "carries no trace id"),
             mail.trace_id
-              ? h(
+              ? create(
                   "a",
                   {
                     class: "button small",
@@ -129,7 +129,7 @@ function select(mail, remember = true) {
                 )
               : null,
             mail.order_id
-              ? h(
+              ? create(
                   "a",
                   {
                     class: "button small",
@@ -140,8 +140,13 @@ function select(mail, remember = true) {
               : null,
           ),
         ),
-        h("pre", { class: "mail-text" }, linked(mail.text)),
-        h("details", {}, h("summary", { class: "muted" }, "Headers"), pairs(mail.headers)),
+        create("pre", { class: "mail-text" }, linked(mail.text)),
+        create(
+          "details",
+          {},
+          create("summary", { class: "muted" }, "Headers"),
+          pairs(mail.headers),
+        ),
       ),
     ),
   );
@@ -158,12 +163,12 @@ async function clear() {
 
 put(
   main,
-  h(
+  create(
     "div",
     { class: "page-head" },
-    h("h1", {}, "Mails"),
+    create("h1", {}, "Mails"),
     count,
-    h(
+    create(
       "form",
       {
         class: "group",
@@ -174,13 +179,13 @@ put(
         },
       },
       search,
-      h("button", { class: "button" }, "Search"),
+      create("button", { class: "button" }, "Search"),
     ),
-    h("button", { class: "button", type: "button", onclick: clear }, "Delete all"),
+    create("button", { class: "button", type: "button", onclick: clear }, "Delete all"),
   ),
   problem,
-  h("div", { class: "split" }, list, detail),
-  h(
+  create("div", { class: "split" }, list, detail),
+  create(
     "p",
     { class: "faint" },
     "Taken by the console's SMTP sink, delivered to nobody; Mailpit takes this place in Docker.",

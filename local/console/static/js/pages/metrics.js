@@ -1,11 +1,11 @@
 // Metrics: any PromQL as a chart and a table, with exemplars that open their trace.
 
-import { facts, main } from "../frame.js";
 import { TimeChart } from "../chart.js";
 import { colorAt } from "../colors.js";
 import { autocomplete } from "../complete.js";
-import { empty, failure, h, put } from "../dom.js";
+import { create, empty, failure, put } from "../dom.js";
 import { duration, labelText, nearTime, short } from "../format.js";
+import { facts, main } from "../frame.js";
 import { queryExemplars, queryInstant, queryRange, stepFor } from "../promql.js";
 import { onNavigate, params, setParams } from "../state.js";
 import { TimeRange } from "../timerange.js";
@@ -34,20 +34,20 @@ const MOST_SERIES = 60;
 const LETTERS = "ABCDEF";
 
 const range = new TimeRange({ from: "now-30m" }, () => run());
-const queries = h("div");
-const problem = h("div");
-const box = h("div", { class: "chart" });
-const legend = h("div", { class: "legend" });
-const table = h("div", { class: "scroll" });
-const dots = h("div", { class: "scroll" });
-const note = h("span", { class: "muted" });
-const start = h("div", { class: "stack" });
-const result = h("div", { class: "stack", hidden: true });
+const queries = create("div");
+const problem = create("div");
+const box = create("div", { class: "chart" });
+const legend = create("div", { class: "legend" });
+const table = create("div", { class: "scroll" });
+const dots = create("div", { class: "scroll" });
+const note = create("span", { class: "muted" });
+const start = create("div", { class: "stack" });
+const result = create("div", { class: "stack", hidden: true });
 const chart = new TimeChart(box, { onZoom: (from, to) => range.zoom(from, to) });
 const hidden = new Set();
 let controller = null;
 
-const stepChoice = h(
+const stepChoice = create(
   "select",
   {
     "aria-label": "Step",
@@ -58,7 +58,7 @@ const stepChoice = h(
     },
   },
   ["", "1", "5", "15", "60", "300", "3600"].map((step) =>
-    h("option", { value: step }, step ? `step ${duration(Number(step))}` : "step auto"),
+    create("option", { value: step }, step ? `step ${duration(Number(step))}` : "step auto"),
   ),
 );
 
@@ -68,7 +68,7 @@ const expressions = () =>
 function addQuery(text = "") {
   const index = queries.children.length;
   const submit = () => go();
-  const area = h("textarea", {
+  const area = create("textarea", {
     rows: 1,
     spellcheck: "false",
     autocomplete: "off",
@@ -86,7 +86,7 @@ function addQuery(text = "") {
   const remove =
     index === 0
       ? null
-      : h(
+      : create(
           "button",
           {
             class: "icon-button",
@@ -100,11 +100,11 @@ function addQuery(text = "") {
           "×",
         );
   queries.append(
-    h(
+    create(
       "div",
       { class: "query" },
-      h("span", { class: "letter" }, LETTERS[index]),
-      h("div", { class: "edit" }, area, autocomplete(area, submit)),
+      create("span", { class: "letter" }, LETTERS[index]),
+      create("div", { class: "edit" }, area, autocomplete(area, submit)),
       remove,
     ),
   );
@@ -216,7 +216,7 @@ function draw(series, exemplars, { start: from, end: to }) {
   put(
     legend,
     series.map((one) =>
-      h(
+      create(
         "button",
         {
           class: "chip",
@@ -236,70 +236,71 @@ function draw(series, exemplars, { start: from, end: to }) {
 }
 
 function toggle(one, series, only) {
-  if (only)
-    series.forEach((other) => (other === one ? hidden.delete(other.key) : hidden.add(other.key)));
-  else if (!hidden.delete(one.key)) hidden.add(one.key);
+  if (only) {
+    for (const other of series) hidden.add(other.key);
+    hidden.delete(one.key);
+  } else if (!hidden.delete(one.key)) hidden.add(one.key);
 }
 
 function drawTable(rows, several) {
   const keys = [...new Set(rows.flatMap(({ labels }) => Object.keys(labels)))].filter(
     (key) => key !== "__name__" || rows.some(({ labels }) => labels.__name__),
   );
-  const head = h(
+  const head = create(
     "tr",
     {},
-    several ? h("th", {}, "") : null,
-    keys.map((key) => h("th", {}, key === "__name__" ? "name" : key)),
-    h("th", { class: "right" }, "value"),
+    several ? create("th", {}, "") : null,
+    keys.map((key) => create("th", {}, key === "__name__" ? "name" : key)),
+    create("th", { class: "right" }, "value"),
   );
   const body = rows.slice(0, 300).map(({ labels, value, letter }) =>
-    h(
+    create(
       "tr",
       {},
-      several ? h("td", {}, letter) : null,
-      keys.map((key) => h("td", { class: "mono" }, labels[key] ?? "")),
-      h("td", { class: "right mono", title: value }, short(Number(value), 5)),
+      several ? create("td", {}, letter) : null,
+      keys.map((key) => create("td", { class: "mono" }, labels[key] ?? "")),
+      create("td", { class: "right mono", title: value }, short(Number(value), 5)),
     ),
   );
   put(
     table,
     rows.length
-      ? h("table", {}, h("thead", {}, head), h("tbody", {}, body))
+      ? create("table", {}, create("thead", {}, head), create("tbody", {}, body))
       : empty("No value at the end of the range."),
   );
 }
 
 function drawDots(exemplars) {
   const rows = [...exemplars]
-    .sort((a, b) => b.value - a.value)
+    .sort((left, right) => right.value - left.value)
     .slice(0, 50)
     .map(({ ms, value, labels, series }) =>
-      h(
+      create(
         "tr",
         {},
-        h("td", { class: "right mono" }, short(value)),
-        h("td", { class: "nowrap" }, nearTime(ms)),
-        h(
+        create("td", { class: "right mono" }, short(value)),
+        create("td", { class: "nowrap" }, nearTime(ms)),
+        create(
           "td",
           {},
           labels.trace_id
-            ? h("a", { class: "mono", href: `/trace/${labels.trace_id}` }, labels.trace_id)
+            ? create("a", { class: "mono", href: `/trace/${labels.trace_id}` }, labels.trace_id)
             : labelText(labels),
         ),
-        h("td", { class: "mono muted" }, labelText(series)),
+        create("td", { class: "mono muted" }, labelText(series)),
       ),
     );
-  const head = h(
+  const head = create(
     "tr",
     {},
     ["value", "when", "trace", "series"].map((name, index) =>
-      h("th", { class: index ? "" : "right" }, name),
+      create("th", { class: index ? "" : "right" }, name),
     ),
   );
   put(
     dots,
     rows.length
-      ? h("table", {}, h("thead", {}, head), h("tbody", {}, rows))
+      ? create("table", {}, create("thead", {}, head), create("tbody", {}, rows))
       : empty(
           "No exemplars for this query.",
           "Ask for a histogram's _bucket series or a counter that carries trace ids.",
@@ -309,22 +310,22 @@ function drawDots(exemplars) {
 
 put(
   main,
-  h("div", { class: "page-head" }, h("h1", {}, "Metrics"), range.element),
-  h(
+  create("div", { class: "page-head" }, create("h1", {}, "Metrics"), range.element),
+  create(
     "div",
     { class: "stack" },
-    h(
+    create(
       "div",
       { class: "card" },
-      h(
+      create(
         "div",
         { class: "body" },
         queries,
-        h(
+        create(
           "div",
           { class: "row", style: { "margin-top": "10px" } },
-          h("button", { class: "button primary", type: "button", onclick: go }, "Run"),
-          h(
+          create("button", { class: "button primary", type: "button", onclick: go }, "Run"),
+          create(
             "button",
             {
               class: "button",
@@ -336,7 +337,7 @@ put(
             "Add query",
           ),
           stepChoice,
-          h("span", { class: "grow" }),
+          create("span", { class: "grow" }),
           note,
         ),
       ),
@@ -348,12 +349,12 @@ put(
 );
 put(
   start,
-  h("h2", {}, "Try one of these"),
-  h(
+  create("h2", {}, "Try one of these"),
+  create(
     "div",
     { class: "examples" },
     EXAMPLES.map(([name, expr]) =>
-      h(
+      create(
         "button",
         {
           type: "button",
@@ -363,11 +364,11 @@ put(
           },
         },
         name,
-        h("code", {}, expr),
+        create("code", {}, expr),
       ),
     ),
   ),
-  h(
+  create(
     "p",
     { class: "muted" },
     `Answers come from Prometheus at ${facts.prometheus}. Enter runs, Shift+Enter breaks the line, Tab takes a suggestion.`,
@@ -375,21 +376,21 @@ put(
 );
 put(
   result,
-  h("section", { class: "card", "aria-label": "Chart" }, box, legend),
-  h(
+  create("section", { class: "card", "aria-label": "Chart" }, box, legend),
+  create(
     "section",
     { class: "card" },
-    h("header", {}, h("h2", {}, "Values at the end of the range")),
+    create("header", {}, create("h2", {}, "Values at the end of the range")),
     table,
   ),
-  h(
+  create(
     "section",
     { class: "card" },
-    h(
+    create(
       "header",
       {},
-      h("h2", {}, "Exemplars"),
-      h("span", { class: "muted" }, "single requests behind the curve, highest first"),
+      create("h2", {}, "Exemplars"),
+      create("span", { class: "muted" }, "single requests behind the curve, highest first"),
     ),
     dots,
   ),

@@ -1,31 +1,31 @@
 // Rules: every group with its health, state and last evaluation.
 
-import { main } from "../frame.js";
-import { prometheus } from "../api.js";
 import { severityClass } from "../alertdata.js";
-import { empty, failure, h, put } from "../dom.js";
+import { prometheus } from "../api.js";
+import { create, empty, failure, put } from "../dom.js";
 import { ago, dateTime, duration } from "../format.js";
+import { main } from "../frame.js";
 import { link } from "../state.js";
 
 const STATES = { firing: "bad", pending: "warn", inactive: "good" };
-const search = h("input", {
+const search = create("input", {
   placeholder: "filter by name, group or expression",
   "data-search": true,
   "aria-label": "Filter",
   size: 36,
   oninput: () => show(),
 });
-const kind = h(
+const kind = create(
   "select",
   { "aria-label": "Kind", onchange: () => show() },
   [
     ["", "alerts and recordings"],
     ["alerting", "alerts"],
     ["recording", "recordings"],
-  ].map(([value, name]) => h("option", { value }, name)),
+  ].map(([value, name]) => create("option", { value }, name)),
 );
-const list = h("div", { class: "stack" });
-const count = h("span", { class: "muted" });
+const list = create("div", { class: "stack" });
+const count = create("span", { class: "muted" });
 let groups = [];
 
 async function load() {
@@ -53,7 +53,7 @@ function show() {
     shown.map(card),
     shown.length
       ? null
-      : h(
+      : create(
           "div",
           { class: "card" },
           groups.length
@@ -70,39 +70,39 @@ function show() {
 }
 
 function card(group) {
-  return h(
+  return create(
     "section",
     { class: "card" },
-    h(
+    create(
       "header",
       {},
-      h("h2", {}, group.name),
-      h("span", { class: "muted" }, `every ${duration(group.interval)}`),
-      h("span", { class: "grow" }),
-      h(
+      create("h2", {}, group.name),
+      create("span", { class: "muted" }, `every ${duration(group.interval)}`),
+      create("span", { class: "grow" }),
+      create(
         "span",
         { class: "muted", title: group.file },
         `evaluated ${ago(Date.parse(group.lastEvaluation))} in ${duration(group.evaluationTime)}`,
       ),
     ),
-    h(
+    create(
       "div",
       { class: "scroll" },
-      h(
+      create(
         "table",
         {},
-        h(
+        create(
           "thead",
           {},
-          h(
+          create(
             "tr",
             {},
             ["State", "Rule", "Expression", "For", "Last evaluation"].map((name) =>
-              h("th", {}, name),
+              create("th", {}, name),
             ),
           ),
         ),
-        h("tbody", {}, group.rules.map(row)),
+        create("tbody", {}, group.rules.map(row)),
       ),
     ),
   );
@@ -112,30 +112,38 @@ function row(rule) {
   const alert = rule.type === "alerting";
   const state =
     rule.health === "err"
-      ? h("span", { class: "badge bad" }, "error")
+      ? create("span", { class: "badge bad" }, "error")
       : alert
-        ? h("span", { class: `badge ${STATES[rule.state] ?? ""}` }, rule.state)
-        : h("span", { class: "badge" }, rule.health === "ok" ? "recorded" : rule.health);
-  return h(
+        ? create("span", { class: `badge ${STATES[rule.state] ?? ""}` }, rule.state)
+        : create("span", { class: "badge" }, rule.health === "ok" ? "recorded" : rule.health);
+  return create(
     "tr",
     { id: rule.name },
-    h("td", {}, state),
-    h(
+    create("td", {}, state),
+    create(
       "td",
       {},
       alert
-        ? h("a", { href: `/runbook/${encodeURIComponent(rule.name)}`, title: "runbook" }, rule.name)
-        : h("span", { class: "mono" }, rule.name),
+        ? create(
+            "a",
+            { href: `/runbook/${encodeURIComponent(rule.name)}`, title: "runbook" },
+            rule.name,
+          )
+        : create("span", { class: "mono" }, rule.name),
       " ",
       rule.labels?.severity
-        ? h("span", { class: `badge ${severityClass(rule.labels.severity)}` }, rule.labels.severity)
+        ? create(
+            "span",
+            { class: `badge ${severityClass(rule.labels.severity)}` },
+            rule.labels.severity,
+          )
         : null,
-      rule.lastError ? h("div", { class: "notice bad" }, rule.lastError) : null,
+      rule.lastError ? create("div", { class: "notice bad" }, rule.lastError) : null,
     ),
-    h(
+    create(
       "td",
       { class: "expression" },
-      h(
+      create(
         "a",
         {
           class: "mono",
@@ -145,8 +153,8 @@ function row(rule) {
         rule.query,
       ),
     ),
-    h("td", { class: "nowrap" }, alert && rule.duration ? duration(rule.duration) : ""),
-    h(
+    create("td", { class: "nowrap" }, alert && rule.duration ? duration(rule.duration) : ""),
+    create(
       "td",
       { class: "nowrap muted", title: dateTime(Date.parse(rule.lastEvaluation)) },
       `${ago(Date.parse(rule.lastEvaluation))}, ${duration(rule.evaluationTime)}`,
@@ -156,14 +164,14 @@ function row(rule) {
 
 put(
   main,
-  h(
+  create(
     "div",
     { class: "page-head" },
-    h("h1", {}, "Rules"),
+    create("h1", {}, "Rules"),
     count,
     kind,
     search,
-    h("a", { class: "button", href: "/alerts" }, "Active alerts"),
+    create("a", { class: "button", href: "/alerts" }, "Active alerts"),
   ),
   list,
 );

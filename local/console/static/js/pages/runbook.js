@@ -1,20 +1,20 @@
 // One runbook.
 
-import { main } from "../frame.js";
 import { getJson } from "../api.js";
-import { empty, failure, h, put } from "../dom.js";
+import { create, empty, failure, put } from "../dom.js";
+import { main } from "../frame.js";
 import { markdown } from "../markdown.js";
 
 const name = decodeURIComponent(location.pathname.split("/")[2]);
 const page = (...parts) =>
   put(
     main,
-    h(
+    create(
       "div",
       { class: "page-head" },
-      h("h1", {}, "Runbook"),
-      h("a", { class: "button", href: "/alerts" }, "Alerts"),
-      h("a", { class: "button", href: `/alerts/rules#${encodeURIComponent(name)}` }, "Rule"),
+      create("h1", {}, "Runbook"),
+      create("a", { class: "button", href: "/alerts" }, "Alerts"),
+      create("a", { class: "button", href: `/alerts/rules#${encodeURIComponent(name)}` }, "Rule"),
     ),
     parts,
   );
@@ -24,11 +24,11 @@ try {
     `/api/runbooks/${encodeURIComponent(name)}`,
   );
   document.title = `${found} · Sightline`;
-  page(h("div", { class: "card" }, h("div", { class: "body" }, markdown(text))));
+  page(create("div", { class: "card" }, create("div", { class: "body" }, markdown(text))));
 } catch (error) {
   page(
     error.status === 404
-      ? h(
+      ? create(
           "div",
           { class: "card" },
           empty(

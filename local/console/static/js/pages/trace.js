@@ -1,16 +1,16 @@
 // One trace: its figures, its waterfall, its log lines.
 
-import { main } from "../frame.js";
 import { getJson } from "../api.js";
 import { onTheme, serviceColor } from "../colors.js";
-import { copyButton, empty, failure, h, put } from "../dom.js";
+import { copyButton, create, empty, failure, put } from "../dom.js";
 import { dateTime, nanoseconds } from "../format.js";
+import { main } from "../frame.js";
 import { LogList } from "../loglist.js";
 import { link, params, setParams } from "../state.js";
 import { drawWaterfall } from "../waterfall.js";
 
 const id = decodeURIComponent(location.pathname.split("/")[2]);
-const fact = (name, value) => h("div", {}, h("span", {}, name), h("b", {}, value));
+const fact = (name, value) => create("div", {}, create("span", {}, name), create("b", {}, value));
 
 async function load() {
   let trace;
@@ -28,21 +28,21 @@ function show404(error) {
   const missing = error.status === 404;
   put(
     main,
-    h("div", { class: "page-head" }, h("h1", {}, "Trace")),
+    create("div", { class: "page-head" }, create("h1", {}, "Trace")),
     missing
-      ? h(
+      ? create(
           "div",
           { class: "card" },
           empty(
             "This trace is not in the store.",
-            h("span", { class: "mono" }, id),
+            create("span", { class: "mono" }, id),
             "It may not have arrived yet (exporters send every second or so), was not sampled, or is older than the store keeps.",
-            h(
+            create(
               "p",
               {},
-              h("button", { class: "button", onclick: load }, "Look again"),
+              create("button", { class: "button", onclick: load }, "Look again"),
               " ",
-              h("a", { class: "button", href: "/traces" }, "Search traces"),
+              create("a", { class: "button", href: "/traces" }, "Search traces"),
             ),
           ),
         )
@@ -55,8 +55,8 @@ function draw(trace) {
   const counts = Map.groupBy
     ? Map.groupBy(trace.spans, (span) => span.service)
     : group(trace.spans);
-  const waterfall = h("div");
-  const lines = h("div");
+  const waterfall = create("div");
+  const lines = create("div");
   document.title = `${root.name} · Sightline`;
   const bounds = {
     from: Math.floor(trace.start_ns / 1e9 - 5),
@@ -64,45 +64,47 @@ function draw(trace) {
   };
   put(
     main,
-    h(
+    create(
       "div",
       { class: "page-head" },
-      h("h1", {}, root.name),
-      h("span", { class: "mono muted" }, trace.trace_id),
+      create("h1", {}, root.name),
+      create("span", { class: "mono muted" }, trace.trace_id),
       copyButton(trace.trace_id, "copy id"),
-      h(
+      create(
         "a",
         { class: "button", href: link("/logs", { trace_id: trace.trace_id, ...bounds }) },
         "Logs of this trace",
       ),
     ),
-    h(
+    create(
       "div",
       { class: "stack" },
-      h(
+      create(
         "section",
         { class: "card" },
-        h(
+        create(
           "div",
           { class: "body facts" },
           fact("Start", dateTime(trace.start_ns / 1e6, true)),
           fact("Duration", nanoseconds(trace.duration_ns)),
           fact("Spans", String(trace.spans.length)),
-          h(
+          create(
             "div",
             {},
-            h("span", {}, "Errors"),
-            trace.errors ? h("b", { class: "badge bad" }, String(trace.errors)) : h("b", {}, "0"),
+            create("span", {}, "Errors"),
+            trace.errors
+              ? create("b", { class: "badge bad" }, String(trace.errors))
+              : create("b", {}, "0"),
           ),
-          h(
+          create(
             "div",
             { class: "grow" },
-            h("span", {}, "Services"),
-            h(
+            create("span", {}, "Services"),
+            create(
               "div",
               { class: "services" },
               [...counts].map(([name, spans]) =>
-                h(
+                create(
                   "a",
                   {
                     class: "chip",
@@ -117,13 +119,13 @@ function draw(trace) {
         ),
       ),
       trace.truncated
-        ? h("div", { class: "notice warn" }, "Only the first 5000 spans are shown.")
+        ? create("div", { class: "notice warn" }, "Only the first 5000 spans are shown.")
         : null,
-      h("section", { class: "card" }, waterfall),
-      h(
+      create("section", { class: "card" }, waterfall),
+      create(
         "section",
         { class: "card" },
-        h("header", {}, h("h2", {}, "Log lines of this trace")),
+        create("header", {}, create("h2", {}, "Log lines of this trace")),
         lines,
       ),
     ),

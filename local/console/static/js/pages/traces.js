@@ -1,11 +1,11 @@
 // Traces: search, a picture of what was found, and the list.
 
-import { arrowKeys, main } from "../frame.js";
 import { getJson } from "../api.js";
 import { loadCharts } from "../chart.js";
 import { onTheme, serviceColor, token } from "../colors.js";
-import { empty, failure, h, put } from "../dom.js";
+import { create, empty, failure, put } from "../dom.js";
 import { dateTime, duration, nanoseconds, nearTime } from "../format.js";
+import { arrowKeys, main } from "../frame.js";
 import { onNavigate, params, setParams } from "../state.js";
 import { TimeRange } from "../timerange.js";
 
@@ -21,28 +21,28 @@ const FIELDS = [
   "order",
   "limit",
 ];
-const input = (name, props) => h("input", { name, ...props });
+const input = (name, props) => create("input", { name, ...props });
 const fields = {
-  service: h("select", { name: "service" }),
+  service: create("select", { name: "service" }),
   operation: input("operation", { list: "operations", placeholder: "any" }),
-  status: h(
+  status: create(
     "select",
     { name: "status" },
-    ["", "error", "ok", "unset"].map((word) => h("option", { value: word }, word || "any")),
+    ["", "error", "ok", "unset"].map((word) => create("option", { value: word }, word || "any")),
   ),
   min_ms: input("min_ms", { inputmode: "decimal", placeholder: "ms" }),
   max_ms: input("max_ms", { inputmode: "decimal", placeholder: "ms" }),
   attr: input("attr", { placeholder: "order.id=… or http.route", class: "mono" }),
   text: input("text", { placeholder: "anywhere in name, error, attributes" }),
-  order: h(
+  order: create(
     "select",
     { name: "order" },
-    ["newest", "slowest"].map((word) => h("option", {}, word)),
+    ["newest", "slowest"].map((word) => create("option", {}, word)),
   ),
-  limit: h(
+  limit: create(
     "select",
     { name: "limit" },
-    ["20", "50", "100", "500"].map((word) => h("option", {}, word)),
+    ["20", "50", "100", "500"].map((word) => create("option", {}, word)),
   ),
 };
 const byId = input("id", {
@@ -52,11 +52,11 @@ const byId = input("id", {
   "data-search": true,
   size: 34,
 });
-const operations = h("datalist", { id: "operations" });
-const problem = h("div");
-const picture = h("div", { class: "scatter" });
-const list = h("div", { class: "scroll" });
-const count = h("span", { class: "muted" });
+const operations = create("datalist", { id: "operations" });
+const problem = create("div");
+const picture = create("div", { class: "scatter" });
+const list = create("div", { class: "scroll" });
+const count = create("span", { class: "muted" });
 let chart = null;
 let shown = [];
 
@@ -66,7 +66,7 @@ async function loadChoices() {
   put(
     fields.service,
     ["", ...new Set([...services, ...(chosen ? [chosen] : [])])].map((name) =>
-      h("option", { value: name, selected: name === chosen }, name || "any"),
+      create("option", { value: name, selected: name === chosen }, name || "any"),
     ),
   );
   await loadOperations();
@@ -78,7 +78,7 @@ async function loadOperations() {
   }).catch(() => ({ operations: [] }));
   put(
     operations,
-    names.map((name) => h("option", { value: name })),
+    names.map((name) => create("option", { value: name })),
   );
 }
 
@@ -139,7 +139,7 @@ function table(traces) {
     else location.assign(address);
   };
   const rows = traces.map((trace) =>
-    h(
+    create(
       "tr",
       {
         tabindex: 0,
@@ -150,19 +150,19 @@ function table(traces) {
           if (event.key === "Enter") open(trace, event);
         },
       },
-      h("td", { class: "nowrap" }, nearTime(trace.start_ns / 1e6)),
-      h(
+      create("td", { class: "nowrap" }, nearTime(trace.start_ns / 1e6)),
+      create(
         "td",
         { class: "name" },
-        h("a", { href: `/trace/${trace.trace_id}` }, trace.root_name),
+        create("a", { href: `/trace/${trace.trace_id}` }, trace.root_name),
         " ",
-        h("span", { class: "muted" }, trace.root_service),
+        create("span", { class: "muted" }, trace.root_service),
       ),
-      h(
+      create(
         "td",
         { class: "bar-cell" },
         nanoseconds(trace.duration_ns),
-        h("div", {
+        create("div", {
           class: "meter",
           style: {
             width: `${(100 * trace.duration_ns) / longest}%`,
@@ -170,42 +170,46 @@ function table(traces) {
           },
         }),
       ),
-      h("td", { class: "right" }, trace.spans),
-      h(
+      create("td", { class: "right" }, trace.spans),
+      create(
         "td",
         {},
         trace.errors
-          ? h("span", { class: "badge bad" }, `${trace.errors} error${trace.errors > 1 ? "s" : ""}`)
+          ? create(
+              "span",
+              { class: "badge bad" },
+              `${trace.errors} error${trace.errors > 1 ? "s" : ""}`,
+            )
           : "",
       ),
-      h(
+      create(
         "td",
         {},
-        h(
+        create(
           "div",
           { class: "services" },
           trace.services.map((name) =>
-            h("span", { class: "chip", style: { "--chip": serviceColor(name) } }, name),
+            create("span", { class: "chip", style: { "--chip": serviceColor(name) } }, name),
           ),
         ),
       ),
-      h("td", { class: "mono faint" }, trace.trace_id.slice(0, 8)),
+      create("td", { class: "mono faint" }, trace.trace_id.slice(0, 8)),
     ),
   );
-  const body = h("tbody", {}, rows);
+  const body = create("tbody", {}, rows);
   arrowKeys(body, "tr");
-  return h(
+  return create(
     "table",
     { class: "results" },
-    h(
+    create(
       "thead",
       {},
-      h(
+      create(
         "tr",
         {},
-        ["Start", "Trace", "Duration"].map((name) => h("th", {}, name)),
-        h("th", { class: "right" }, "Spans"),
-        ["", "Services", "Id"].map((name) => h("th", {}, name)),
+        ["Start", "Trace", "Duration"].map((name) => create("th", {}, name)),
+        create("th", { class: "right" }, "Spans"),
+        ["", "Services", "Id"].map((name) => create("th", {}, name)),
       ),
     ),
     body,
@@ -252,16 +256,16 @@ async function draw(traces, start, end) {
         textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" },
         extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
         formatter: ({ data: { trace } }) =>
-          h(
+          create(
             "div",
             {},
-            h("b", {}, trace.root_name),
-            h(
+            create("b", {}, trace.root_name),
+            create(
               "div",
               { class: "muted" },
               `${trace.root_service}, ${dateTime(trace.start_ns / 1e6, true)}`,
             ),
-            h(
+            create(
               "div",
               {},
               `${nanoseconds(trace.duration_ns)}, ${trace.spans} spans${trace.errors ? `, ${trace.errors} errors` : ""}`,
@@ -290,8 +294,8 @@ async function draw(traces, start, end) {
 }
 
 const label = (name, element, wide = false) =>
-  h("label", { class: wide ? "field wide" : "field" }, name, element);
-const form = h(
+  create("label", { class: wide ? "field wide" : "field" }, name, element);
+const form = create(
   "form",
   { class: "filters card", onsubmit: submit },
   label("Service", fields.service),
@@ -304,8 +308,8 @@ const form = h(
   label("Order", fields.order),
   label("Most", fields.limit),
   operations,
-  h("button", { class: "button primary" }, "Search"),
-  h(
+  create("button", { class: "button primary" }, "Search"),
+  create(
     "button",
     {
       class: "button",
@@ -328,11 +332,11 @@ for (const name of ["status", "order", "limit"]) fields[name].addEventListener("
 
 put(
   main,
-  h(
+  create(
     "div",
     { class: "page-head" },
-    h("h1", {}, "Traces"),
-    h(
+    create("h1", {}, "Traces"),
+    create(
       "form",
       {
         class: "group",
@@ -342,16 +346,22 @@ put(
         },
       },
       byId,
-      h("button", { class: "button" }, "Open"),
+      create("button", { class: "button" }, "Open"),
     ),
     range.element,
   ),
-  h(
+  create(
     "div",
     { class: "stack" },
     form,
     problem,
-    h("section", { class: "card" }, h("header", {}, h("h2", {}, "Found"), count), picture, list),
+    create(
+      "section",
+      { class: "card" },
+      create("header", {}, create("h2", {}, "Found"), count),
+      picture,
+      list,
+    ),
   ),
 );
 readAddress();

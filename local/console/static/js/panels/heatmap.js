@@ -2,9 +2,9 @@
 
 import { loadCharts, openTrace } from "../chart.js";
 import { onTheme, theme, token } from "../colors.js";
-import { empty, h, put } from "../dom.js";
-import { clock, dateTime, short } from "../format.js";
 import { unitFormat } from "../dash/units.js";
+import { create, empty, put } from "../dom.js";
+import { clock, dateTime, short } from "../format.js";
 
 const VIRIDIS = [
   "#440154",
@@ -52,7 +52,7 @@ function dispose(view) {
 async function prepare(view) {
   if (view.state?.kind === "heatmap") return view.state.chart;
   const echarts = await loadCharts();
-  const box = h("div", { class: "plot" });
+  const box = create("div", { class: "plot" });
   put(view.body, box);
   const chart = echarts.init(box);
   const observer = new ResizeObserver(() => chart.resize());
@@ -85,15 +85,15 @@ function cells(series) {
       points: one.points,
     }))
     .filter((one) => !Number.isNaN(one.le))
-    .sort((a, b) => a.le - b.le);
+    .sort((left, right) => left.le - right.le);
   const times = buckets[0]?.points.map(([ms]) => ms) ?? [];
   const data = [];
-  buckets.forEach((bucket, row) =>
-    bucket.points.forEach(([, value], column) => {
+  for (const [row, { points }] of buckets.entries()) {
+    for (const [column, [, value]] of points.entries()) {
       const grown = (value ?? 0) - (row ? (buckets[row - 1].points[column]?.[1] ?? 0) : 0);
       if (grown > 1e-9) data.push([column, row, grown]);
-    }),
-  );
+    }
+  }
   if (!data.length) return { times, bounds: [], lowest: 0, data };
   const rows = data.map((cell) => cell[1]);
   const [low, high] = [Math.max(0, Math.min(...rows) - 1), Math.max(...rows) + 1];
@@ -161,19 +161,19 @@ function options(view, { times, bounds, data, lowest }, exemplars) {
       extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
       formatter: ({ data: cell }) =>
         cell.labels
-          ? h(
+          ? create(
               "div",
               {},
-              h("div", { class: "when" }, "Exemplar: click to open its trace"),
-              h("div", {}, format(cell.seen)),
-              h("div", { class: "mono" }, cell.labels.trace_id ?? ""),
+              create("div", { class: "when" }, "Exemplar: click to open its trace"),
+              create("div", {}, format(cell.seen)),
+              create("div", { class: "mono" }, cell.labels.trace_id ?? ""),
             )
-          : h(
+          : create(
               "div",
               {},
-              h("div", { class: "when" }, dateTime(times[cell[0]])),
-              h("div", {}, range(cell[1])),
-              h("b", {}, `${short(cell[2])} per second`),
+              create("div", { class: "when" }, dateTime(times[cell[0]])),
+              create("div", {}, range(cell[1])),
+              create("b", {}, `${short(cell[2])} per second`),
             ),
     },
     series: [

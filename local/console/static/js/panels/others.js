@@ -2,7 +2,7 @@
 
 import { activeAlerts, isWatchdog, severityClass } from "../alertdata.js";
 import { fill } from "../dash/scope.js";
-import { empty, h, put } from "../dom.js";
+import { create, empty, put } from "../dom.js";
 import { ago } from "../format.js";
 import { LogList } from "../loglist.js";
 import { markdown } from "../markdown.js";
@@ -17,7 +17,7 @@ export function drawLogs(view, { logs }) {
   const key = `${lines.length} ${lines[0].time_ns} ${lines.at(-1).time_ns}`;
   if (view.state?.kind === "logs" && view.state.key === key) return;
   const list = new LogList();
-  put(view.body, h("div", { class: "scroll fill" }, list.element));
+  put(view.body, create("div", { class: "scroll fill" }, list.element));
   list.show(lines);
   view.state = { kind: "logs", key };
 }
@@ -30,7 +30,7 @@ export function drawTraces(view, { trace, traces }) {
       view.state.count === trace.spans.length
     )
       return;
-    const box = h("div", { class: "scroll fill" });
+    const box = create("div", { class: "scroll fill" });
     put(view.body, box);
     drawWaterfall(box, trace);
     view.state = { kind: "trace", id: trace.trace_id, count: trace.spans.length };
@@ -49,22 +49,22 @@ export function drawTraces(view, { trace, traces }) {
   }
   put(
     view.body,
-    h(
+    create(
       "div",
       { class: "scroll fill" },
-      h(
+      create(
         "table",
         { class: "dense" },
-        h(
+        create(
           "tbody",
           {},
           traces.map((one) =>
-            h(
+            create(
               "tr",
               {},
-              h("td", {}, h("a", { href: `/trace/${one.traceID}` }, one.rootTraceName)),
-              h("td", { class: "muted" }, one.rootServiceName),
-              h("td", { class: "right" }, `${one.durationMs} ms`),
+              create("td", {}, create("a", { href: `/trace/${one.traceID}` }, one.rootTraceName)),
+              create("td", { class: "muted" }, one.rootServiceName),
+              create("td", { class: "right" }, `${one.durationMs} ms`),
             ),
           ),
         ),
@@ -88,48 +88,48 @@ export async function drawAlertList(view) {
   put(
     view.body,
     wanted.length
-      ? h(
+      ? create(
           "div",
           { class: "scroll fill" },
-          h(
+          create(
             "table",
             { class: "dense" },
-            h(
+            create(
               "tbody",
               {},
               wanted.map((alert) =>
-                h(
+                create(
                   "tr",
                   {},
-                  h(
+                  create(
                     "td",
                     {},
-                    h(
+                    create(
                       "span",
                       { class: `badge ${alert.state === "firing" ? "bad" : "warn"}` },
                       alert.state,
                     ),
                   ),
-                  h(
+                  create(
                     "td",
                     {},
-                    h(
+                    create(
                       "a",
                       { href: `/runbook/${encodeURIComponent(alert.labels.alertname)}` },
                       alert.labels.alertname,
                     ),
-                    h("div", { class: "muted" }, alert.annotations.summary ?? ""),
+                    create("div", { class: "muted" }, alert.annotations.summary ?? ""),
                   ),
-                  h(
+                  create(
                     "td",
                     {},
-                    h(
+                    create(
                       "span",
                       { class: `badge ${severityClass(alert.labels.severity)}` },
                       alert.labels.severity ?? "",
                     ),
                   ),
-                  h("td", { class: "right nowrap muted" }, ago(Date.parse(alert.activeAt))),
+                  create("td", { class: "right nowrap muted" }, ago(Date.parse(alert.activeAt))),
                 ),
               ),
             ),
@@ -144,14 +144,14 @@ export function drawText(view) {
   const text = fill(content, view.scope);
   put(
     view.body,
-    h(
+    create(
       "div",
       { class: "scroll fill padded" },
       mode === "markdown"
         ? markdown(text)
         : mode === "code"
-          ? h("pre", {}, text)
-          : h("div", {}, text.replace(/<[^>]*>/g, "")),
+          ? create("pre", {}, text)
+          : create("div", {}, text.replace(/<[^>]*>/g, "")),
     ),
   );
 }

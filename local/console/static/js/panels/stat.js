@@ -1,17 +1,17 @@
 // Stat, gauge and bar gauge: a series or a row as one value.
 
+import { token } from "../colors.js";
 import {
-  fieldOptions,
+  cssColor,
   display,
+  fieldOptions,
   fraction,
   thresholdSteps,
-  cssColor,
   writer,
 } from "../dash/field.js";
 import { reduce } from "../dash/reduce.js";
 import { fill } from "../dash/scope.js";
-import { empty, h, put, s, safeLink } from "../dom.js";
-import { token } from "../colors.js";
+import { create, createSvg, empty, put, safeLink } from "../dom.js";
 
 /** Return the values to show: {name, value, text, color, options, points}. */
 function valuesOf(view, { series, tables }) {
@@ -85,7 +85,7 @@ export function drawStat(view, result) {
     (textMode === "auto" && values.length > 1);
   put(
     view.body,
-    h(
+    create(
       "div",
       { class: `stats ${across ? "across" : "down"}` },
       values.map((value) => {
@@ -96,7 +96,7 @@ export function drawStat(view, result) {
           named,
         );
         const background = colorMode.startsWith("background");
-        return h(
+        return create(
           "div",
           {
             class: `stat${background ? " filled" : ""}${graphed ? " graphed" : ""}`,
@@ -106,13 +106,13 @@ export function drawStat(view, result) {
           link(
             view,
             value,
-            h(
+            create(
               "div",
               { class: "stat-text" },
-              named ? h("div", { class: "stat-name" }, value.name) : null,
+              named ? create("div", { class: "stat-name" }, value.name) : null,
               textMode === "name" || textMode === "none"
                 ? null
-                : h(
+                : create(
                     "div",
                     {
                       class: "stat-value",
@@ -144,10 +144,10 @@ function sparkline(points, color) {
   const values = known.map(([, value]) => value);
   const [low, high] = [Math.min(0, ...values), Math.max(...values)];
   const [first, last] = [known[0][0], known.at(-1)[0]];
-  const x = (ms) => ((100 * (ms - first)) / (last - first || 1)).toFixed(2);
-  const y = (value) => (38 - (34 * (value - low)) / (high - low || 1)).toFixed(2);
-  const line = known.map(([ms, value]) => `${x(ms)} ${y(value)}`).join("L");
-  return s(
+  const across = (ms) => ((100 * (ms - first)) / (last - first || 1)).toFixed(2);
+  const up = (value) => (38 - (34 * (value - low)) / (high - low || 1)).toFixed(2);
+  const line = known.map(([ms, value]) => `${across(ms)} ${up(value)}`).join("L");
+  return createSvg(
     "svg",
     {
       class: "sparkline",
@@ -155,8 +155,8 @@ function sparkline(points, color) {
       preserveAspectRatio: "none",
       "aria-hidden": "true",
     },
-    s("path", { d: `M${line}L100 40L0 40Z`, fill: color, opacity: "0.16" }),
-    s("path", {
+    createSvg("path", { d: `M${line}L100 40L0 40Z`, fill: color, opacity: "0.16" }),
+    createSvg("path", {
       d: `M${line}`,
       fill: "none",
       stroke: color,
@@ -177,25 +177,29 @@ export function drawBarGauge(view, result) {
   const vertical = orientation === "vertical";
   put(
     view.body,
-    h(
+    create(
       "div",
       { class: vertical ? "bars upright" : "bars" },
       values.map((one) => {
         const part =
           fraction(one.value, one.options, one.options.min ?? 0, one.options.max ?? highest) * 100;
-        return h(
+        return create(
           "div",
           { class: "bar-row" },
-          h("div", { class: "bar-name", title: one.name }, one.name),
-          h(
+          create("div", { class: "bar-name", title: one.name }, one.name),
+          create(
             "div",
             { class: showUnfilled ? "bar-track" : "bar-track bare" },
-            h("div", {
+            create("div", {
               class: "bar-fill",
               style: { [vertical ? "height" : "width"]: `${part}%`, background: one.color },
             }),
           ),
-          link(view, one, h("div", { class: "bar-value", style: { color: one.color } }, one.text)),
+          link(
+            view,
+            one,
+            create("div", { class: "bar-value", style: { color: one.color } }, one.text),
+          ),
         );
       }),
     ),
@@ -210,15 +214,15 @@ export function drawGauge(view, result) {
   }
   put(
     view.body,
-    h(
+    create(
       "div",
       { class: "gauges" },
       values.map((one) =>
-        h(
+        create(
           "figure",
           {},
           arc(one),
-          values.length > 1 ? h("figcaption", { class: "muted" }, one.name) : null,
+          values.length > 1 ? create("figcaption", { class: "muted" }, one.name) : null,
         ),
       ),
     ),
@@ -238,13 +242,13 @@ function arc(one) {
     ),
   );
   const format = writer(one.options);
-  return s(
+  return createSvg(
     "svg",
     { viewBox: "0 0 100 64", role: "img", "aria-label": `${one.name} ${one.text}` },
     ring(0, 1, 38, 10, token("--hover")),
     ring(0, fraction(one.value, one.options, min, max), 38, 10, one.color),
     outer,
-    s(
+    createSvg(
       "text",
       {
         x: 50,
@@ -256,12 +260,12 @@ function arc(one) {
       },
       one.text,
     ),
-    s(
+    createSvg(
       "text",
       { x: 10, y: 62, "font-size": 5.5, "text-anchor": "middle", fill: token("--muted") },
       format(min),
     ),
-    s(
+    createSvg(
       "text",
       { x: 90, y: 62, "font-size": 5.5, "text-anchor": "middle", fill: token("--muted") },
       format(max),
@@ -275,7 +279,7 @@ function ring(from, to, radius, width, color) {
     const angle = Math.PI * (1 - part);
     return `${(50 + radius * Math.cos(angle)).toFixed(2)} ${(54 - radius * Math.sin(angle)).toFixed(2)}`;
   };
-  return s("path", {
+  return createSvg("path", {
     d: `M${point(from)}A${radius} ${radius} 0 0 1 ${point(to)}`,
     fill: "none",
     stroke: color,

@@ -4,7 +4,7 @@ import { display, fieldOptions, fraction } from "../dash/field.js";
 import { matrixTable } from "../dash/query.js";
 import { fill } from "../dash/scope.js";
 import { sortRows, transform } from "../dash/transform.js";
-import { empty, h, put, safeLink } from "../dom.js";
+import { create, empty, put, safeLink } from "../dom.js";
 import { clock, dateTime, duration } from "../format.js";
 
 const MOST_ROWS = 500;
@@ -36,24 +36,24 @@ export function drawTable(view, { series, tables }) {
   put(
     view.body,
     unknown.length
-      ? h(
+      ? create(
           "div",
           { class: "notice warn" },
           `Not done here, only in Grafana: the transformation ${unknown.join(", ")}.`,
         )
       : null,
-    h(
+    create(
       "div",
       { class: "scroll fill" },
-      h(
+      create(
         "table",
         { class: "dense" },
         view.panel.options?.showHeader === false
           ? null
-          : h(
+          : create(
               "thead",
               {},
-              h(
+              create(
                 "tr",
                 {},
                 columns.map((column) =>
@@ -61,11 +61,11 @@ export function drawTable(view, { series, tables }) {
                 ),
               ),
             ),
-        h(
+        create(
           "tbody",
           {},
           rows.slice(0, MOST_ROWS).map((row) =>
-            h(
+            create(
               "tr",
               {},
               columns.map((column) => cell(view, column, row, table)),
@@ -92,13 +92,13 @@ function head(view, column, wanted, redraw) {
     });
     redraw();
   };
-  return h(
+  return create(
     "th",
     {
       class: numeric(column) ? "right" : "",
       "aria-sort": mine ? (wanted.descending ? "descending" : "ascending") : "none",
     },
-    h(
+    create(
       "button",
       { class: "link", type: "button", onclick: sort },
       column.options.displayName || column.name,
@@ -113,14 +113,14 @@ const numeric = (column) => column.type === "number" || column.type === "duratio
 function cell(view, column, row, table) {
   const value = row[column.index];
   if (column.type === "trace")
-    return h(
+    return create(
       "td",
       {},
-      h("a", { class: "mono", href: `/trace/${value}` }, String(value).slice(0, 12)),
+      create("a", { class: "mono", href: `/trace/${value}` }, String(value).slice(0, 12)),
     );
-  if (column.type === "duration") return h("td", { class: "right nowrap" }, duration(value));
+  if (column.type === "duration") return create("td", { class: "right nowrap" }, duration(value));
   if (column.type === "time")
-    return h(
+    return create(
       "td",
       { class: "nowrap", title: dateTime(value, true) },
       today(value) ? clock(value, false) : dateTime(value),
@@ -129,19 +129,19 @@ function cell(view, column, row, table) {
   const style = column.options.custom?.cellOptions?.type ?? "auto";
   const text = linked(view, column, row, table, shown.text);
   if (style === "color-background")
-    return h(
+    return create(
       "td",
       { class: numeric(column) ? "right" : "" },
-      h("span", { class: "cell-fill", style: { background: shown.color } }, text),
+      create("span", { class: "cell-fill", style: { background: shown.color } }, text),
     );
   if (style === "gauge")
-    return h(
+    return create(
       "td",
       {},
-      h(
+      create(
         "div",
         { class: "bar-track" },
-        h("div", {
+        create("div", {
           class: "bar-fill",
           style: { width: `${fraction(value, column.options) * 100}%`, background: shown.color },
         }),
@@ -149,7 +149,7 @@ function cell(view, column, row, table) {
       text,
     );
   const coloured = style === "color-text" || shown.mapped;
-  return h(
+  return create(
     "td",
     { class: numeric(column) ? "right" : "", style: coloured ? { color: shown.color } : {} },
     text,
@@ -179,6 +179,6 @@ function linked(view, column, row, table, text) {
     );
   }
   return (column.source ?? column.name) === "alertname"
-    ? h("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text)
+    ? create("a", { href: `/runbook/${encodeURIComponent(text)}`, title: "runbook" }, text)
     : text;
 }

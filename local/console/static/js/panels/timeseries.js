@@ -2,9 +2,9 @@
 
 import { TimeChart } from "../chart.js";
 import { colorAt } from "../colors.js";
-import { calcName, reduce } from "../dash/reduce.js";
 import { cssColor, fieldOptions, thresholdSteps, valueColor, writer } from "../dash/field.js";
-import { h, put } from "../dom.js";
+import { calcName, reduce } from "../dash/reduce.js";
+import { create, put } from "../dom.js";
 
 const HIDDEN = new WeakMap();
 
@@ -25,9 +25,9 @@ export function drawTimeSeries(view, { series, exemplars, step }) {
 function prepare(view) {
   if (view.state?.kind === "timeseries") return view.state;
   const right = view.panel.options?.legend?.placement === "right";
-  const box = h("div", { class: "plot" });
-  const list = h("div", { class: "plot-legend" });
-  put(view.body, h("div", { class: right ? "plot-box beside" : "plot-box" }, box, list));
+  const box = create("div", { class: "plot" });
+  const list = create("div", { class: "plot-legend" });
+  put(view.body, create("div", { class: right ? "plot-box beside" : "plot-box" }, box, list));
   const chart = new TimeChart(box, {
     group: view.dashboard.group,
     onZoom: (from, to) => view.dashboard.range.zoom(from, to),
@@ -78,7 +78,7 @@ function stack(lines) {
   const stacked = lines.filter((line) => line.stack);
   if (!stacked.length) return lines.map(turned);
   const times = [...new Set(stacked.flatMap((line) => line.points.map(([ms]) => ms)))].sort(
-    (a, b) => a - b,
+    (left, right) => left - right,
   );
   const sums = new Map(times.map((ms) => [ms, 0]));
   const maps = new Map(stacked.map((line) => [line, new Map(line.points)]));
@@ -156,7 +156,7 @@ function legend(element, view, lines, hidden, redraw) {
     redraw();
   };
   const name = (line) =>
-    h(
+    create(
       "button",
       {
         class: "chip",
@@ -172,28 +172,28 @@ function legend(element, view, lines, hidden, redraw) {
   if (displayMode === "table") {
     put(
       element,
-      h(
+      create(
         "table",
         {},
-        h(
+        create(
           "thead",
           {},
-          h(
+          create(
             "tr",
             {},
-            h("th", {}, "Name"),
-            calcs.map((calc) => h("th", { class: "right" }, calcName(calc))),
+            create("th", {}, "Name"),
+            calcs.map((calc) => create("th", { class: "right" }, calcName(calc))),
           ),
         ),
-        h(
+        create(
           "tbody",
           {},
           lines.map((line) =>
-            h(
+            create(
               "tr",
               {},
-              h("td", {}, name(line)),
-              calcs.map((calc) => h("td", { class: "right" }, value(line, calc))),
+              create("td", {}, name(line)),
+              calcs.map((calc) => create("td", { class: "right" }, value(line, calc))),
             ),
           ),
         ),
@@ -202,16 +202,16 @@ function legend(element, view, lines, hidden, redraw) {
   } else
     put(
       element,
-      h(
+      create(
         "div",
         { class: "legend" },
         lines.map((line) =>
-          h(
+          create(
             "span",
             {},
             name(line),
             calcs.map((calc) =>
-              h("span", { class: "muted" }, ` ${calcName(calc)} ${value(line, calc)}`),
+              create("span", { class: "muted" }, ` ${calcName(calc)} ${value(line, calc)}`),
             ),
           ),
         ),
