@@ -126,11 +126,6 @@ class LocalSettings(EnvironmentSettings):
         return f"127.0.0.1:{self.ports[variable]}"
 
 
-def inherited_environment() -> dict[str, str]:
-    """Return the variables that this process was given, to hand them on."""
-    return dict(os.environ)
-
-
 def _port_setting(variable: str) -> Setting:
     return Setting(variable, PORTS[variable][0], port_number)
 

@@ -1,42 +1,21 @@
-"""The state folder: where everything is, who holds it, and what the supervisor last wrote there."""
+"""The local mode's state folder: the supervisor's files, and those of the servers beside them."""
 
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-MARKER = "SIGHTLINE_STATE"
+from local.supervisor.folder import Folder
 
 
-@dataclass(frozen=True)
-class StateFolder:
-    """Paths below the state folder, and the two files by which processes find each other.
-
-    Args:
-        path: The folder; absolute.
-    """
-
-    path: Path
-
-    @property
-    def plan(self) -> Path:
-        """What the supervisor is to run."""
-        return self.path / "plan.json"
-
-    @property
-    def report(self) -> Path:
-        """What the supervisor last said of itself and its children."""
-        return self.path / "supervisor.json"
+class StateFolder(Folder):
+    """Everything that the local mode writes."""
 
     @property
     def load(self) -> Path:
-        """How much the made-up customers do."""
+        """The rate of the load generator."""
         return self.path / "load.json"
 
     @property
@@ -44,65 +23,14 @@ class StateFolder:
         """The fault switchboard."""
         return self.path / "faults.json"
 
-    @property
-    def lock(self) -> Path:
-        """Held by a supervisor as long as it lives."""
-        return self.path / "supervisor.lock"
-
-    def log(self, name: str) -> Path:
-        """Return the log file of a child, or of the supervisor itself."""
-        return self.path / "logs" / f"{name}.log"
-
     def secret(self, name: str) -> Path:
         """Return the file of a password."""
         return self.path / "secrets" / name
 
-    def is_running(self) -> bool:
-        """Return whether a supervisor holds this folder."""
-        if not self.lock.exists():
-            return False
-        with self.lock.open() as handle:
-            return not _try_lock(handle.fileno())
-
-    def read_report(self) -> dict[str, Any]:
-        """Return the supervisor's last report; empty if there is none."""
-        try:
-            report: dict[str, Any] = json.loads(self.report.read_text())
-        except (FileNotFoundError, ValueError):
-            return {}
-        return report
-
     @contextmanager
-    def turn(self, name: str) -> Iterator[None]:
-        """Let only one process at a time do what the name says; the others wait."""
+    def exclusively(self, name: str) -> Iterator[None]:
+        """Let one process at a time do what the name describes; the others wait."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / f"{name}.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
-
-
-def take_lock(path: Path) -> int | None:
-    """Lock a file for the life of this process; return its descriptor, or None if it is taken."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    if _try_lock(descriptor):
-        return descriptor
-    os.close(descriptor)
-    return None
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def write_whole(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees the old text or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text)
-    draft.chmod(mode)
-    draft.replace(path)

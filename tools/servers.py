@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from local.cli.ports import free_ports
 from local.servers import command_lines
 from local.servers.binaries import Binaries
+from tools.free_ports import free_ports
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent

@@ -35,11 +35,11 @@ _LAUNCH = (
 
 
 class BrowserError(Exception):
-    """The browser is missing, ended, or refused; the message says which."""
+    """Raised when the browser is missing, ended, or refused a command."""
 
 
 class Browser:
-    """One page in a browser of its own; a context manager that leaves nothing behind."""
+    """One page in a private browser; a context manager that leaves nothing behind."""
 
     def __init__(self, program: str | None = None) -> None:
         self._program = program or next(filter(None, map(shutil.which, NAMES)), None)
@@ -54,21 +54,21 @@ class Browser:
         self._profile = tempfile.TemporaryDirectory(
             prefix="sightline-browser-", ignore_cleanup_errors=True
         )
-        theirs_in, self._to = os.pipe()
-        self._from, theirs_out = os.pipe()
+        browser_in, self._to = os.pipe()
+        self._from, browser_out = os.pipe()
         flags = [*_FLAGS, f"--user-data-dir={self._profile.name}"]
         if os.geteuid() == 0:
             flags.append("--no-sandbox")
-        launch = [sys.executable, "-c", _LAUNCH, str(theirs_in), str(theirs_out)]
+        launch = [sys.executable, "-c", _LAUNCH, str(browser_in), str(browser_out)]
         self._process = subprocess.Popen(
             [*launch, str(self._program), *flags],
-            pass_fds=(theirs_in, theirs_out),
+            pass_fds=(browser_in, browser_out),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        os.close(theirs_in)
-        os.close(theirs_out)
+        os.close(browser_in)
+        os.close(browser_out)
         try:
             self._open_page()
         except BrowserError:
@@ -91,7 +91,7 @@ class Browser:
         """Send a command and return its result.
 
         Raises:
-            BrowserError: It failed, or gave no answer in time.
+            BrowserError: It failed, or timed out.
         """
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": params}
@@ -104,7 +104,7 @@ class Browser:
         return self._answer(self._number, method, time.monotonic() + seconds)
 
     def evaluate(self, expression: str) -> Any:
-        """Return what a piece of JavaScript gives in the page."""
+        """Return the value of a JavaScript expression in the page."""
         answer = self.call(
             "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
         )
@@ -113,10 +113,10 @@ class Browser:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, seconds: float) -> Any:
-        """Return what an expression gives as soon as it is true.
+        """Return the value of an expression as soon as it is truthy.
 
         Raises:
-            BrowserError: It was not within the time.
+            BrowserError: It timed out.
         """
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -145,10 +145,10 @@ class Browser:
         while b"\0" not in self._buffer:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._from], [], [], left)[0]:
-                raise BrowserError(f"{method}: the browser gave no answer in time")
+                raise BrowserError(f"{method}: timeout, the browser did not answer")
             part = os.read(self._from, 1 << 20)
             if not part:
-                raise BrowserError("the browser ended; is it able to run here?")
+                raise BrowserError("the browser ended; can it run on this machine?")
             self._buffer += part
         line, _, self._buffer = self._buffer.partition(b"\0")
         return dict(json.loads(line))

@@ -1,136 +1,129 @@
-"""What each command does in either mode, and what it prints."""
+"""The command line: options, the choice of the mode, exit codes."""
 
 from __future__ import annotations
 
-import argparse
 import sys
+import time
 
-from local.cli import docker, down, logs, status, up
+import click
+
+from local.cli.docker_mode import DockerMode, find_engine
+from local.cli.errors import RefusedError
+from local.cli.local_mode import LocalMode
+from local.cli.render import render
 from local.settings import LocalSettings
 from local.state import StateFolder
-from simulators.load import write_rate
+from observability.instrumentation.environment import SettingsError
 
-MODES = ("auto", "docker", "local")
-NOT_RUNNING = 3
-PAGES = {
-    "orders": "ORDERS_PORT",
-    "console": "GRAFANA_PORT",
-    "Prometheus": "PROMETHEUS_PORT",
-    "Alertmanager": "ALERTMANAGER_PORT",
-    "mail": "MAIL_PORT",
-    "OTLP/HTTP in": "OTLP_PORT",
-}
+INTERRUPTED = 130
+mode_option = click.option(
+    "--mode",
+    type=click.Choice(["auto", "docker", "local"]),
+    default="local",
+    show_default=True,
+    help="auto is Docker if an engine answers.",
+)
 
 
-def run(options: argparse.Namespace, settings: LocalSettings) -> int:
-    """Run the command that the options name, in the mode that they ask for.
+def main(arguments: list[str]) -> int:
+    """Run one command.
 
     Returns:
-        Exit code: 0 well, 1 not well, 2 nothing was tried, 3 nothing runs.
+        Exit code: 0 success, 1 something failed, 2 refused before anything was done, 3 not
+        running, 130 interrupted.
     """
-    state = StateFolder(settings.state)
-    mode = options.mode
-    if mode == "auto":
-        mode = _choose(state)
-    if mode == "docker":
-        return _run_in_docker(options, settings)
-    if options.command == "up":
-        return _up(settings, options.started_at)
-    if options.command == "down":
-        return 0 if down.down(state, _say) else 1
-    if options.command == "status":
-        return _print_status(status.read_status(state), as_json=_wants_json(options, settings))
-    if options.command == "logs":
-        return _logs(state, options)
-    return _load(state, options.rate)
-
-
-def _choose(state: StateFolder) -> str:
-    """Return the mode that runs already, else Docker if an engine answers."""
-    return "local" if state.is_running() or docker.find_engine() is None else "docker"
-
-
-def _run_in_docker(options: argparse.Namespace, settings: LocalSettings) -> int:
-    engine = docker.find_engine()
-    if engine is None:
-        return _complain("no Docker engine answers; MODE=local runs without one", 2)
-    if options.command == "up":
-        problems = docker.problems_before_start(engine, settings)
-        return _complain("\n".join(problems), 2) if problems else docker.up(settings)
-    if options.command == "down":
-        return docker.down()
-    if options.command == "status":
-        rows = [status.Row(**row) for row in docker.status_rows()]
-        return _print_status(rows, as_json=_wants_json(options, settings))
-    if options.command == "logs":
-        return docker.logs(options.name, follow=options.follow, lines=options.lines)
-    return docker.set_load(options.rate)
-
-
-def _up(settings: LocalSettings, started_at: float) -> int:
     try:
-        started = up.up(settings, _say, started_at)
-    except up.StartError as error:
-        return _complain(str(error), error.exit_code)
-    if started is None:
-        _say("already running")
-        _print_status(status.read_status(StateFolder(settings.state)), as_json=False)
-        return 0
-    pages = [f"  {name:<14}http://{settings.address(port)}" for name, port in PAGES.items()]
-    _say("\n".join(["", *pages, "", _first_order(settings, started)]))
-    _say(f"memory {started.memory_mb:.0f} MB (PSS of all processes)")
-    _say(
-        f"SLO profile: {settings.profile}. This is the local mode, for developers and CI on one"
-        " machine;\nit is no replacement for the stack that `docker compose up` starts."
-    )
-    return 0
+        code: int = cli.main(arguments, prog_name="python -m local", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:
+        return INTERRUPTED
+    return code
 
 
-def _first_order(settings: LocalSettings, started: up.Started) -> str:
-    if started.first_order_seconds is not None:
-        return f"first order seen in the console after {started.first_order_seconds:.1f} s"
-    if settings.load_rate == 0:
-        return "no load (ORDERS_LOAD_RATE=0), so no first order to wait for"
-    return "no order was seen in the console within a minute; see `make logs NAME=customers`"
+class _Commands(click.Group):
+    """A group that lists its commands as written, and whose output may be cut off by `| head`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> int:
+        try:
+            code: int = super().invoke(ctx)
+        except BrokenPipeError:
+            sys.stderr.close()
+            return 0
+        return code
 
 
-def _wants_json(options: argparse.Namespace, settings: LocalSettings) -> bool:
-    return options.json or settings.environment.get("JSON") == "1"
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Start, watch and stop the whole system, with Docker or without it."""
 
 
-def _print_status(rows: list[status.Row], *, as_json: bool) -> int:
-    if as_json:
-        _say(status.as_json(rows))
-    else:
-        _say(status.as_table(rows) if rows else "not running; `make up` starts it")
-    if not rows:
-        return NOT_RUNNING
-    return 0 if status.all_is_well(rows) else 1
+@cli.command()
+@mode_option
+@click.option(
+    "--started-at",
+    type=float,
+    metavar="EPOCH",
+    default=time.time,
+    help="When the wait began, for the time to the first order.",
+)
+def up(mode: str, started_at: float) -> int:
+    """Start everything; return when all of it is ready."""
+    return _mode(mode).up(started_at)
 
 
-def _logs(state: StateFolder, options: argparse.Namespace) -> int:
-    known = logs.log_names(state)
-    if options.name and options.name not in known:
-        return _complain(f"no log of {options.name!r}; there are: {', '.join(known) or 'none'}", 2)
-    names = [options.name] if options.name else known
-    logs.show(state, names, options.lines, _say, on=options.follow)
-    return 0
+@cli.command()
+@mode_option
+def down(mode: str) -> int:
+    """Stop everything, leftovers of a killed supervisor too."""
+    return _mode(mode).down()
 
 
-def _load(state: StateFolder, rate: float) -> int:
+@cli.command()
+@mode_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; also JSON=1.")
+def status(mode: str, as_json: bool) -> int:
+    """Show every process; exit 0 only if all are ready."""
+    chosen = _mode(mode)
+    return chosen.status(as_json=as_json or chosen.settings.environment.get("JSON") == "1")
+
+
+@cli.command()
+@mode_option
+@click.argument("name", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("-n", "--lines", default=50, show_default=True, help="Last lines of each process.")
+def logs(mode: str, name: str | None, follow: bool, lines: int) -> int:
+    """Show the log files, or only that of the process NAME."""
+    return _mode(mode).logs(name, follow=follow, lines=lines)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@mode_option
+@click.argument("rate", type=float)
+def load(mode: str, rate: float) -> int:
+    """Set the load generator to RATE requests per second; 0 is none."""
+    return _mode(mode).load(rate)
+
+
+cli.add_command(render)
+
+
+def _mode(name: str) -> DockerMode | LocalMode:
+    """Return the mode asked for; `auto` is the one that runs, else Docker if an engine answers."""
     try:
-        write_rate(state.load, rate)
-    except ValueError as error:
-        return _complain(str(error), 2)
-    _say(f"{rate:g} requests per second" + ("" if state.is_running() else "; nothing is running"))
-    return 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def _complain(message: str, exit_code: int) -> int:
-    sys.stderr.write(message + "\n")
-    return exit_code
+        settings = LocalSettings.from_env()
+    except SettingsError as error:
+        raise RefusedError("\n  ".join(["bad settings:", *error.problems])) from error
+    if name == "local" or (name == "auto" and StateFolder(settings.state).is_running()):
+        return LocalMode(settings)
+    engine = find_engine()
+    if engine is not None:
+        return DockerMode(settings, engine)
+    if name == "auto":
+        return LocalMode(settings)
+    raise RefusedError("no Docker engine answers; MODE=local runs without one")

@@ -1,4 +1,4 @@
-"""See the first order as a person would: in the console."""
+"""Wait for the first order to be seen where a person would see it: in the console."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def wait_for_first_order(port: int, since: float) -> float | None:
     """Wait until the console shows the trace of an order that was placed after `since`.
 
     Args:
-        port: The console's.
+        port: Port of the console.
         since: Seconds since the epoch.
 
     Returns:
-        When it was seen; None if it was not within a minute.
+        Seconds since the epoch at which it was seen; None if it was not within a minute.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:

@@ -1,10 +1,11 @@
-"""Show the log files of the children, and follow them."""
+"""Print the log files of the children, and follow them."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
+
+import click
 
 from local.state import StateFolder
 from local.supervisor.logfiles import last_lines
@@ -16,7 +17,7 @@ class Tail:
     """The growing end of one log file.
 
     Args:
-        log: The file; it need not be there yet.
+        log: The file; it need not exist yet.
     """
 
     def __init__(self, log: Path) -> None:
@@ -25,11 +26,11 @@ class Tail:
         self._rest = ""
 
     def before(self, count: int) -> list[str]:
-        """Return the last lines that were there when this tail was made."""
+        """Return the last lines that were written before this tail was created."""
         return last_lines(self._log, count, end=self._position)
 
     def new_lines(self) -> list[str]:
-        """Return the lines that were added since; a file that was cut is read from its start."""
+        """Return the lines added since; a truncated file is read from its start."""
         size = self._size()
         if size < self._position:
             self._position = 0
@@ -47,31 +48,28 @@ class Tail:
 
 
 def log_names(state: StateFolder) -> list[str]:
-    """Return whose log files there are."""
+    """Return the names of the processes that have a log file."""
     return sorted(file.stem for file in state.log("any").parent.glob("*.log"))
 
 
-def show(
-    state: StateFolder, names: list[str], count: int, say: Callable[[str], None], *, on: bool
-) -> None:
-    """Show the ends of log files; a name stands before each line if there are several.
+def show(state: StateFolder, names: list[str], count: int, *, follow: bool) -> None:
+    """Print the last lines of log files, each after its process's name if there are several.
 
     Args:
-        state: Whose logs.
-        names: Which of them.
-        count: How many lines of each.
-        say: Gets one line after the other.
-        on: Whether to go on with what is written, until interrupted.
+        state: The state folder.
+        names: Processes.
+        count: Lines of each.
+        follow: Whether to go on with new lines, until interrupted.
     """
 
-    def tell(name: str, lines: list[str]) -> None:
+    def print_lines(name: str, lines: list[str]) -> None:
         for line in lines:
-            say(f"{name:<17}| {line}" if len(names) > 1 else line)
+            click.echo(f"{name:<17}| {line}" if len(names) > 1 else line)
 
     tails = {name: Tail(state.log(name)) for name in names}
     for name, tail in tails.items():
-        tell(name, tail.before(count))
-    while on:
+        print_lines(name, tail.before(count))
+    while follow:
         for name, tail in tails.items():
-            tell(name, tail.new_lines())
+            print_lines(name, tail.new_lines())
         time.sleep(POLL_SECONDS)

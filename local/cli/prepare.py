@@ -1,71 +1,69 @@
-"""Lay out a state folder before the start: programs, passwords, the database cluster, files."""
+"""Prepare a state folder for a start: programs, passwords, the database cluster, files."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import click
+
+from local.cli.errors import RefusedError
 from local.servers import command_lines
 from local.servers.binaries import Binaries, ProgramMissingError
 from local.servers.children import PlanBuilder
 from local.servers.configs import write_alertmanager, write_prometheus
 from local.servers.passwords import ensure_passwords, write_redis_passwords
 from local.settings import LocalSettings
-from local.state import StateFolder, write_whole
+from local.state import StateFolder
+from local.supervisor.folder import write_atomically
 from simulators.load import write_rate
 
 PROGRAMS = ("redis-server", "prometheus", "alertmanager")
 
 
-class PrepareError(RuntimeError):
-    """Raised when a program cannot be had, or the cluster cannot be made."""
-
-
-def prepare(settings: LocalSettings, state: StateFolder, say: Callable[[str], None]) -> None:
-    """Make whatever is missing, and write anew what depends on the settings.
+def prepare(settings: LocalSettings, state: StateFolder) -> None:
+    """Create what is missing, and rewrite what depends on the settings.
 
     Args:
         settings: Ports, paths, rates.
-        state: The folder to lay out.
-        say: Gets one line after the other.
+        state: The folder to prepare.
 
     Raises:
-        PrepareError: With what would help.
+        RefusedError: A program is missing, or the database cluster cannot be created.
     """
     binaries = Binaries(
         settings.programs, settings.program_paths, path=settings.environment.get("PATH")
     )
     ensure_passwords(state)
     write_redis_passwords(state)
-    _put_old_logs_aside(state)
-    say("finding programs; those that are missing are fetched from Debian's packages")
+    _move_old_logs(state)
+    click.echo("finding programs; those that are missing are fetched from Debian's packages")
     try:
         with ThreadPoolExecutor() as pool:
-            cluster = pool.submit(_make_cluster, binaries, state)
+            cluster = pool.submit(_create_cluster, binaries, state)
             for name in PROGRAMS:
-                say(f"{name}: {binaries.find(name)}")
+                click.echo(f"{name}: {binaries.find(name)}")
             cluster.result()
         PlanBuilder(settings, binaries).plan().save(state.plan)
     except ProgramMissingError as error:
-        raise PrepareError(str(error)) from error
+        raise RefusedError(str(error)) from error
     except subprocess.CalledProcessError as error:
-        raise PrepareError(f"{error}\n{error.stderr}") from error
+        raise RefusedError(f"{error}\n{error.stderr}") from error
     write_prometheus(settings, state.path / "prometheus.yml")
     write_alertmanager(settings, state.path / "alertmanager.yml")
     write_rate(state.load, settings.load_rate)
     if not state.faults.exists():
-        write_whole(state.faults, '{"flags": {}}\n')
+        write_atomically(state.faults, '{"flags": {}}\n')
 
 
-def _put_old_logs_aside(state: StateFolder) -> None:
+def _move_old_logs(state: StateFolder) -> None:
     for log in state.log("any").parent.glob("*.log"):
         log.replace(log.with_name(log.name + ".1"))
 
 
-def _make_cluster(binaries: Binaries, state: StateFolder) -> None:
-    """Make the cluster beside its place, so that an interrupted attempt is never taken for one."""
+def _create_cluster(binaries: Binaries, state: StateFolder) -> None:
+    """Create the cluster beside its final path, so that an interrupted attempt is not used."""
     cluster = state.path / "postgres"
     if (cluster / "PG_VERSION").exists():
         return

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
-import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
+import click
+
 from local.cli.browser import Browser, BrowserError
+from local.cli.errors import CommandError, RefusedError
 from local.settings import LocalSettings
 from observability.instrumentation.environment import SettingsError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 DRAWN = "document.body && document.body.dataset.ready"
 # Canvases become pictures and styles text, so that the page needs nothing else.
@@ -37,90 +36,111 @@ SNAPSHOT = """(() => {
 })()"""
 
 
-class RenderError(Exception):
-    """The picture could not be made; the message says why."""
-
-
-class ModelError(Exception):
-    """The file given is no dashboard; the message says why."""
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Draw one dashboard.
-
-    Returns:
-        Exit code: 0 drawn, 1 could not be drawn, 2 bad arguments or settings.
-    """
-    options = _parser().parse_args(argv)
-    try:
-        url = options.url or f"http://{LocalSettings.from_env().address('GRAFANA_PORT')}"
-        with Browser(options.browser) as browser:
-            _open(browser, options, url)
-            options.out.write_bytes(_drawn(browser, options.out.suffix.lower()))
-    except (SettingsError, ModelError) as error:
-        sys.stderr.write(f"{error}\n")
-        return 2
-    except (BrowserError, RenderError, OSError) as error:
-        sys.stderr.write(f"render: {error}\n")
-        return 1
-    sys.stdout.write(f"{options.out}\n")
-    return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m local render", description="Draw a dashboard of the running local mode."
-    )
-    parser.add_argument("dashboard", help="its uid, or a JSON file")
-    parser.add_argument("--out", type=_out, required=True, help="FILE.png or FILE.html")
-    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument("--url", help="console; the running local mode's by default")
-    parser.add_argument("--width", type=int, default=1400, help="in pixels")
-    parser.add_argument("--from", dest="start", default="", help="such as now-1h")
-    parser.add_argument("--to", dest="end", default="")
-    parser.add_argument("--var", action="append", default=[], help="name=value; may repeat")
-    parser.add_argument("--timeout", type=float, default=60.0, help="in seconds")
-    parser.add_argument("--browser", help="path of a Chromium")
-    return parser
-
-
-def _out(text: str) -> Path:
-    path = Path(text)
+def _check_suffix(_context: click.Context, _parameter: click.Parameter, path: Path) -> Path:
     if path.suffix.lower() not in (".png", ".html"):
-        raise argparse.ArgumentTypeError(f"{text}: expected a name that ends in .png or .html")
+        raise click.BadParameter(f"{path}: expected a name that ends in .png or .html")
     return path
 
 
-def _open(browser: Browser, options: argparse.Namespace, url: str) -> None:
-    uid = options.dashboard
+@dataclass(frozen=True)
+class View:
+    """What to draw.
+
+    Args:
+        dashboard: Uid, or path of a JSON file.
+        url: Address of the console.
+        width: In pixels.
+        parameters: Query parameters of the dashboard page.
+        timeout: Seconds to wait for the last panel.
+    """
+
+    dashboard: str
+    url: str
+    width: int
+    parameters: list[tuple[str, str]]
+    timeout: float
+
+
+@click.command(short_help="Draw a dashboard into a picture or a page.")
+@click.argument("dashboard")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=_check_suffix,
+    required=True,
+    help="FILE.png or FILE.html.",
+)
+@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+@click.option("--url", help="Address of the console; by default the running local mode's.")
+@click.option("--width", default=1400, show_default=True, help="In pixels.")
+@click.option("--from", "start", default="", help="Start of the time range, such as now-1h.")
+@click.option("--to", "end", default="", help="End of the time range.")
+@click.option("--var", "variables", multiple=True, help="name=value; may repeat.")
+@click.option("--timeout", default=60.0, show_default=True, help="In seconds.")
+@click.option("--browser", "program", help="Path of a Chromium.")
+def render(
+    *,
+    dashboard: str,
+    out: Path,
+    theme: str,
+    url: str | None,
+    width: int,
+    start: str,
+    end: str,
+    variables: tuple[str, ...],
+    timeout: float,
+    program: str | None,
+) -> int:
+    """Draw DASHBOARD, a uid or a JSON file, into a picture or a page that stands alone.
+
+    Exit code: 0 drawn, 1 could not be drawn, 2 bad arguments or settings.
+    """
+    query = {"render": "1", "theme": theme, "from": start, "to": end}
+    pairs = [(name, value) for name, value in query.items() if value]
+    pairs += [(f"var-{name}", value) for name, _, value in (v.partition("=") for v in variables)]
+    try:
+        url = url or f"http://{LocalSettings.from_env().address('GRAFANA_PORT')}"
+        with Browser(program) as browser:
+            _open(browser, View(dashboard, url, width, pairs, timeout))
+            out.write_bytes(_drawn(browser, out.suffix.lower()))
+    except SettingsError as error:
+        raise RefusedError(str(error)) from error
+    except (BrowserError, OSError) as error:
+        raise CommandError(f"render: {error}") from error
+    click.echo(out)
+    return 0
+
+
+def _open(browser: Browser, view: View) -> None:
+    uid = view.dashboard
     if uid.endswith(".json"):
-        model = _model(Path(uid))
+        model = read_model(Path(uid))
         source = f"globalThis.givenDashboard = {json.dumps(model)};"
         browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)
         uid = model.get("uid") or Path(uid).stem
-    _resize(browser, options.width, 900)
-    query = {"render": "1", "theme": options.theme, "from": options.start, "to": options.end}
-    pairs = [(name, value) for name, value in query.items() if value]
-    for one in options.var:
-        name, _, value = one.partition("=")
-        pairs.append((f"var-{name}", value))
-    address = f"{url}/d/{quote(uid)}?{urlencode(pairs)}"
+    _resize(browser, view.width, 900)
+    address = f"{view.url}/d/{quote(uid)}?{urlencode(view.parameters)}"
     answer = browser.call("Page.navigate", url=address)
     if answer.get("errorText"):
-        raise RenderError(f"{address}: {answer['errorText']}; is the local mode up?")
-    if browser.wait_for(DRAWN, options.timeout) != "true":
-        raise RenderError(browser.evaluate("document.querySelector('main').innerText"))
-    _resize(browser, options.width, int(browser.evaluate("document.body.scrollHeight")))
+        raise BrowserError(f"{address}: {answer['errorText']}; is the local mode running?")
+    if browser.wait_for(DRAWN, view.timeout) != "true":
+        raise BrowserError(browser.evaluate("document.querySelector('main').innerText"))
+    _resize(browser, view.width, int(browser.evaluate("document.body.scrollHeight")))
     browser.evaluate("globalThis.settle()")
 
 
-def _model(path: Path) -> dict[str, Any]:
+def read_model(path: Path) -> dict[str, Any]:
+    """Return the dashboard in a JSON file.
+
+    Raises:
+        RefusedError: The file is not JSON, or not an object.
+    """
     try:
         model = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ModelError(f"{path}: is no JSON: {error}") from error
+        raise RefusedError(f"{path}: not JSON: {error}") from error
     if not isinstance(model, dict):
-        raise ModelError(f"{path}: is no dashboard: expected a JSON object")
+        raise RefusedError(f"{path}: not a dashboard: expected a JSON object")
     return model
 
 
@@ -139,7 +159,3 @@ def _drawn(browser: Browser, suffix: str) -> bytes:
         return str(browser.evaluate(SNAPSHOT)).encode()
     shot = browser.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
     return base64.b64decode(shot["data"])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

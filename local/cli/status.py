@@ -1,4 +1,4 @@
-"""Tell how every child is: what the supervisor says of it, and what it answers now."""
+"""The state of every child: as the supervisor reports it, and as its probe finds it now."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import click
+
 from local.state import StateFolder
 from local.supervisor.plan import Plan
 from local.supervisor.probes import is_ready
 from local.supervisor.processes import all_processes, family, memory_bytes
 
 WELL = {"ready", "done"}
+NOT_RUNNING = 3
 
 
 @dataclass(frozen=True)
 class Row:
-    """One child as the status shows it.
+    """One line of the status.
 
     Args:
         name: Its name.
-        state: The supervisor's word, or `unhealthy` when its probe fails now.
-        address: Where people find it.
+        state: As the supervisor reports it, or `unhealthy` when its probe fails now.
+        address: Host and port.
         memory_mb: PSS of it and its descendants.
-        restarts: How often it was started again.
+        restarts: Number of restarts.
         pid: Its main process.
         log: Its log file.
     """
@@ -44,14 +47,14 @@ def read_status(state: StateFolder) -> list[Row]:
         return []
     report = state.read_report()
     answers = asyncio.run(_probe(Plan.load(state.plan)))
-    everybody = all_processes()
+    processes = all_processes()
     rows = []
     for child in report.get("children", []):
         name = child["name"]
         word = child["state"]
         if word == "ready" and not answers.get(name, True):
             word = "unhealthy"
-        pids = family([child["pid"]] if child["pid"] else [], everybody)
+        pids = family([child["pid"]] if child["pid"] else [], processes)
         memory = round(memory_bytes(pids) / 1e6, 1)
         rows.append(
             Row(name, word, child["address"], memory, child["restarts"], child["pid"], child["log"])
@@ -70,18 +73,23 @@ async def _probe(plan: Plan) -> dict[str, bool]:
     return {child.name: answer for child, answer in zip(plan.children, answers, strict=True)}
 
 
-def all_is_well(rows: list[Row]) -> bool:
-    """Return whether something runs, and all of it is as it should be."""
-    return bool(rows) and all(row.state in WELL for row in rows)
+def print_status(rows: list[Row], *, as_json: bool) -> int:
+    """Print the rows as a table, or as one JSON array.
+
+    Returns:
+        Exit code: 0 all are ready or done, 1 one is not, 3 nothing runs.
+    """
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        click.echo(_table(rows) if rows else "not running; `make up` starts it")
+    if not rows:
+        return NOT_RUNNING
+    return 0 if all(row.state in WELL for row in rows) else 1
 
 
-def as_json(rows: list[Row]) -> str:
-    """Return the rows as one JSON array."""
-    return json.dumps([asdict(row) for row in rows], indent=1)
-
-
-def as_table(rows: list[Row]) -> str:
-    """Return the rows as people read them, with the sum of the memory."""
+def _table(rows: list[Row]) -> str:
+    """Return the rows in columns, with the sum of the memory."""
     head = f"{'NAME':<18}{'STATE':<12}{'ADDRESS':<19}{'MEMORY':>8}{'RESTARTS':>10}"
     lines = [
         f"{row.name:<18}{row.state:<12}{row.address or '-':<19}"

@@ -1,47 +1,36 @@
-"""Start the local mode: check, prepare, hand over to a supervisor, and tell how it goes."""
+"""Start the local mode: check, prepare, hand over to a supervisor, and print its progress."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
 from local.cli.down import down
+from local.cli.errors import CommandError, RefusedError
 from local.cli.first_order import wait_for_first_order
 from local.cli.ports import taken_ports
-from local.cli.prepare import PrepareError, prepare
+from local.cli.prepare import prepare
 from local.servers.child_environment import inherited
 from local.settings import ROOT, LocalSettings
-from local.state import MARKER, StateFolder
+from local.state import StateFolder
+from local.supervisor.folder import MARKER
 from local.supervisor.logfiles import last_lines
 from local.supervisor.processes import end_all, members, memory_bytes
 
-Say = Callable[[str], None]
 POLL_SECONDS = 0.05
 LINES_OF_A_FAILED_CHILD = 15
 LONGEST_LINE = 500
 
 
-class StartError(RuntimeError):
-    """Raised when the local mode cannot be started.
-
-    Args:
-        message: What is wrong and what would help.
-        exit_code: 1 when a child failed, 2 when nothing was started.
-    """
-
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-
-
 @dataclass(frozen=True)
 class Started:
-    """What a start came to.
+    """The figures of a start.
 
     Args:
         first_order_seconds: From the start to the first order seen in the console, if any.
@@ -52,56 +41,52 @@ class Started:
     memory_mb: float
 
 
-def up(settings: LocalSettings, say: Say, started_at: float) -> Started | None:
+def up(settings: LocalSettings, started_at: float) -> Started | None:
     """Start everything and return when all of it is ready.
 
     Args:
         settings: Ports, paths, rates.
-        say: Gets one line after the other.
         started_at: When the user's wait began; seconds since the epoch.
 
     Returns:
         The figures, or None if it was running already.
 
     Raises:
-        StartError: Something is in the way, or a child never became ready.
+        CommandError: A port is taken, a program is missing, or a child never became ready.
     """
     state = StateFolder(settings.state)
-    with state.turn("up"):
+    with state.exclusively("up"):
         if state.is_running():
             return None
-        _clear_strays(state, say)
+        _end_leftovers(state)
         if problems := taken_ports(settings):
-            raise StartError("\n".join(problems), 2)
+            raise RefusedError("\n".join(problems))
+        prepare(settings, state)
         try:
-            prepare(settings, state, say)
-        except PrepareError as error:
-            raise StartError(str(error), 2) from error
-        try:
-            _supervise(settings, state, say)
+            _supervise(settings, state)
             seconds = None
             if settings.load_rate > 0:
-                say("waiting for the first order to be seen in the console")
+                click.echo("waiting for the first order to be seen in the console")
                 seen = wait_for_first_order(settings.ports["GRAFANA_PORT"], started_at)
                 seconds = seen - started_at if seen else None
         except KeyboardInterrupt:
-            down(state, say)
+            down(state)
             raise
         pids = [process.pid for process in members(state.path)]
         return Started(seconds, memory_bytes(pids) / 1e6)
 
 
-def _clear_strays(state: StateFolder, say: Say) -> None:
-    if strays := members(state.path):
-        say(f"ending {len(strays)} processes that an earlier run left")
-        end_all(strays)
+def _end_leftovers(state: StateFolder) -> None:
+    if leftovers := members(state.path):
+        click.echo(f"ending {len(leftovers)} processes that an earlier run left")
+        end_all(leftovers)
 
 
-def _supervise(settings: LocalSettings, state: StateFolder, say: Say) -> None:
+def _supervise(settings: LocalSettings, state: StateFolder) -> None:
     """Start the supervisor and follow its report until all is ready.
 
     Raises:
-        StartError: A child never became ready, or the supervisor died.
+        CommandError: A child never became ready, or the supervisor died.
     """
     state.report.unlink(missing_ok=True)
     log = state.log("supervisor")
@@ -116,25 +101,27 @@ def _supervise(settings: LocalSettings, state: StateFolder, say: Say) -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    told: set[str] = set()
+    printed: set[str] = set()
     while daemon.poll() is None:
         report = state.read_report()
-        _tell(report, told, say)
+        _print_progress(report, printed)
         if report.get("phase") == "ready":
             return
         time.sleep(POLL_SECONDS)
-    raise StartError(_why(state), 1)
+    raise CommandError(_reason(state))
 
 
-def _tell(report: dict[str, Any], told: set[str], say: Say) -> None:
+def _print_progress(report: dict[str, Any], printed: set[str]) -> None:
     for child in report.get("children", []):
-        if child["state"] in {"ready", "done"} and child["name"] not in told:
-            told.add(child["name"])
-            say(f"{child['state']:<6}{child['name']:<18}{child['address']:<18}{child['message']}")
+        if child["state"] in {"ready", "done"} and child["name"] not in printed:
+            printed.add(child["name"])
+            click.echo(
+                f"{child['state']:<6}{child['name']:<18}{child['address']:<18}{child['message']}"
+            )
 
 
-def _why(state: StateFolder) -> str:
-    """Return which child failed, its log file and the last lines of it."""
+def _reason(state: StateFolder) -> str:
+    """Return which child failed, its log file and the last lines of that."""
     report = state.read_report()
     for child in report.get("children", []):
         if child["state"] == "failed":

@@ -1,4 +1,4 @@
-"""Start the console and run until TERM or INT."""
+"""Start the console and run until SIGTERM or SIGINT: `python -m local.console`."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ import signal
 import sys
 import threading
 
+import click
+
 from local.console.server import Console, PortTakenError
 from local.console.settings import ConsoleSettings
 from observability.instrumentation.environment import SettingsError
 
+PORT_TAKEN = 1
+BAD_SETTINGS = 2
 
-def main() -> int:
-    """Run the console.
 
-    Returns:
-        Exit code: 0 ended by a signal, 1 a port is taken, 2 bad settings.
+@click.command()
+def main() -> None:
+    """Serve the console, OTLP/HTTP and SMTP on the ports that the environment names.
+
+    Exit code: 0 after a signal, 1 if a port is taken, 2 if a setting is bad.
     """
     try:
         settings = ConsoleSettings.from_env()
         console = Console(settings)
     except SettingsError as error:
-        print(error, file=sys.stderr)
-        return 2
+        click.echo(error, err=True)
+        sys.exit(BAD_SETTINGS)
     except PortTakenError as error:
-        print(f"port taken: {error}", file=sys.stderr)
-        return 1
+        click.echo(f"port taken: {error}", err=True)
+        sys.exit(PORT_TAKEN)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -36,11 +41,10 @@ def main() -> int:
         "mail": console.mail_port,
         "smtp": console.smtp_port,
     }
-    print(json.dumps({"event": "listening", **ports}), flush=True)
+    click.echo(json.dumps({"event": "listening", **ports}))
     ended.wait()
     console.close()
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m local.console")

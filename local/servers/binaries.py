@@ -1,8 +1,8 @@
 """Find the programs that the local mode runs, or fetch them from Debian without installing them.
 
-A program is taken from the folder that a setting names, else from the PATH, else from Debian's
-packages: downloaded by apt into a private state folder, signatures checked, and unpacked with
-`dpkg -x`. Nothing is installed and no root is needed. PostgreSQL comes in a Python wheel.
+A program comes from the folder that a setting names, else from the PATH, else from Debian's
+packages: downloaded by apt into a private state folder, with signatures checked, and unpacked by
+`dpkg -x`. Nothing is installed and root is not needed. PostgreSQL comes in a Python wheel.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ OWN = "own"
 
 
 class ProgramMissingError(RuntimeError):
-    """Raised when a program is neither here nor to be fetched; says what would help."""
+    """Raised when a program is missing and cannot be fetched; the message says what would help."""
 
 
 @dataclass(frozen=True)
 class Package:
-    """Where Debian keeps a program.
+    """Debian packages that hold a program.
 
     Args:
         names: Packages to unpack together; the program's own first.
         program: Path inside the unpacked tree.
-        suites: Suites to try in order; `own` is the machine's.
+        suites: Suites to try in order; `own` is that of this machine.
     """
 
     names: tuple[str, ...]
@@ -44,7 +44,7 @@ class Package:
 
 
 REDIS = ("redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1")
-# Testing first: its Prometheus is a 3.x that runs on Debian 12's libc, seen with 3.5.3.
+# Testing first: its Prometheus is a 3.x that runs on Debian 12's libc (checked with 3.5.3).
 NEWEST = ("forky", "trixie", "bookworm")
 CATALOGUE = {
     "redis-server": Package(REDIS, "usr/bin/redis-server", (OWN, "bookworm")),
@@ -63,8 +63,8 @@ class Binaries:
     """The programs of one machine, kept below one folder.
 
     Args:
-        folder: Where fetched programs are kept; safe to share between processes.
-        overrides: Program name to the folder or file that a setting names for it.
+        folder: Folder of fetched programs; safe to share between processes.
+        overrides: Folder or file that a setting names, by program.
         path: The PATH to search.
     """
 
@@ -76,13 +76,13 @@ class Binaries:
         self._path = path
 
     def find(self, name: str) -> Path:
-        """Return the path of a program, fetching it first where it is not here.
+        """Return the path of a program; fetch it first if it is missing.
 
         Args:
             name: A key of `CATALOGUE`.
 
         Raises:
-            ProgramMissingError: It is not here and Debian's packages cannot be had.
+            ProgramMissingError: It is missing and Debian's packages cannot be fetched.
         """
         if (given := self._overrides.get(name)) is not None:
             return _checked(given / name if given.is_dir() else given, name)
@@ -134,12 +134,12 @@ class Binaries:
                 failures.append(f"{suite}: {_reason(error)}")
         variable = name.upper().replace("-", "_") + "_BIN"
         raise ProgramMissingError(
-            f"{name}: not on the PATH, and not to be had from Debian ({'; '.join(failures)}). "
+            f"{name}: not on the PATH, and not fetched from Debian ({'; '.join(failures)}). "
             f"Install it, or set {variable} to its path."
         )
 
     def _wrap(self, name: str, tree: Path, program: str) -> Path:
-        """Write the script that starts an unpacked program with its own libraries."""
+        """Write a script that starts an unpacked program with its own libraries."""
         libraries = ":".join(sorted({str(p.parent) for p in tree.rglob("*.so*")}))
         wrapper = self.folder / "bin" / name
         wrapper.parent.mkdir(exist_ok=True)
@@ -164,8 +164,8 @@ def _checked(path: Path, name: str) -> Path:
 
 def _reason(error: OSError | subprocess.CalledProcessError) -> str:
     if isinstance(error, subprocess.CalledProcessError):
-        said = (error.stderr or error.stdout or "").strip().splitlines()
-        return said[-1] if said else f"{error.cmd[0]} ended with {error.returncode}"
+        lines = (error.stderr or error.stdout or "").strip().splitlines()
+        return lines[-1] if lines else f"{error.cmd[0]} ended with {error.returncode}"
     return str(error)
 
 
@@ -177,7 +177,7 @@ def _run(command: list[str], *, cwd: Path | None = None) -> str:
 
 
 def _apt(state: Path, *, sources: Path | None) -> list[str]:
-    """Return apt options that keep everything it writes below one folder."""
+    """Return apt options that keep everything that apt writes below one folder."""
     for part in ("lists/partial", "archives/partial"):
         (state / part).mkdir(parents=True, exist_ok=True)
     (state / "status").touch()
@@ -201,7 +201,7 @@ def _apt(state: Path, *, sources: Path | None) -> list[str]:
 def _own_lists(apt: Path) -> tuple[list[str], str]:
     """Read the machine's own package lists; return the apt options and Debian's mirror."""
     options = _apt(apt / OWN, sources=None)
-    # A third-party source may be out of reach; what counts is whether Debian answered.
+    # A third-party source may be unreachable; it only matters whether Debian answered.
     subprocess.run(
         ["apt-get", "-qq", *options, "update"],
         check=False,
@@ -213,7 +213,7 @@ def _own_lists(apt: Path) -> tuple[list[str], str]:
         site, _, label = line.partition(" ")
         if label == "Debian":
             return options, site
-    raise OSError("apt on this machine knows no Debian mirror")
+    raise OSError("apt on this machine has no Debian mirror")
 
 
 @functools.cache

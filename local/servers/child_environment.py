@@ -1,4 +1,4 @@
-"""What each process of the project is told; the same names as in Docker."""
+"""The environment of each process of the project; the same names as in Docker."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from local.settings import LocalSettings
 from local.state import StateFolder
 from service.semconv import SERVICE_NAMESPACE
 
-# Process: the database role that it is.
+# Process: its database role.
 ROLES = {
     "orders": "orders_service",
     "orders-worker": "orders_worker",
@@ -19,10 +19,10 @@ _PASSWORD = re.compile(r"ORDERS_\w+_PASSWORD(_FILE)?\Z")
 
 
 def inherited(settings: LocalSettings) -> dict[str, str]:
-    """Return what every child gets: all but passwords, which are this state folder's own.
+    """Return the variables of every child: this process's own without passwords.
 
-    Compiling every module anew at each start takes seconds and twice the memory, so byte code is
-    kept whatever this machine's habit is.
+    Passwords belong to the state folder. Compiling every module at each start takes seconds and
+    twice the memory, so byte code is kept even if this machine is set not to.
     """
     dropped = {name for name in settings.environment if _PASSWORD.match(name)}
     dropped.add("PYTHONDONTWRITEBYTECODE")
@@ -33,14 +33,14 @@ def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:
     """Return the variables of one process on top of the inherited ones.
 
     Args:
-        name: Its name in the plan; also its `service.name`.
+        name: Its name in the plan, and its `service.name`.
         settings: Ports and paths.
     """
     state = StateFolder(settings.state)
-    told = {variable: str(port) for variable, port in settings.ports.items()}
+    variables = {variable: str(port) for variable, port in settings.ports.items()}
     for server in ("DATABASE", "CACHE", "BROKER", "SMTP"):
-        told[f"ORDERS_{server}_HOST"] = "127.0.0.1"
-    told |= {
+        variables[f"ORDERS_{server}_HOST"] = "127.0.0.1"
+    variables |= {
         "ORDERS_STATE_DIR": str(state.path),
         "ORDERS_FAULTS_FILE": str(state.faults),
         "ORDERS_LOAD_FILE": str(state.load),
@@ -54,26 +54,25 @@ def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "1",
         "NO_PROXY": _with_loopback(settings.environment.get("NO_PROXY", "")),
     }
-    return told | _telemetry(name, settings) | _passwords(name, state)
+    return variables | _telemetry(name, settings) | _passwords(name, state)
 
 
 def _telemetry(name: str, settings: LocalSettings) -> dict[str, str]:
-    """Return the standard variables; where the user set one, theirs stays."""
+    """Return OpenTelemetry's variables; one that the user set is kept."""
     attributes = f"service.namespace={SERVICE_NAMESPACE},deployment.environment.name=local"
-    told = {
+    variables = {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://{settings.address('OTLP_PORT')}",
         "OTEL_RESOURCE_ATTRIBUTES": attributes,
     }
-    theirs = {variable for variable in told if settings.environment.get(variable)}
-    told = {variable: text for variable, text in told.items() if variable not in theirs}
-    return told | {"OTEL_SERVICE_NAME": name}
+    unset = {name: text for name, text in variables.items() if not settings.environment.get(name)}
+    return unset | {"OTEL_SERVICE_NAME": name}
 
 
 def _passwords(name: str, state: StateFolder) -> dict[str, str]:
-    """Return the files of the passwords that a process needs, and no other's."""
+    """Return the password files that a process needs, and no others."""
     if name not in ROLES:
         return {}
-    told = {
+    variables = {
         "ORDERS_DATABASE_NAME": "orders",
         "ORDERS_DATABASE_USER": ROLES[name],
         "ORDERS_DATABASE_PASSWORD_FILE": str(state.secret(ROLES[name])),
@@ -83,8 +82,8 @@ def _passwords(name: str, state: StateFolder) -> dict[str, str]:
         others = ("service", "worker", "exporter")
     for other in others:
         file = f"orders_{other}" if name == "migrate" else other
-        told[f"ORDERS_{other.upper()}_PASSWORD_FILE"] = str(state.secret(file))
-    return told
+        variables[f"ORDERS_{other.upper()}_PASSWORD_FILE"] = str(state.secret(file))
+    return variables
 
 
 def _with_loopback(no_proxy: str) -> str:

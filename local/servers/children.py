@@ -1,4 +1,4 @@
-"""The children of the local mode: the project's own processes and the servers that they need."""
+"""The plan of the local mode: the project's own processes and the servers that they need."""
 
 from __future__ import annotations
 
@@ -15,22 +15,20 @@ from local.supervisor.plan import Child, Plan, Probe
 from service.semconv import QUEUES
 
 RETENTION = ("--storage.tsdb.retention.time=40d", "--storage.tsdb.retention.size=8GB")
-# Accepted messages must outlive a SIGKILL of the broker.
-DURABLE = ("--appendfsync", "always")
-# A fifth of the garbage of Go's default, for a little CPU.
+# A fifth of the garbage that Go allows by default, for a little CPU.
 LEAN_GO = {"GOGC": "20"}
-# As long as in Compose: a task that runs may end before its worker is killed.
+# As in Compose: a running task may end before its worker is killed.
 WORKER_GRACE_SECONDS = 30
-# A title would be written over the environment, by which strays are known.
+# A title would overwrite the environment, which identifies leftover processes.
 NO_TITLE = ("--set-proc-title", "no")
 
 
 class PlanBuilder:
-    """Put together what the local mode runs.
+    """Builder of the local mode's plan.
 
     Args:
         settings: Ports, paths, rates.
-        binaries: Where the servers' programs are.
+        binaries: The servers' programs.
     """
 
     def __init__(self, settings: LocalSettings, binaries: Binaries) -> None:
@@ -83,7 +81,7 @@ class PlanBuilder:
             self._binaries.find("redis-server"), folder, port, durable=durable
         )
         probe = Probe("redis", port, password_file=str(self._state.secret(name)))
-        return self._server(name, [*command, *NO_TITLE, *(DURABLE if durable else ())], probe)
+        return self._server(name, [*command, *NO_TITLE], probe)
 
     def _server(
         self, name: str, command: list[str], probe: Probe, stop_signal: int = signal.SIGTERM
@@ -156,7 +154,7 @@ class PlanBuilder:
         )
 
     def _external_url(self, port: str) -> str:
-        """Return the flag for links in alerts; the default would name this machine."""
+        """Return the flag for links in alerts; the default is this machine's host name."""
         return f"--web.external-url=http://{self._settings.address(port)}/"
 
     def _http(self, port: str, path: str) -> Probe:

@@ -1,4 +1,4 @@
-"""The command lines of the servers that the local mode and the tests start, all on loopback."""
+"""Command lines of the servers that the local mode and the tests start, all on loopback."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ def _user_namespaces_work() -> bool:
 
 
 def without_root(data: Path) -> list[str]:
-    """Return what stands before a PostgreSQL command so that it does not run as root.
+    """Return a prefix for PostgreSQL's commands so that they do not run as root.
 
-    PostgreSQL refuses root. A user namespace in which root looks like nobody needs no account and
-    no change of ownership; where namespaces are denied (most containers), the data folder is given
-    to nobody. The kill signal at the parent's death is set here because mapping users clears it.
+    PostgreSQL refuses root. A user namespace in which root is mapped to the Unix user nobody needs
+    no account and no change of ownership; where namespaces are denied (most containers), nobody
+    becomes the owner of the data folder. The signal at the parent's death is set here because
+    mapping users clears it.
 
     Args:
         data: The data folder.
@@ -40,12 +41,12 @@ def without_root(data: Path) -> list[str]:
 
 
 def init_postgres(bin_folder: Path, data: Path, password: str) -> None:
-    """Create a database cluster, unless there is one.
+    """Create a database cluster, unless one exists.
 
     Args:
-        bin_folder: Where `initdb` is.
-        data: The data folder; made if missing.
-        password: Of the superuser `SUPERUSER`; any characters but a line end.
+        bin_folder: Folder of `initdb`.
+        data: The data folder; created if missing.
+        password: Password of the superuser `SUPERUSER`; any characters but a line end.
 
     Raises:
         subprocess.CalledProcessError: initdb failed; its output is in `stderr`.
@@ -55,9 +56,9 @@ def init_postgres(bin_folder: Path, data: Path, password: str) -> None:
     prefix = without_root(data)
     initdb = str(bin_folder / "initdb")
     secret = _password_file(data.with_name(f"{data.name}.password"), password)
-    who = ["--username", SUPERUSER, f"--pwfile={secret}", "--auth=scram-sha-256"]
-    how = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-    command = [*prefix, initdb, "--pgdata", str(data), *who, *how]
+    login = ["--username", SUPERUSER, f"--pwfile={secret}", "--auth=scram-sha-256"]
+    options = ["--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+    command = [*prefix, initdb, "--pgdata", str(data), *login, *options]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     finally:
@@ -78,10 +79,10 @@ def postgres_command(bin_folder: Path, data: Path, port: int, **settings: object
     """Return the command of a PostgreSQL on loopback TCP; SIGINT stops it fast.
 
     Args:
-        bin_folder: Where `postgres` is.
-        data: A folder that `init_postgres` made.
+        bin_folder: Folder of `postgres`.
+        data: A folder that `init_postgres` created.
         port: TCP port.
-        settings: More of PostgreSQL's settings by name.
+        settings: Further settings of PostgreSQL by name.
     """
     chosen: dict[str, object] = {
         "port": port,
@@ -103,20 +104,21 @@ def redis_command(
 
     Args:
         program: `redis-server`.
-        folder: Its working folder; made if missing. A `password.conf` in it is included.
+        folder: Its working folder; created if missing. A `password.conf` in it is included.
         port: TCP port.
-        durable: A broker (append-only file, no eviction), else a cache (nothing kept, LRU).
+        durable: True for a broker (append-only file, no eviction), False for a cache (LRU).
         max_memory: Redis' own notation.
     """
     folder.mkdir(parents=True, exist_ok=True)
     secret = folder / "password.conf"
-    # `always`: with a later fsync Redis may answer before it wrote, and a kill then loses messages.
-    kept = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
-    lost = ["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]
+    # `always`: with a later fsync Redis may answer before it has written, and a SIGKILL then loses
+    # accepted messages.
+    broker = ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"]
+    cache = ["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]
     start = [str(program), *([str(secret)] if secret.exists() else [])]
-    where = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
+    listen = ["--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder)]
     limits = ["--save", "", "--maxmemory", max_memory]
-    return [*start, *where, *limits, *(kept if durable else lost)]
+    return [*start, *listen, *limits, *(broker if durable else cache)]
 
 
 def prometheus_command(program: Path, config: Path, data: Path, port: int, *more: str) -> list[str]:
@@ -154,7 +156,7 @@ def alertmanager_command(program: Path, config: Path, data: Path, port: int) -> 
         f"--config.file={config}",
         f"--storage.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
-        # What the links in its mail say; the machine's own name may lead nowhere.
+        # The address in its mails' links; the host name of the machine may not resolve.
         f"--web.external-url=http://127.0.0.1:{port}/",
         "--cluster.listen-address=",
     ]

@@ -1,4 +1,4 @@
-"""Write the files of Prometheus and Alertmanager, which read no variables, for one state folder."""
+"""Write the configuration of Prometheus and Alertmanager, which read no environment variables."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 import yaml
 
 from local.settings import ROOT, LocalSettings
-from local.state import write_whole
+from local.supervisor.folder import write_atomically
 
 SCRAPE_OURS = "5s"
-SCRAPE_BACK_ENDS = "15s"
+SCRAPE_BACKENDS = "15s"
 EVALUATE = "15s"
-HEADER = "# Written anew by every `make up` of the local mode; edits are lost.\n"
+HEADER = "# Overwritten by every `make up` of the local mode; edits are lost.\n"
 
-# Job: port variable, how often.
+# Job: port variable, scrape interval.
 JOBS = {
     "orders": ("ORDERS_METRICS_PORT", SCRAPE_OURS),
     "orders-worker": ("ORDERS_WORKER_METRICS_PORT", SCRAPE_OURS),
     "orders-relay": ("ORDERS_RELAY_METRICS_PORT", SCRAPE_OURS),
     "payment-provider": ("ORDERS_PAYMENT_PROVIDER_METRICS_PORT", SCRAPE_OURS),
     "console": ("GRAFANA_PORT", SCRAPE_OURS),
-    "prometheus": ("PROMETHEUS_PORT", SCRAPE_BACK_ENDS),
-    "alertmanager": ("ALERTMANAGER_PORT", SCRAPE_BACK_ENDS),
+    "prometheus": ("PROMETHEUS_PORT", SCRAPE_BACKENDS),
+    "alertmanager": ("ALERTMANAGER_PORT", SCRAPE_BACKENDS),
 }
 ALERTMANAGER_SOURCE = ROOT / "observability/stack/alertmanager/alertmanager.yml"
 
 
 def write_prometheus(settings: LocalSettings, path: Path) -> None:
-    """Write Prometheus' file: whom to scrape, which rules, where alerts go.
+    """Write Prometheus' configuration: targets, rule files, Alertmanager.
 
     Args:
         settings: Ports and the SLO profile.
@@ -40,7 +40,7 @@ def write_prometheus(settings: LocalSettings, path: Path) -> None:
     _write(
         path,
         {
-            "global": {"scrape_interval": SCRAPE_BACK_ENDS, "evaluation_interval": EVALUATE},
+            "global": {"scrape_interval": SCRAPE_BACKENDS, "evaluation_interval": EVALUATE},
             "storage": {"exemplars": {"max_exemplars": 100_000}},
             "rule_files": [
                 f"{rules}/{room}/*.yml" for room in (settings.profile, "common", "local")
@@ -57,7 +57,7 @@ def write_prometheus(settings: LocalSettings, path: Path) -> None:
 
 
 def write_alertmanager(settings: LocalSettings, path: Path) -> None:
-    """Write Alertmanager's file: the stack's own, but mail goes to the console.
+    """Write Alertmanager's configuration: the stack's own, with mail sent to the console.
 
     Args:
         settings: Ports.
@@ -79,4 +79,4 @@ def _escape_glob(path: Path) -> str:
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:
-    write_whole(path, HEADER + yaml.safe_dump(document, sort_keys=False))
+    write_atomically(path, HEADER + yaml.safe_dump(document, sort_keys=False))

@@ -1,6 +1,6 @@
-"""Create the database where it is missing, then run the service's migrations as in Docker.
+"""Create the database if it is missing, then run the service's migrations as in Docker.
 
-In Docker the database's own image creates it; a cluster made by `initdb` has none.
+In Docker the image of PostgreSQL creates the database; a cluster made by `initdb` has none.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local.settings import inherited_environment
+from local.supervisor.settings import inherited_environment
 
 
 def create_database(environment: dict[str, str]) -> None:
-    """Create the database that `ORDERS_DATABASE_NAME` names, unless it is there."""
+    """Create the database that `ORDERS_DATABASE_NAME` names, unless it exists."""
     name = environment["ORDERS_DATABASE_NAME"]
     with psycopg.connect(
         host=environment["ORDERS_DATABASE_HOST"],

@@ -1,10 +1,11 @@
-"""Make the passwords of this state folder, once."""
+"""Create the passwords of a state folder, once."""
 
 from __future__ import annotations
 
 import secrets
 
-from local.state import StateFolder, write_whole
+from local.state import StateFolder
+from local.supervisor.folder import write_atomically
 
 NAMES = (
     "orders_migrate",
@@ -17,18 +18,18 @@ NAMES = (
 
 
 def ensure_passwords(state: StateFolder) -> None:
-    """Write a random password for each name that has none; only the owner may read them."""
+    """Write a random password for each name that has none; only the owner may read it."""
     folder = state.secret("")
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     for name in NAMES:
         file = state.secret(name)
         if not file.exists():
-            write_whole(file, secrets.token_urlsafe(24))
+            write_atomically(file, secrets.token_urlsafe(24))
 
 
 def write_redis_passwords(state: StateFolder) -> None:
-    """Write the password of each Redis where it reads it."""
+    """Write the password of each Redis into the configuration that it includes."""
     for name in ("cache", "broker"):
         file = state.path / name / "password.conf"
         file.parent.mkdir(parents=True, exist_ok=True)

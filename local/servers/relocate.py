@@ -1,8 +1,8 @@
 """Let Debian's Alertmanager find its mail templates where it was unpacked.
 
-Debian compiles the path of the templates in, so that they are found only by an installed package.
-The path is replaced in the private copy by one of the same length that leads through a file
-descriptor, which the starting script opens on the folder.
+Debian compiles the path of the templates in, so only an installed package finds them. In the
+private copy it is replaced by a path of the same length that leads through a file descriptor,
+which the start script opens on the folder.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ def relocate(tree: Path, program: Path) -> Path | None:
     """Rewrite the program if its compiled-in folder is part of the unpacked tree.
 
     Args:
-        tree: Where packages were unpacked.
-        program: The program's file; rewritten in place, once.
+        tree: Folder into which packages were unpacked.
+        program: File of the program; rewritten in place, once.
 
     Returns:
-        The folder that must be open as `DESCRIPTOR` when it starts; None if it needs none.
+        The folder to open as `DESCRIPTOR` when it starts; None if it needs none.
     """
     folder = tree / COMPILED_IN.decode().lstrip("/")
     if not folder.is_dir():

@@ -1,5 +1,6 @@
 """Keep traces, logs and mails in one SQLite file, and count spans as they arrive.
 
-The local mode's stand-in for Tempo and Loki: it takes OTLP/HTTP and answers in milliseconds
-with a hundred thousand spans and lines in it.
+The local mode's replacement for Tempo and Loki: it takes OTLP/HTTP and answers in milliseconds
+with a hundred thousand spans and lines in it. Imported by `local.console` only; it imports
+nothing of `local` and does not know the console.
 """

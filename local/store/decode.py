@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_SERVICE = "unknown_service"
 MAX_TEXT = 64 * 1024
-# The largest integer that SQLite stores; a clock far off may exceed it.
+# The largest integer that SQLite stores; a wrong clock may exceed it.
 MAX_INTEGER = 2**63 - 1
 _HEX_IDS = {"traceId", "spanId", "parentSpanId", "trace_id", "span_id", "parent_span_id"}
 
@@ -37,7 +37,7 @@ def decode_spans(body: bytes, *, is_json: bool) -> list[Span]:
     """Return the spans of an ExportTraceServiceRequest.
 
     Raises:
-        BadPayloadError: The bytes are no such request, or a span has no id.
+        BadPayloadError: The bytes are not such a request, or a span has no id.
     """
     request = _parse(ExportTraceServiceRequest(), body, is_json=is_json)
     spans = []
@@ -52,7 +52,7 @@ def decode_logs(body: bytes, *, is_json: bool) -> list[LogLine]:
     """Return the log lines of an ExportLogsServiceRequest.
 
     Raises:
-        BadPayloadError: The bytes are no such request.
+        BadPayloadError: The bytes are not such a request.
     """
     request = _parse(ExportLogsServiceRequest(), body, is_json=is_json)
     lines = []
@@ -69,7 +69,7 @@ def attributes(pairs: Iterable[KeyValue]) -> Attributes:
 
 
 def service_of(resource: Attributes) -> str:
-    """Return `service.name`, or the conventions' word for its absence."""
+    """Return `service.name`, or the conventions' value for a missing one."""
     return str(resource.get(ATTR_SERVICE_NAME) or UNKNOWN_SERVICE)[:200]
 
 

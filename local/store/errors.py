@@ -1,23 +1,23 @@
-"""What can go wrong in the store, as data."""
+"""The store's errors."""
 
 from __future__ import annotations
 
 
 class StoreError(Exception):
-    """Base of the store's errors; the message is fit for a person."""
+    """Base class of the store's errors; the message is written for people."""
 
 
 class BadPayloadError(StoreError):
-    """The bytes are no OTLP request."""
+    """The bytes are not an OTLP request."""
 
 
 class BadQueryError(StoreError):
-    """A parameter has a value that cannot be used; the message names it."""
+    """A parameter or a query is invalid; the message names it."""
 
 
 class StoreBusyError(StoreError):
-    """More is waiting to be written than the store takes; try again later."""
+    """The queue of writes is full; the client should retry."""
 
 
 class StoreFailedError(StoreError):
-    """SQLite could not write: disk full, file gone."""
+    """SQLite could not write: disk full, file missing."""

@@ -1,4 +1,4 @@
-"""What the store keeps: spans, log lines and mails as plain values."""
+"""Spans, log lines and mails as plain values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Span:
     Args:
         kind: OTLP's number, 0 unspecified to 5 consumer.
         status: OTLP's number: 0 unset, 1 ok, 2 error.
-        duration_ns: Never negative, whatever the clocks said.
+        duration_ns: Never negative, even if the clocks disagree.
     """
 
     trace_id: str
@@ -51,7 +51,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Mail:
-    """One message that the SMTP sink took."""
+    """One message that the SMTP sink received."""
 
     received_ns: int
     message_id: str

@@ -1,7 +1,7 @@
-"""The OTLP/HTTP door: a WSGI application that answers once everything is stored.
+"""The OTLP/HTTP receiver: a WSGI application that answers once everything is stored.
 
-Source: OTLP specification 1.x, section OTLP/HTTP: what a client may send, and on which answers it
-tries again (429, 502, 503, 504) or gives up (400, 413).
+Source: OTLP specification 1.x, section OTLP/HTTP: the requests of a client, and the answers on
+which it retries (429, 502, 503, 504) or gives up (400, 413).
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _METRICS_ANSWER = (
 
 
 class _TooLargeError(BadPayloadError):
-    """The body is larger than the receiver takes, unpacked."""
+    """The body is too large once decompressed."""
 
 
-# The first class that fits decides; the order matters.
+# The first matching class decides, so the order matters.
 _REJECTIONS: dict[type[StoreError], tuple[int, str]] = {
     _TooLargeError: (413, "too_large"),
     BadPayloadError: (400, "bad_request"),
@@ -70,7 +70,7 @@ def _answer(store: Store, environ: WSGIEnvironment) -> tuple[int, str, bytes]:
     if path == "/livez":
         return 200, "text/plain", b"ok"
     if path not in _PATHS:
-        return _error(404, f"no such path: {path[:100]}; this is OTLP/HTTP")
+        return _error(404, f"unknown path {path[:100]}; this port takes OTLP/HTTP")
     if method != "POST":
         return _error(405, f"{path} takes POST")
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
@@ -109,23 +109,23 @@ def _body(environ: WSGIEnvironment) -> bytes:
     if encoding in ("", "identity"):
         return raw
     if encoding not in ("gzip", "deflate"):
-        raise BadPayloadError(f"content encoding {encoding[:40]!r} is not known; use gzip")
+        raise BadPayloadError(f"unknown content encoding {encoding[:40]!r}; use gzip")
     unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
         body = unpacker.decompress(raw, MAX_BODY_BYTES)
     except zlib.error as error:
-        raise BadPayloadError(f"the body is no {encoding}: {error}") from error
+        raise BadPayloadError(f"the body is not {encoding}: {error}") from error
     if unpacker.unconsumed_tail:
-        raise _TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes unpacked")
+        raise _TooLargeError(f"the body is larger than {MAX_BODY_BYTES} bytes once decompressed")
     if not unpacker.eof:
-        raise BadPayloadError(f"the body ends in the middle of its {encoding}")
+        raise BadPayloadError(f"the body ends in the middle of its {encoding} data")
     return body
 
 
 def _metrics_answer(*, is_json: bool) -> bytes:
     if is_json:
         return orjson.dumps({"partialSuccess": {"errorMessage": _METRICS_ANSWER}})
-    # Imported when asked for: hardly anybody sends metrics, and the module costs memory.
+    # Imported on demand: few clients send metrics, and the module costs memory.
     from opentelemetry.proto.collector.metrics.v1 import (  # noqa: PLC0415
         metrics_service_pb2 as service,
     )

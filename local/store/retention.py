@@ -1,4 +1,4 @@
-"""Delete what is too old, or too much; SQLite uses the freed pages again."""
+"""Delete rows that are too old or too many; SQLite reuses the freed pages."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TIMES = {"spans": "start_ns", "logs": "time_ns", "mails": "received_ns"}
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is kept.
+    """The limits of the store.
 
     Args:
-        max_age: Rows that began before are deleted.
-        max_bytes: Pages in use may not exceed this; the oldest rows go first.
+        max_age: Older rows are deleted.
+        max_bytes: Size of the pages in use; beyond it the oldest rows are deleted first.
     """
 
     max_age: timedelta = timedelta(hours=48)
@@ -28,7 +28,7 @@ class Limits:
 
 
 def used_bytes(connection: sqlite3.Connection) -> int:
-    """Return the bytes of the pages that hold something."""
+    """Return the size of the pages in use, in bytes."""
     pages, free, size = (
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("page_count", "freelist_count", "page_size")
@@ -36,8 +36,8 @@ def used_bytes(connection: sqlite3.Connection) -> int:
     return int((pages - free) * size)
 
 
-def tend(connection: sqlite3.Connection, limits: Limits, *, now_ns: int) -> int:
-    """Delete rows beyond the limits, at most some steps at a time.
+def enforce(connection: sqlite3.Connection, limits: Limits, *, now_ns: int) -> int:
+    """Delete rows beyond the limits, in a bounded number of steps.
 
     Returns:
         Number of rows deleted.

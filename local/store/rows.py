@@ -1,4 +1,4 @@
-"""Write model values as rows, and read rows back as what the HTTP API answers."""
+"""Turn model values into rows, and rows into the answers of the HTTP API."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INSERT_MAIL = _INSERT.format("mails", ", ?" * 10)
 
 
 def dump(value: Any) -> str:
-    """Return compact JSON; whatever JSON has no word for becomes a string."""
+    """Return compact JSON; a value without a JSON type becomes a string."""
     return orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
@@ -130,6 +130,6 @@ def read_mail(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def level_of(severity: int) -> str:
-    """Return the word for OTLP's severity number; 0, unknown, reads as info."""
+    """Return the level of OTLP's severity number; 0, unknown, counts as info."""
     number = severity or LEVELS["info"]
     return max((value, word) for word, value in LEVELS.items() if value <= number)[1]

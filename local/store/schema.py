@@ -1,4 +1,4 @@
-"""The store's tables and indexes, and how its file is opened."""
+"""The store's tables and indexes, and the connections to its file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A store of another version is thrown away: it holds a developer's last hours, nothing else.
+# A store of another version is deleted: it only holds a developer's last hours.
 VERSION = 3
 
 _TABLES = """
@@ -53,7 +53,7 @@ CREATE INDEX mails_order ON mails(order_id);
 
 
 def open_writer(path: Path) -> sqlite3.Connection:
-    """Open the file for its one writer, and lay the tables if they are not there."""
+    """Open the file for its one writer, and create missing tables."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return _open(path)
@@ -65,7 +65,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
 
 def open_reader(path: Path) -> sqlite3.Connection:
-    """Open the file for reading only; a writer never waits for it."""
+    """Open the file read-only; a writer never waits for a reader."""
     address = f"{path.absolute().as_uri()}?mode=ro"
     connection = sqlite3.connect(address, uri=True, timeout=5, check_same_thread=False)
     connection.row_factory = sqlite3.Row

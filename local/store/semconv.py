@@ -1,4 +1,4 @@
-"""The words that the store exposes: its own counters, and Tempo's span metrics.
+"""The names that the store exposes: its own counters, and Tempo's span metrics.
 
 Source: names and labels of Tempo 3.0's metrics generator (span-metrics, service-graphs).
 """

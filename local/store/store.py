@@ -1,4 +1,4 @@
-"""The store as its users see it: put something in, ask for connections, read the counters."""
+"""The store: put signals in, get connections for queries, collect the counters."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class Store:
         self._start_known_series()
 
     def put_spans(self, spans: list[Span]) -> None:
-        """Return when the spans are stored; raises what Writer.store raises."""
+        """Store spans; return once they are written. Raises what Writer.store raises."""
         self._writer.store(Batch(spans=spans))
 
     def put_lines(self, lines: list[LogLine]) -> None:
-        """Return when the lines are stored; raises what Writer.store raises."""
+        """Store log lines; return once they are written. Raises what Writer.store raises."""
         self._writer.store(Batch(lines=lines))
 
     def put_mail(self, mail: Mail) -> None:
-        """Return when the mail is stored; raises what Writer.store raises."""
+        """Store a mail; return once it is written. Raises what Writer.store raises."""
         self._writer.store(Batch(mails=[mail]))
 
     def delete_mails(self) -> None:
-        """Return when every mail is gone."""
-        self._writer.store(Batch(forget_mails=True))
+        """Delete every mail; return once they are gone."""
+        self._writer.store(Batch(delete_mails=True))
 
     def count_rejected(self, reason: str) -> None:
         """Count a request that was not stored."""
@@ -71,13 +71,13 @@ class Store:
         return connection
 
     def close(self) -> None:
-        """Write what waits and close the file."""
+        """Write what is queued and close the file."""
         self._writer.close()
         while self._opened:
             self._opened.pop().close()
 
     def collect(self) -> Iterator[Any]:
-        """Yield every family; a prometheus_client registry takes the store as a collector."""
+        """Yield every metric family; the store is a collector of a prometheus_client registry."""
         with self._lock:
             series = [self._spans, self._lines, self._rejected]
             families: list[Any] = [one.collect() for one in series]
@@ -121,7 +121,7 @@ class Store:
 
 
 def row_counts(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return about how many rows each table holds, without counting them one by one."""
+    """Return the approximate number of rows per table, without counting them."""
     query = " UNION ALL ".join(
         f"SELECT '{table}', coalesce((SELECT max(id) FROM {table})"  # noqa: S608 - own names
         f" - (SELECT min(id) FROM {table}) + 1, 0)"

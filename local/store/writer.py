@@ -1,4 +1,4 @@
-"""The one thread that writes: whatever waits is stored in one transaction."""
+"""The one thread that writes: everything queued is stored in one transaction."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ MAX_WAITING = 64
 MAX_ROWS_AT_ONCE = 20_000
 MAX_RESOURCES_KNOWN = 512
 MAX_OPERATIONS_KNOWN = 5_000
-TEND_SECONDS = 10.0
+RETENTION_SECONDS = 10.0
 WRITE_TIMEOUT = 20.0
 
 
 @dataclass(slots=True)
 class Batch:
-    """What one request brought; `done` is set when it is stored or has failed."""
+    """The signals of one request; `done` is set once they are stored or have failed."""
 
     spans: list[Span] = field(default_factory=list)
     lines: list[LogLine] = field(default_factory=list)
     mails: list[Mail] = field(default_factory=list)
-    forget_mails: bool = False
+    delete_mails: bool = False
     done: threading.Event = field(default_factory=threading.Event)
     error: str = ""
 
@@ -45,11 +45,11 @@ class Batch:
 
 
 class Writer:
-    """Store batches in order of arrival, and tend the file's size in between.
+    """The writing thread: stores batches in order of arrival, and enforces the limits in between.
 
     Args:
         path: The SQLite file.
-        limits: How old and how large the store may become.
+        limits: Maximum age and size.
         on_stored: Called in the writing thread with the spans and lines that are new.
     """
 
@@ -62,30 +62,30 @@ class Writer:
         self._waiting: queue.Queue[Batch | None] = queue.Queue(MAX_WAITING)
         self._resources: dict[str, int] = {}
         self._operations: dict[tuple[str, str], int] = {}
-        self._tended = time.monotonic()
+        self._retention_ran = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
     def store(self, batch: Batch) -> None:
-        """Return when the batch is stored.
+        """Store a batch; return once it is written.
 
         Raises:
-            StoreBusyError: Too much is waiting.
-            StoreFailedError: SQLite refused, or did not answer in time.
+            StoreBusyError: The queue is full.
+            StoreFailedError: SQLite failed, or timed out.
         """
         if not self._thread.is_alive():
             raise StoreFailedError("the store is closed")
         try:
             self._waiting.put_nowait(batch)
         except queue.Full:
-            raise StoreBusyError("too many requests wait to be written") from None
+            raise StoreBusyError("too many requests are waiting to be written") from None
         if not batch.done.wait(WRITE_TIMEOUT):
-            raise StoreFailedError("the store did not write in time")
+            raise StoreFailedError("timeout: the store did not write in time")
         if batch.error:
             raise StoreFailedError(batch.error)
 
     def close(self) -> None:
-        """Write what waits, then close the file."""
+        """Write what is queued, then close the file."""
         self._waiting.put(None)
         self._thread.join(10)
 
@@ -95,15 +95,15 @@ class Writer:
             batches, running = self._take()
             if batches:
                 self._write(batches)
-            if time.monotonic() - self._tended > TEND_SECONDS:
-                self._tend()
+            if time.monotonic() - self._retention_ran > RETENTION_SECONDS:
+                self._enforce_limits()
         self._connection.close()
 
     def _take(self) -> tuple[list[Batch], bool]:
         batches: list[Batch] = []
         rows_taken = 0
         try:
-            item = self._waiting.get(timeout=TEND_SECONDS)
+            item = self._waiting.get(timeout=RETENTION_SECONDS)
             while item is not None:
                 batches.append(item)
                 rows_taken += len(item)
@@ -124,15 +124,15 @@ class Writer:
             self._connection.execute("COMMIT")
         except sqlite3.Error as problem:
             error = f"SQLite: {problem}"
-            self._forget_transaction()
+            self._roll_back()
         else:
             self._on_stored(fresh, [line for batch in batches for line in batch.lines])
         for batch in batches:
             batch.error = error
             batch.done.set()
 
-    def _forget_transaction(self) -> None:
-        # Ids that were given in a transaction that never happened would point nowhere.
+    def _roll_back(self) -> None:
+        # Ids that were assigned in a transaction that was rolled back would point nowhere.
         self._resources.clear()
         self._operations.clear()
         if self._connection.in_transaction:
@@ -153,7 +153,7 @@ class Writer:
         self._connection.executemany(
             rows.INSERT_MAIL, [rows.mail_row(mail) for mail in batch.mails]
         )
-        if batch.forget_mails:
+        if batch.delete_mails:
             execute("DELETE FROM mails")
         for service in {line.service for line in batch.lines}:
             self._note(service, "")
@@ -185,9 +185,9 @@ class Writer:
             (service, name, now * 10**9),
         )
 
-    def _tend(self) -> None:
-        self._tended = time.monotonic()
+    def _enforce_limits(self) -> None:
+        self._retention_ran = time.monotonic()
         try:
-            retention.tend(self._connection, self._limits, now_ns=time.time_ns())
+            retention.enforce(self._connection, self._limits, now_ns=time.time_ns())
         except sqlite3.Error:
-            self._forget_transaction()
+            self._roll_back()

@@ -1,1 +1,5 @@
-"""Run a plan of processes, and start again what dies; knows nothing of orders."""
+"""Run a plan of processes and restart what dies.
+
+Knows nothing of orders and imports only its own modules and click, so that it can be copied alone,
+under any name. Imported by `local.servers`, which writes plans, and by `local.cli`.
+"""

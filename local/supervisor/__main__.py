@@ -1,153 +1,36 @@
-"""Run a plan in the background: `python -m local.supervisor STATE_FOLDER PROJECT_FOLDER`.
-
-Starts every child as soon as what it needs is ready, all at once where the needs allow it; keeps
-them alive; ends them in the opposite order at SIGTERM. Its report is a file that others read.
-"""
+"""Run a plan in the background: `python -m local.supervisor STATE_FOLDER PROJECT_FOLDER`."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import signal
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from local.settings import inherited_environment
-from local.state import MARKER, StateFolder, take_lock, write_whole
-from local.supervisor.logfiles import rotate
-from local.supervisor.plan import Plan
-from local.supervisor.runner import ChildFailedError, Runner
+import click
 
-ROTATE_EVERY_SECONDS = 5
+from .folder import Folder, take_lock
+from .plan import Plan
+from .settings import inherited_environment
+from .supervisor import Supervisor
+
+ALREADY_RUNNING = 3
 
 
-class Supervisor:
-    """All children of a plan.
+@click.command()
+@click.argument("state_folder", type=click.Path(path_type=Path))
+@click.argument("project_folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def main(state_folder: Path, project_folder: Path) -> None:
+    """Run the plan in STATE_FOLDER, its children in PROJECT_FOLDER, until SIGTERM.
 
-    Args:
-        plan: What to run.
-        state: Where the report and the log files go.
-        folder: Where the children run.
-        environment: What every child gets.
+    Exit code: 0 after a signal, 1 if a child never became ready, 3 if the plan runs already.
     """
-
-    def __init__(
-        self, plan: Plan, state: StateFolder, folder: Path, environment: dict[str, str]
-    ) -> None:
-        self._plan = plan
-        self._state = state
-        self._phase = "starting"
-        self._failure = ""
-        self._started_at = time.time()
-        self._stop = asyncio.Event()
-        self._runners = {
-            child.name: Runner(
-                child,
-                log=state.log(child.name),
-                folder=folder,
-                environment={**environment, MARKER: str(state.path)},
-                changed=self._changed,
-            )
-            for child in plan.children
-        }
-
-    async def run(self) -> int:
-        """Run until a signal or a failure; return the exit code.
-
-        Returns:
-            0 after a signal, 1 if a child never became ready.
-        """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop.set)
-        self._write_report()
-        tasks = [asyncio.create_task(self._keep(runner)) for runner in self._runners.values()]
-        tasks += [asyncio.create_task(self._rotate()), asyncio.create_task(self._watch_start())]
-        await self._stop.wait()
-        self._phase = "stopping"
-        await self._stop_all()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._phase = "failed" if self._failure else "stopped"
-        self._write_report()
-        return 1 if self._failure else 0
-
-    async def _keep(self, runner: Runner) -> None:
-        """Start a child when what it needs is ready, and keep it."""
-        try:
-            for name in runner.child.needs:
-                await self._runners[name].ready.wait()
-            await runner.run()
-        except ChildFailedError as error:
-            self._fail(str(error))
-        except Exception as error:
-            self._fail(f"{runner.child.name}: {error!r}")
-            raise
-
-    def _fail(self, message: str) -> None:
-        self._failure = self._failure or message
-        self._say(message)
-        self._stop.set()
-
-    async def _watch_start(self) -> None:
-        for runner in self._runners.values():
-            await runner.ready.wait()
-        self._phase = "ready"
-        self._write_report()
-
-    async def _stop_all(self) -> None:
-        """Stop every child once its dependents are gone."""
-        gone = {name: asyncio.Event() for name in self._runners}
-
-        async def stop(name: str) -> None:
-            for dependent in self._plan.dependents(name):
-                await gone[dependent].wait()
-            await self._runners[name].stop()
-            gone[name].set()
-
-        await asyncio.gather(*(stop(name) for name in self._runners))
-
-    async def _rotate(self) -> None:
-        while True:
-            await asyncio.sleep(ROTATE_EVERY_SECONDS)
-            for name in (*self._runners, "supervisor"):
-                with suppress(OSError):
-                    rotate(self._state.log(name))
-
-    def _changed(self, runner: Runner) -> None:
-        self._say(f"{runner.child.name}: {runner.state} {runner.message}".rstrip())
-        self._write_report()
-
-    def _write_report(self) -> None:
-        report: dict[str, Any] = {
-            "pid": os.getpid(),
-            "phase": self._phase,
-            "failure": self._failure,
-            "started_at": self._started_at,
-            "children": [runner.report() for runner in self._runners.values()],
-        }
-        write_whole(self._state.report, json.dumps(report, indent=1))
-
-    def _say(self, message: str) -> None:
-        clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        sys.stdout.write(f"{clock} {message}\n")
-        sys.stdout.flush()
-
-
-def main(arguments: list[str]) -> int:
-    """Run the plan of a state folder; exit code 3 if somebody runs it already."""
-    state = StateFolder(Path(arguments[0]))
+    state = Folder(state_folder)
     if take_lock(state.lock) is None:
-        return 3
-    plan, folder = Plan.load(state.plan), Path(arguments[1])
-    supervisor = Supervisor(plan, state, folder, inherited_environment())
-    return asyncio.run(supervisor.run())
+        click.echo(f"{state_folder}: its plan is run by another supervisor", err=True)
+        sys.exit(ALREADY_RUNNING)
+    supervisor = Supervisor(Plan.load(state.plan), state, project_folder, inherited_environment())
+    sys.exit(asyncio.run(supervisor.run()))
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(prog_name="python -m local.supervisor")

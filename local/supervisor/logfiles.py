@@ -1,4 +1,4 @@
-"""Keep log files small, and read their ends."""
+"""Rotate log files, and read their last lines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ WINDOW_BYTES = 256 * 1024
 
 
 def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
-    """Move a log file's text to `NAME.log.1` once it is too long, and begin anew.
+    """Move a log file's text to `NAME.log.1` once it is too long, and truncate the file.
 
     The writers keep their descriptors, opened for appending, so the file itself stays. A line
-    written between the copy and the cut is lost; the same line went to the telemetry store too.
+    written between the copy and the truncation is lost.
 
     Returns:
-        Whether it was too long.
+        Whether the file was too long.
     """
     try:
         if log.stat().st_size <= max_bytes:
@@ -32,12 +32,12 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
 
 
 def last_lines(log: Path, count: int, end: int | None = None) -> list[str]:
-    """Return the last lines of a log file; none if it is not there.
+    """Return the last lines of a log file; none if the file does not exist.
 
     Args:
         log: The file.
-        count: How many lines at most; those further back than 256 KiB are not looked at.
-        end: Read only so many bytes of the file.
+        count: How many lines at most, out of the last 256 KiB.
+        end: Read the file only up to this byte.
     """
     try:
         with log.open("rb") as source:

@@ -1,6 +1,6 @@
-"""What a supervisor runs: children, what they need, and how one sees that they are ready.
+"""The plan of a supervisor: children, their needs, and the probes that find them ready.
 
-Knows nothing of orders: a plan is data, written to the state folder by whoever builds it.
+A plan is data: another process writes it to the state folder, and the supervisor reads it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any, Literal
 
-from local.state import write_whole
+from .folder import write_atomically
 
 ProbeKind = Literal["alive", "tcp", "http", "redis", "postgres", "command"]
 
@@ -24,14 +24,14 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True)
 class Probe:
-    """How one sees that a child is ready.
+    """The check that a child is ready.
 
     Args:
-        kind: `alive` is content with a running process; the others ask it.
-        port: Loopback port of those that speak over TCP.
-        path: What `http` asks for; 200 is yes.
-        command: What `command` runs; exit 0 is yes.
-        password_file: What `redis` says first.
+        kind: `alive` needs no more than a running process; the others ask it.
+        port: Loopback port, for the kinds that connect over TCP.
+        path: Path that `http` requests; status 200 is ready.
+        command: Command that `command` runs; exit code 0 is ready.
+        password_file: File with the password that `redis` sends first.
     """
 
     kind: ProbeKind = "alive"
@@ -46,16 +46,16 @@ class Child:
     """One program of the plan.
 
     Args:
-        name: Its name in the status, and its log file's.
+        name: Its name in the status and of its log file.
         command: Program and arguments.
-        needs: Children that must be ready before it starts; they are stopped after it.
+        needs: Children that must be ready before it starts; they stop after it.
         environment: Variables on top of the supervisor's own.
-        probe: How one sees that it is ready.
-        once: Whether it is to end by itself with exit 0, and be done.
+        probe: The check that it is ready.
+        once: Whether it ends by itself with exit code 0, and is then done.
         stop_signal: The signal that asks it to end, also sent when the supervisor dies.
         grace_seconds: How long it may take to end before it is killed.
         ready_seconds: How long it may take to be ready for the first time.
-        address: Where people find it.
+        address: Host and port shown in the status.
     """
 
     name: str
@@ -72,10 +72,10 @@ class Child:
 
 @dataclass(frozen=True)
 class Plan:
-    """The children in the order in which people read them.
+    """The children of a supervisor, in the order of the status table.
 
     Raises:
-        PlanError: A need is unknown, or the needs go round in a circle.
+        PlanError: A need is unknown, or the needs form a circle.
     """
 
     children: tuple[Child, ...]
@@ -84,11 +84,11 @@ class Plan:
         needs = {child.name: set(child.needs) for child in self.children}
         unknown = set().union(*needs.values()) - set(needs)
         if unknown:
-            raise PlanError(f"nobody is called {', '.join(sorted(unknown))}")
+            raise PlanError(f"unknown needs: {', '.join(sorted(unknown))}")
         try:
             TopologicalSorter(needs).prepare()
         except CycleError as error:
-            raise PlanError(f"needs in a circle: {' -> '.join(error.args[1])}") from error
+            raise PlanError(f"needs form a circle: {' -> '.join(error.args[1])}") from error
 
     def dependents(self, name: str) -> list[str]:
         """Return the names of the children that need this one."""
@@ -96,7 +96,7 @@ class Plan:
 
     def save(self, path: Path) -> None:
         """Write the plan as JSON."""
-        write_whole(path, json.dumps(asdict(self), indent=1))
+        write_atomically(path, json.dumps(asdict(self), indent=1))
 
     @classmethod
     def load(cls, path: Path) -> Plan:

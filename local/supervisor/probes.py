@@ -1,4 +1,4 @@
-"""Ask a child whether it is ready."""
+"""Probe a child for readiness."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import struct
 from contextlib import suppress
 from pathlib import Path
 
-from local.supervisor.plan import Probe
-from local.supervisor.spawn import ended, spawn
+from .plan import Probe
+from .spawn import ended, spawn
 
 HOST = "127.0.0.1"
 
 
 async def is_ready(probe: Probe, seconds: float = 3) -> bool:
-    """Return whether the child says yes within the time; never raises.
+    """Return whether the child answers as expected within the time; never raises.
 
     Args:
-        probe: What to ask; `alive` is always yes.
+        probe: What to ask; `alive` is always ready.
         seconds: How long to wait for the answer.
     """
     if probe.kind == "alive":
@@ -35,12 +35,12 @@ async def is_ready(probe: Probe, seconds: float = 3) -> bool:
 
 
 async def _tcp(probe: Probe) -> bool:
-    return await _talk(probe.port, b"") is not None
+    return await _exchange(probe.port, b"") is not None
 
 
 async def _http(probe: Probe) -> bool:
     request = f"GET {probe.path} HTTP/1.0\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
-    return (await _talk(probe.port, request.encode())).split(b" ")[1:2] == [b"200"]
+    return (await _exchange(probe.port, request.encode())).split(b" ")[1:2] == [b"200"]
 
 
 async def _redis(probe: Probe) -> bool:
@@ -65,7 +65,7 @@ def _redis_words(words: list[str]) -> bytes:
 
 
 async def _postgres(probe: Probe) -> bool:
-    """Begin to log in: while PostgreSQL starts up or recovers, it answers with an error.
+    """Begin to log in: PostgreSQL answers with an error while it starts up or recovers.
 
     Source: PostgreSQL 18, "Message Formats", StartupMessage and AuthenticationRequest.
     """
@@ -88,7 +88,7 @@ async def _command(probe: Probe) -> bool:
             process.kill()
 
 
-async def _talk(port: int, request: bytes) -> bytes:
+async def _exchange(port: int, request: bytes) -> bytes:
     """Send a request, if any, and return the first line of the answer."""
     reader, writer = await asyncio.open_connection(HOST, port)
     try:

@@ -1,4 +1,4 @@
-"""Look at processes in /proc: whose they are, what they hold in memory; and end those left over."""
+"""Find the processes of a state folder in /proc, measure their memory, and end those left over."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.state import MARKER
+from .folder import MARKER
 
 PROC = Path("/proc")
 
 
 @dataclass(frozen=True)
 class Process:
-    """A process as it was when somebody looked.
+    """A process as it was when it was read.
 
     Args:
         pid: Its id.
         parent: Its parent's id.
-        started: Clock ticks from boot to its start; with the id, unique.
-        command: Its command line, words joined by blanks.
+        started: Clock ticks from boot to its start; unique together with the id.
+        command: Its command line, words joined by spaces.
     """
 
     pid: int
@@ -32,14 +32,13 @@ class Process:
     command: str
 
     def is_alive(self) -> bool:
-        """Return whether it is still there, and not only as a zombie."""
-        return _read_process(self.pid) == self or (
-            (now := _read_process(self.pid)) is not None and now.started == self.started
-        )
+        """Return whether it still exists, and not only as a zombie."""
+        now = _read_process(self.pid)
+        return now is not None and now.started == self.started
 
 
 def all_processes() -> dict[int, Process]:
-    """Return every process of the machine that is no zombie, by id."""
+    """Return every process of the machine by id, zombies left out."""
     found = (_read_process(int(entry.name)) for entry in PROC.iterdir() if entry.name.isdigit())
     return {process.pid: process for process in found if process is not None}
 
@@ -58,7 +57,7 @@ def _read_process(pid: int) -> Process | None:
 
 
 def state_of(pid: int) -> str | None:
-    """Return the state folder that a process belongs to, if it is of a local mode."""
+    """Return the state folder that a process belongs to, or None."""
     prefix = f"{MARKER}=".encode()
     with suppress(OSError):
         for variable in (PROC / str(pid) / "environ").read_bytes().split(b"\0"):
@@ -67,13 +66,13 @@ def state_of(pid: int) -> str | None:
     return None
 
 
-def family(roots: Iterable[int], everybody: dict[int, Process]) -> set[int]:
-    """Return the processes with these ids and all that descend from them."""
+def family(roots: Iterable[int], processes: dict[int, Process]) -> set[int]:
+    """Return the ids of these processes and of all their descendants."""
     children: dict[int, list[int]] = {}
-    for process in everybody.values():
+    for process in processes.values():
         children.setdefault(process.parent, []).append(process.pid)
     found: set[int] = set()
-    waiting = [pid for pid in roots if pid in everybody]
+    waiting = [pid for pid in roots if pid in processes]
     while waiting:
         pid = waiting.pop()
         if pid not in found:
@@ -87,25 +86,25 @@ def members(state: Path) -> list[Process]:
 
     A program may write its title over its environment; it is then found as a descendant.
     """
-    everybody = all_processes()
-    marked = [pid for pid in everybody if state_of(pid) == str(state)]
-    own = _ancestors(os.getpid(), everybody)
-    return [everybody[pid] for pid in sorted(family(marked, everybody) - own)]
+    processes = all_processes()
+    marked = [pid for pid in processes if state_of(pid) == str(state)]
+    own = _ancestors(os.getpid(), processes)
+    return [processes[pid] for pid in sorted(family(marked, processes) - own)]
 
 
-def _ancestors(pid: int, everybody: dict[int, Process]) -> set[int]:
+def _ancestors(pid: int, processes: dict[int, Process]) -> set[int]:
     found = set()
-    while pid in everybody and pid not in found:
+    while pid in processes and pid not in found:
         found.add(pid)
-        pid = everybody[pid].parent
+        pid = processes[pid].parent
     return found
 
 
 def memory_bytes(pids: Iterable[int]) -> int:
-    """Return the memory of processes: each page is counted once, shared ones by their share.
+    """Return the memory of processes in bytes; a shared page counts by its share.
 
     Returns:
-        Sum of PSS; of the resident size where PSS may not be read.
+        Sum of PSS; the resident size where PSS may not be read.
     """
     return sum(_memory(pid) for pid in pids)
 
@@ -122,10 +121,10 @@ def _memory(pid: int) -> int:
 
 
 def end_all(processes: Iterable[Process], patience: float = 5) -> None:
-    """End processes: first by SIGTERM, those that stay by SIGKILL; return when all are gone.
+    """End processes by SIGTERM, then those that remain by SIGKILL; return when all are gone.
 
     Args:
-        processes: Whom to end; one whose id was given to another since is left alone.
+        processes: The processes to end; an id that was reused in between is left alone.
         patience: Seconds between the two signals.
     """
     left = list(processes)

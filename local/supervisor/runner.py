@@ -1,4 +1,4 @@
-"""Keep one child of a plan alive: start it, wait until it is ready, start it again when it dies."""
+"""Keep one child of a plan alive: start it, wait until it is ready, restart it when it dies."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from local.supervisor.plan import Child
-from local.supervisor.probes import is_ready
-from local.supervisor.spawn import clear_group, ended, spawn
+from .plan import Child
+from .probes import is_ready
+from .spawn import clear_group, ended, spawn
 
 State = Literal[
     "waiting", "starting", "ready", "done", "restarting", "failed", "stopping", "stopped"
@@ -22,22 +22,22 @@ State = Literal[
 
 FIRST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 15.0
-# A child that stayed ready for this long is forgiven its earlier deaths.
-FORGIVEN_AFTER_SECONDS = 10.0
+# A child that stayed ready for this long starts over with the first back-off.
+STABLE_AFTER_SECONDS = 10.0
 
 
 class ChildFailedError(RuntimeError):
-    """Raised when a child never became ready; the message says what it did instead."""
+    """Raised when a child never became ready; the message gives the reason."""
 
 
 class Runner:
-    """One child and everything that is known of it.
+    """One child, its process and its state.
 
     Args:
-        child: What to run.
+        child: The program to run.
         log: File of its output.
-        folder: Where it runs.
-        environment: What every child gets; the child's own variables are added.
+        folder: Working directory.
+        environment: Variables that every child gets; the child's own are added.
         changed: Called after each change of state.
     """
 
@@ -64,7 +64,7 @@ class Runner:
         self._created = time.monotonic()
 
     def report(self) -> dict[str, Any]:
-        """Return what the state file says of this child; no id once its process is gone."""
+        """Return the child's entry in the report; its pid is None once the process is gone."""
         process = self._process
         return {
             "name": self.child.name,
@@ -77,7 +77,7 @@ class Runner:
         }
 
     async def run(self) -> None:
-        """Run the child until `stop`; a child that runs once, until it is done.
+        """Run the child until `stop`, or until it is done if it runs once.
 
         Raises:
             ChildFailedError: It never became ready.
@@ -88,14 +88,14 @@ class Runner:
             if self.child.once or self._stopping:
                 return
             self.restarts += 1
-            if lived > FORGIVEN_AFTER_SECONDS:
+            if lived > STABLE_AFTER_SECONDS:
                 back_off = FIRST_BACK_OFF_SECONDS
-            self._set("restarting", f"{self.message}, started again in {back_off:g} s")
+            self._set("restarting", f"{self.message}, restarted in {back_off:g} s")
             await asyncio.sleep(back_off)
             back_off = min(back_off * 2, LONGEST_BACK_OFF_SECONDS)
 
     async def stop(self) -> None:
-        """Ask the child to end, then make it; nothing of its session is left."""
+        """Ask the child to end, kill it if it does not, and end the rest of its session."""
         self._stopping = True
         process = self._process
         if process is not None and process.poll() is None:
@@ -114,7 +114,7 @@ class Runner:
             self._set("stopped")
 
     async def _live_once(self) -> float:
-        """Start the child and wait for its end; return for how many seconds it was ready."""
+        """Start the child and wait for its end; return the seconds for which it was ready."""
         started = time.monotonic()
         self._set("starting")
         try:
@@ -133,11 +133,11 @@ class Runner:
         code = await end
         await clear_group(process.pid)
         self.message = _describe(code)
-        self._judge_end(code)
+        self._classify_end(code)
         return time.monotonic() - ready_at if ready_at else 0
 
     async def _await_ready(self, end: asyncio.Task[int], started: float) -> float | None:
-        """Probe until the child is ready or over; return when it became ready."""
+        """Probe until the child is ready or has ended; return when it became ready."""
         while not end.done() and not self._stopping:
             if not self.child.once and await is_ready(self.child.probe) and not end.done():
                 self.ready.set()
@@ -150,7 +150,7 @@ class Runner:
             await asyncio.wait({end}, timeout=pause)
         return None
 
-    def _judge_end(self, code: int) -> None:
+    def _classify_end(self, code: int) -> None:
         if self._stopping:
             return
         if self.child.once and code == 0:

@@ -28,10 +28,10 @@ def spawn(
 
     Args:
         command: Program and arguments.
-        log: File to which its output is appended; without one it goes nowhere.
-        environment: All of its variables; this process's own if not given.
-        stop_signal: What the kernel sends it at the death of the thread that calls this.
-        folder: Where it runs.
+        log: File to which its output is appended; without one it is discarded.
+        environment: All of its variables; those of this process if not given.
+        stop_signal: Signal that the kernel sends when the calling thread dies.
+        folder: Working directory.
 
     Raises:
         OSError: The program cannot be started.
@@ -79,11 +79,11 @@ async def ended(process: subprocess.Popen[bytes]) -> int:
 
 
 async def clear_group(group: int, patience: float = 1) -> None:
-    """End what is left of a session whose leader is gone: first politely, then for good.
+    """End the rest of a session whose leader is gone, by SIGTERM and then by SIGKILL.
 
     Args:
         group: Process id of the leader.
-        patience: Seconds between the two.
+        patience: Seconds between the two signals.
     """
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGTERM)

@@ -177,7 +177,7 @@ def test_a_repeat_moves_what_stands_below_it(page: Page) -> None:
       const { Scope } = await import("/static/js/dash/scope.js");
       const scope = new Scope(new Map([["q", {value: ["a", "b", "c"], options: ["a", "b", "c"]}]]));
       const { items } = m.sections(v[0], scope)[0];
-      return items.map((one) => [one.x, one.y, one.w, one.scope.values("q")]);
+      return items.map((one) => [one.column, one.line, one.width, one.scope.values("q")]);
     """
     assert run(page, "dash/layout", body, panels) == [
         [0, 0, 12, ["a"]],

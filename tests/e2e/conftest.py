@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cli.ports import free_port_variables
 from tests.e2e.system import System
+from tools.free_ports import free_port_variables
 from tools.servers import ROOT
 
 

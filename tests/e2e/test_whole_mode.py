@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from local.cli.ports import free_port_variables
 from local.state import StateFolder
 from local.supervisor.plan import Plan
 from local.supervisor.processes import members
+from tools.free_ports import free_port_variables
 from tools.servers import ROOT, is_listening, wait_until
 from worker.app import HARD_SECONDS
 

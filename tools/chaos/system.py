@@ -18,9 +18,9 @@ from typing import Any
 import psycopg
 import redis
 
-from local.cli.ports import free_port_variables
 from service.semconv import QUEUES
 from tools.chaos.books import Entry
+from tools.free_ports import free_port_variables
 from worker.broker import UNACKED, queue_lengths
 from worker.clients.mail import DOMAIN
 

@@ -1,4 +1,4 @@
-"""Answer a scrape in the format that it asks for."""
+"""Answer a scrape in the format of its Accept header."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Counters and histograms with exemplars, bounded in number, fit for a scrape.
+"""Counters and histograms with exemplars and a bounded number of label sets.
 
-prometheus_client's own instruments know no bound on label sets; these fold what is beyond it
-into one set of `_OTHER`, so that made-up span names cannot fill the memory.
+prometheus_client's own instruments have no such bound; these count everything beyond it under one
+set of `_OTHER`, so that arbitrary span names cannot fill the memory.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ class _Bounded:
 
 
 class Counter(_Bounded):
-    """Count by label set."""
+    """A counter by label set."""
 
     def __init__(self, metric: Metric, most: int = 2_000) -> None:
         super().__init__(metric, most)
         self._values: dict[Labels, list[float]] = {}
 
     def add(self, labels: Labels, amount: float = 1.0) -> None:
-        """Add to the label set's value; it appears with it."""
+        """Add to the label set's value, from 0 if it is new."""
         self._values.setdefault(self._key(labels, self._values), [0.0])[0] += amount
 
     def collect(self) -> CounterMetricFamily:
@@ -54,16 +54,16 @@ class Counter(_Bounded):
 
 
 class Histogram(_Bounded):
-    """Distribution by label set; each bucket remembers the latest trace that fell into it."""
+    """A histogram by label set; each bucket keeps the latest trace that fell into it."""
 
     def __init__(self, metric: Metric, most: int = 1_000) -> None:
         super().__init__(metric, most)
-        # Per label set: a count per bucket, the last for +Inf, then the sum.
+        # By label set: a count per bucket, the last for +Inf, then the sum.
         self._values: dict[Labels, list[float]] = {}
         self._exemplars: dict[Labels, dict[int, Exemplar]] = {}
 
     def observe(self, labels: Labels, value: float, trace_id: str, when: float) -> None:
-        """Count a value, and keep its trace as the bucket's exemplar."""
+        """Count a value, and keep its trace as the exemplar of its bucket."""
         key = self._key(labels, self._values)
         width = len(self.metric.buckets) + 2
         values = self._values.setdefault(key, [0.0] * width)

@@ -28,7 +28,7 @@ ERROR = 2
 _DATABASE_NAMES = (ATTR_SERVER_ADDRESS, ATTR_DB_SYSTEM, "db.system", ATTR_DB_NAMESPACE)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_HALVES = 10_000
-# A message may wait long in its queue; the other half of a call comes within one export.
+# A message may wait long in its queue; the other half of a call arrives within one export.
 CALL_WAIT_SECONDS = 60.0
 MESSAGE_WAIT_SECONDS = 1800.0
 
@@ -80,14 +80,14 @@ class ServiceGraph:
         self._called = {SERVER: _Waiting(calls), CONSUMER: _Waiting(messages)}
 
     def count(self, span: Span, now: float) -> None:
-        """Take one span: an edge if its other half is known, else a half that waits."""
+        """Count one span: an edge if its other half is known, else a half that waits."""
         if span.kind in (CLIENT, PRODUCER):
             self._take_caller(span, now)
         elif span.kind in (SERVER, CONSUMER):
             self._take_called(span, now)
 
     def expire(self, now: float) -> None:
-        """Drop halves that waited too long; a call to something unknown becomes its own edge."""
+        """Drop halves that waited too long; a call to an unknown server becomes its own edge."""
         for waiting in self._callers.values():
             for span in waiting.expired(now):
                 self._virtual(span)
@@ -96,7 +96,7 @@ class ServiceGraph:
                 pass
 
     def series(self) -> Iterator[Counter | Histogram]:
-        """Yield what is to be exposed."""
+        """Yield the series to expose."""
         yield from (self._requests, self._failed, self._server, self._client, self._messaging)
 
     def _take_caller(self, span: Span, now: float) -> None:
@@ -137,7 +137,7 @@ class ServiceGraph:
 
     def _database(self, span: Span) -> None:
         names = [str(span.attributes[word]) for word in _DATABASE_NAMES if word in span.attributes]
-        # On one machine every database is at loopback; the system tells them apart.
+        # On one machine every database is at loopback; its system names it instead.
         server = next((name for name in names if name and name not in _LOOPBACK), "")
         edge = (span.service, server, semconv.CONNECTION_DATABASE)
         self._edge(edge, failed=span.status == ERROR)

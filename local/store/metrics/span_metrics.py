@@ -10,7 +10,6 @@ from local.store.metrics.series import Counter, Histogram
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from local.store.metrics.series import Counter as AnySeries
     from local.store.model import Span
 
 _KINDS = tuple(f"SPAN_KIND_{name.upper()}" for name in semconv.KIND_NAMES)
@@ -34,12 +33,12 @@ class SpanMetrics:
         ended = span.start_ns / 1e9 + seconds
         self._latency.observe(labels, seconds, span.trace_id, ended)
 
-    def series(self) -> Iterator[AnySeries | Histogram]:
-        """Yield what is to be exposed."""
+    def series(self) -> Iterator[Counter | Histogram]:
+        """Yield the series to expose."""
         yield from (self._calls, self._size, self._latency)
 
 
 def _size(span: Span) -> int:
-    """Return about the bytes of the span's own texts."""
+    """Return the approximate size of a span's own texts, in bytes."""
     pairs = sum(len(key) + len(str(value)) for key, value in span.attributes.items())
     return 64 + len(span.name) + pairs

@@ -1,4 +1,4 @@
-"""Build WHERE clauses out of parts, values always bound and never spliced in."""
+"""Build WHERE clauses; values are always bound, never spliced in."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Conditions:
             self.add(f"{column} < ?", end_ns)
 
     def contains(self, column: str, text: str) -> None:
-        """Add a search for text, letters' case aside."""
+        """Add a case-insensitive search for text."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         self.add(f"{column} LIKE ? ESCAPE '\\'", f"%{escaped}%")
 
     def attribute(self, condition: str, columns: tuple[str, ...] = ("attributes",)) -> None:
         """Add `key=value`, or `key` for its presence, looked up in JSON columns.
 
-        Numbers and booleans compare by how they are written.
+        Numbers and booleans are compared as text.
         """
         key, equals, value = condition.partition("=")
         path = '$."' + key.strip().replace('"', "") + '"'
@@ -49,5 +49,5 @@ class Conditions:
         )
 
     def where(self) -> str:
-        """Return the clause, with its keyword, or nothing."""
+        """Return the clause with its keyword, or an empty text."""
         return f" WHERE {' AND '.join(self.parts)}" if self.parts else ""

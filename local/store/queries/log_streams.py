@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from local.store.queries.logql import Labels, LogQuery, MetricQuery
 
-# Rows that one query looks at; a dashboard of a developer's day is far below.
+# Rows that one query reads; a dashboard of a developer's day needs far fewer.
 MOST_ROWS = 200_000
 # Source: stack configuration of Loki, `default_resource_attributes_as_index_labels`.
 INDEX_LABELS = ("service_name", "service_namespace", "deployment_environment_name")
@@ -26,10 +26,10 @@ _NOT_A_NAME = re.compile(r"\W")
 def find_lines(
     connection: sqlite3.Connection, query: LogQuery, start_ns: int, end_ns: int, limit: int
 ) -> list[tuple[int, Labels, str]]:
-    """Return the newest lines that fit: time, labels with structured metadata, line."""
+    """Return the newest matching lines: time, labels with structured metadata, line."""
     found = []
     for time_ns, labels, line in _lines(connection, query, start_ns, end_ns):
-        if query.fits(labels, line):
+        if query.matches(labels, line):
             found.append((time_ns, labels, line))
             if len(found) >= limit:
                 break
@@ -44,7 +44,7 @@ def count_lines(
     series: dict[tuple[tuple[str, str], ...], list[float]] = {}
     divisor = query.window_ns / 1e9 if query.per_second else 1.0
     for time_ns, labels, line in _lines(connection, query.logs, start_ns - query.window_ns, end_ns):
-        if not query.logs.fits(labels, line):
+        if not query.logs.matches(labels, line):
             continue
         values = series.setdefault(_group(labels, query.by), [0.0] * len(steps))
         first = max(0, -(-(time_ns - start_ns) // step_ns))
@@ -57,7 +57,7 @@ def count_lines(
 
 
 def label_values(connection: sqlite3.Connection, name: str) -> list[str]:
-    """Return the values of an index label that were seen."""
+    """Return the stored values of an index label."""
     if name == "service_name":
         rows = connection.execute("SELECT DISTINCT service FROM operations ORDER BY service")
         return [row[0] for row in rows]

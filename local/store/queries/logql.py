@@ -1,6 +1,6 @@
 """The part of LogQL that dashboards use, on the local store.
 
-Selectors, line filters, label filters joined by `and`/`or`, parsers as far as they change nothing
+Selectors, line filters, label filters joined by `and` and `or`, parsers that have nothing to do
 here, and `rate` or `count_over_time` with `sum by`. Anything else is refused with a sentence.
 
 Source: Loki 3.7 documentation, "Log queries" and "Metric queries".
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local.store.errors import BadQueryError
 from local.store.queries.tokens import MATCHERS, Tokens, matcher, nanoseconds, unquote
@@ -19,26 +19,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Labels = dict[str, str]
-Test = "Callable[[Labels, str], bool]"
 _LINE_FILTERS = ("|=", "!=", "|~", "!~")
-# Fields are already apart in the store, so that a parser has nothing to do.
+# The store keeps fields apart already, so these have nothing to do.
 _PARSERS = ("json", "logfmt", "drop", "keep")
 
 
 @dataclass
 class LogQuery:
-    """A log query as it was read.
+    """A parsed log query.
 
     Args:
-        equal: Labels that must equal a value; what an index can help with.
-        tests: Everything that a line must pass.
+        equal: Labels that must equal a value, for the index.
+        tests: Tests that a line must pass, given its labels and itself.
     """
 
     equal: Labels = field(default_factory=dict)
-    tests: list[Any] = field(default_factory=list)
+    tests: list[Callable[[Labels, str], bool]] = field(default_factory=list)
 
-    def fits(self, labels: Labels, line: str) -> bool:
-        """Return whether a line with these labels passes."""
+    def matches(self, labels: Labels, line: str) -> bool:
+        """Return whether a line with these labels passes every test."""
         return all(test(labels, line) for test in self.tests)
 
 
@@ -48,7 +47,7 @@ class MetricQuery:
 
     Args:
         per_second: `rate` instead of `count_over_time`.
-        by: Labels that are kept; None keeps all.
+        by: Labels to keep; None keeps all.
     """
 
     logs: LogQuery
@@ -58,15 +57,15 @@ class MetricQuery:
 
 
 def parse(text: str) -> LogQuery | MetricQuery:
-    """Read a query.
+    """Parse a query.
 
     Raises:
-        BadQueryError: It cannot be read, or is outside the part that is known.
+        BadQueryError: It is malformed, or outside the supported part of the language.
     """
     tokens = Tokens("LogQL", text)
     query = _logs(tokens) if tokens.peek() == "{" else _metric(tokens)
     if tokens.peek():
-        raise tokens.outside(f"nothing more may follow, found {tokens.peek()!r}")
+        raise tokens.outside(f"expected the end of the query, found {tokens.peek()!r}")
     return query
 
 
@@ -90,7 +89,7 @@ def _selector(tokens: Tokens, query: LogQuery) -> None:
     name = tokens.take("name").text
     operator = tokens.take("op").text
     if operator not in MATCHERS:
-        raise tokens.outside(f"{operator!r} is no matcher of a selector")
+        raise tokens.outside(f"{operator!r} is not a matcher of a selector")
     wanted = unquote(tokens.take("string"))
     if operator == "=":
         query.equal[name] = wanted
@@ -134,7 +133,9 @@ def _condition(tokens: Tokens) -> Callable[[Labels, str], bool]:
     name = tokens.take("name").text
     operator = tokens.accept(*MATCHERS, "==")
     if not operator:
-        raise tokens.outside(f"{name!r} is followed by {tokens.peek()!r}; no filter that is known")
+        raise tokens.outside(
+            f"{name!r} is followed by {tokens.peek()!r}, which is not a known filter"
+        )
     token = tokens.take("string", "number")
     wanted = unquote(token) if token.kind == "string" else token.text
     return _label_test(name, operator.replace("==", "="), wanted)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LogSearch:
-    """What a line must be to be found; empty means anything.
+    """The conditions of a log search; an empty one matches every line.
 
     Args:
-        level: The least level.
-        after: Only lines stored after this id, oldest first; for tailing.
+        level: The lowest level.
+        after: Only lines stored after this id, oldest first; for a live tail.
         attributes: `key=value` or `key`.
     """
 
@@ -37,7 +37,7 @@ class LogSearch:
 
 
 def search_logs(connection: sqlite3.Connection, search: LogSearch) -> list[dict[str, Any]]:
-    """Return the lines that match: newest first, or after an id oldest first."""
+    """Return the matching lines, newest first; those after an id, oldest first."""
     conditions = _conditions(search)
     order = "time_ns DESC, logs.id DESC"
     if search.after is not None:
@@ -55,7 +55,7 @@ def search_logs(connection: sqlite3.Connection, search: LogSearch) -> list[dict[
 def count_logs(
     connection: sqlite3.Connection, search: LogSearch, *, step_ns: int
 ) -> list[dict[str, Any]]:
-    """Return how many lines match per step of time and level.
+    """Return the number of matching lines per step of time and level.
 
     Returns:
         Items with `time_ns` (start of the step), `level` and `count`, by time.
@@ -74,14 +74,14 @@ def count_logs(
 
 
 def last_id(connection: sqlite3.Connection) -> int:
-    """Return the id of the line stored last, 0 if there is none."""
+    """Return the id of the newest line, 0 if there is none."""
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM logs").fetchone()[0])
 
 
 def _conditions(search: LogSearch) -> Conditions:
     conditions = Conditions()
     if search.trace_id:
-        # Repeating the index's own condition lets SQLite use it.
+        # Repeating the condition of the partial index lets SQLite use it.
         conditions.add("trace_id = ? AND trace_id <> ''", search.trace_id)
     if search.span_id:
         conditions.add("span_id = ?", search.span_id)
@@ -104,7 +104,7 @@ def _level(level: str) -> str:
     number = LEVELS.get(level.lower())
     if number is None:
         raise BadQueryError(f"level: expected one of {', '.join(LEVELS)}, not {level!r}")
-    # Severity 0, unknown, reads as info. Above, a plain bound lets the partial index apply.
+    # Severity 0, unknown, counts as info. Above, a plain bound lets the partial index apply.
     return (
         f"severity >= {number}"
         if number > LEVELS["info"]

@@ -1,4 +1,4 @@
-"""Find mails that the SMTP sink took."""
+"""Find mails that the SMTP sink received."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MailSearch:
-    """What a mail must be to be found; empty means anything."""
+    """The conditions of a mail search; an empty one matches every mail."""
 
     to: str = ""
     subject: str = ""
@@ -29,7 +29,7 @@ class MailSearch:
 def search_mails(
     connection: sqlite3.Connection, search: MailSearch
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return the mails that match, newest first, and how many match in all."""
+    """Return the matching mails, newest first, and the total number of matches."""
     conditions = Conditions()
     for column in ("message_id", "trace_id", "order_id"):
         value = getattr(search, column)
@@ -52,6 +52,6 @@ def search_mails(
 
 
 def read_mail(connection: sqlite3.Connection, mail_id: int) -> dict[str, Any] | None:
-    """Return one mail, or nothing if it is not known."""
+    """Return one mail, or None if it is unknown."""
     row = connection.execute("SELECT * FROM mails WHERE id = ?", (mail_id,)).fetchone()
     return rows.read_mail(row) if row else None

@@ -1,4 +1,4 @@
-"""Read points in time as people and Grafana write them."""
+"""Parse points in time and durations as people and Grafana write them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local.store.errors import BadQueryError
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _RELATIVE = re.compile(r"now(?:-(\d{1,9})(ms|s|m|h|d|w))?(?:/[smhdw])?")
 _SPAN = re.compile(r"(\d{1,9})(ms|s|m|h|d|w)")
-# Beyond it are milliseconds, as Grafana's links carry them.
+# Larger numbers are milliseconds, as in Grafana's links.
 _LARGEST_SECONDS = 10**11
 
 
@@ -34,7 +34,7 @@ def seconds_of(text: str, now: float, *, name: str) -> float:
     except ValueError:
         return _iso(text, name)
     if not 0 <= number < 10**15:
-        raise BadQueryError(f"{name}: {text} is no point in time")
+        raise BadQueryError(f"{name}: {text} is not a point in time")
     return number / 1000 if number > _LARGEST_SECONDS else number
 
 
@@ -42,7 +42,7 @@ def duration_of(text: str, *, name: str) -> float:
     """Return the seconds of `15m`, `1h30m`, or a plain number of seconds.
 
     Raises:
-        BadQueryError: The text is no duration.
+        BadQueryError: The text is not a duration.
     """
     parts = _SPAN.findall(text)
     if parts and "".join(amount + unit for amount, unit in parts) == text:

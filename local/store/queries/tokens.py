@@ -1,4 +1,4 @@
-"""Split LogQL and TraceQL into tokens, and compare values as both languages do."""
+"""Split LogQL and TraceQL into tokens, and match values as both languages do."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MATCHERS = ("=", "!=", "=~", "!~")
 
 
 class Token(NamedTuple):
-    """One word of a query."""
+    """One token of a query."""
 
     kind: str
     text: str
@@ -45,7 +45,7 @@ class Tokens:
     """The tokens of a query, read from left to right.
 
     Raises:
-        BadQueryError: Something in the text is no token; the message shows where.
+        BadQueryError: A part of the text is not a token; the message shows which.
     """
 
     def __init__(self, language: str, text: str) -> None:
@@ -62,19 +62,19 @@ class Tokens:
             position = found.end()
 
     def peek(self) -> str:
-        """Return the next token's text, empty at the end."""
+        """Return the next token's text; empty at the end."""
         return self._tokens[self._at].text if self._at < len(self._tokens) else ""
 
     def take(self, *kinds: str) -> Token:
-        """Return the next token; it must be of one of these kinds."""
-        token = self._tokens[self._at] if self._at < len(self._tokens) else Token("end", "its end")
+        """Consume the next token, which must be of one of these kinds, and return it."""
+        token = self._tokens[self._at] if self._at < len(self._tokens) else Token("end", "the end")
         if kinds and token.kind not in kinds:
             raise self.outside(f"expected a {' or '.join(kinds)}, found {token.text!r}")
         self._at += 1
         return token
 
     def accept(self, *texts: str) -> str:
-        """Return the next token's text and pass it, if it is one of these; else nothing."""
+        """Consume the next token if it is one of these; return its text, else an empty one."""
         text = self.peek()
         if text and text in texts:
             self._at += 1
@@ -82,19 +82,19 @@ class Tokens:
         return ""
 
     def expect(self, text: str) -> None:
-        """Pass the next token, which must be this one."""
+        """Consume the next token, which must be this one."""
         if not self.accept(text):
-            raise self.outside(f"expected {text!r}, found {self.peek() or 'its end'!r}")
+            raise self.outside(f"expected {text!r}, found {self.peek() or 'the end'!r}")
 
     def outside(self, reason: str) -> BadQueryError:
-        """Return the error that says that the local mode does not know this much."""
+        """Return the error for a query that the local mode does not support."""
         return BadQueryError(
-            f"{self._language}: {reason}. The local mode knows a part of the language only"
+            f"{self._language}: {reason}. The local mode supports a part of the language"
         )
 
 
 def unquote(token: Token) -> str:
-    """Return what a string token stands for."""
+    """Return the value of a string token."""
     inner = token.text[1:-1]
     if token.text.startswith("`"):
         return inner
@@ -102,7 +102,7 @@ def unquote(token: Token) -> str:
 
 
 def nanoseconds(text: str) -> int:
-    """Return a duration token as nanoseconds."""
+    """Return the nanoseconds of a duration token."""
     return int(sum(float(amount) * _NANOSECONDS[unit] for amount, unit in _PART.findall(text)))
 
 
@@ -110,7 +110,7 @@ def matcher(operator: str, wanted: str) -> Callable[[str], bool]:
     """Return the test of `=`, `!=`, `=~` or `!~`; regular expressions match the whole value.
 
     Raises:
-        BadQueryError: The regular expression cannot be read.
+        BadQueryError: The regular expression is malformed.
     """
     if operator in ("=", "!="):
         return lambda value: (value == wanted) == (operator == "=")

@@ -40,11 +40,11 @@ _INTRINSICS = {
 
 @dataclass
 class SpanQuery:
-    """A query as it was read.
+    """A parsed query.
 
     Args:
-        test: What a span must pass.
-        services: Services that it must be of, if the query says so; what an index can help with.
+        test: The test that a span must pass.
+        services: Services that the query names, for the index.
     """
 
     test: Callable[[Span], bool]
@@ -52,10 +52,10 @@ class SpanQuery:
 
 
 def parse(text: str) -> SpanQuery:
-    """Read a query.
+    """Parse a query.
 
     Raises:
-        BadQueryError: It cannot be read, or is outside the part that is known.
+        BadQueryError: It is malformed, or outside the supported part of the language.
     """
     tokens = Tokens("TraceQL", text)
     query = SpanQuery(lambda _span: True, [])
@@ -64,14 +64,14 @@ def parse(text: str) -> SpanQuery:
         query.test = _either(tokens, query)
     tokens.expect("}")
     if tokens.peek():
-        raise tokens.outside(f"only one set of conditions, found {tokens.peek()!r} after it")
+        raise tokens.outside(f"expected one set of conditions, found {tokens.peek()!r} after it")
     return query
 
 
 def search(
     connection: sqlite3.Connection, query: SpanQuery, start_ns: int, end_ns: int, limit: int
 ) -> list[dict[str, Any]]:
-    """Return the newest traces with a span that passes, with the spans that did."""
+    """Return the newest traces with a matching span, and the matching spans of each."""
     conditions = Conditions()
     if len(query.services) == 1:
         conditions.add("service = ?", query.services[0])
@@ -129,7 +129,7 @@ def _condition(tokens: Tokens, query: SpanQuery) -> Callable[[Span], bool]:
     if sign in _ORDER or token.kind in ("number", "duration"):
         return _compare(tokens, get, sign, token)
     if sign not in MATCHERS:
-        raise tokens.outside(f"the operator {sign!r}")
+        raise tokens.outside(f"{sign!r} is not a supported operator")
     test = matcher(sign, unquote(token) if token.kind == "string" else token.text)
     return lambda span: (value := get(span)) is not None and test(_text(value))
 
@@ -139,7 +139,7 @@ def _compare(
 ) -> Callable[[Span], bool]:
     compare = {**_ORDER, "=": operator.eq, "!=": operator.ne}.get(sign)
     if compare is None or token.kind not in ("number", "duration"):
-        raise tokens.outside(f"{sign!r} with {token.text!r}")
+        raise tokens.outside(f"{sign!r} cannot compare with {token.text!r}")
     wanted = nanoseconds(token.text) if token.kind == "duration" else float(token.text)
 
     def test(span: Span) -> bool:
@@ -155,7 +155,7 @@ def _getter(tokens: Tokens, name: str) -> Callable[[Span], Any]:
         return lambda span: span[key]
     scope, dot, attribute = name.partition(".")
     if not dot or scope not in ("resource", "span", ""):
-        raise tokens.outside(f"the field {name!r}")
+        raise tokens.outside(f"{name!r} is not a supported field")
     if scope == "resource":
         return lambda span: span["resource"].get(attribute)
     if scope == "span":

@@ -1,4 +1,4 @@
-"""Find traces, and read one whole."""
+"""Find traces, and read one with all its spans."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_SPANS = 5_000
-# Rows that a search looks at for distinct traces before it is content with what it has.
+# Rows that a search reads to find distinct traces before it stops.
 MOST_MATCHES = 20_000
 
 
 @dataclass(frozen=True)
 class TraceSearch:
-    """What a span must be for its trace to be found; empty means anything.
+    """The conditions on a span of a trace; an empty one matches every span.
 
     Args:
-        min_ns: Least duration of the span.
+        min_ns: Minimum duration of the span.
         attributes: `key=value` or `key`, in the span's or the resource's attributes.
         order: `newest` or `slowest`.
     """
@@ -43,10 +43,10 @@ class TraceSearch:
 
 
 def trace_id_of(text: str) -> str:
-    """Return a trace id in its full form.
+    """Return a trace id with all its 32 digits.
 
     Raises:
-        BadQueryError: The text is no hex number of at most 32 digits.
+        BadQueryError: The text is not a hex number of at most 32 digits.
     """
     digits = text.strip().lower()
     if not 1 <= len(digits) <= 32 or not set(digits) <= set("0123456789abcdef"):
@@ -55,7 +55,7 @@ def trace_id_of(text: str) -> str:
 
 
 def read_trace(connection: sqlite3.Connection, trace_id: str) -> dict[str, Any] | None:
-    """Return a trace with its spans by start, or nothing if it is not known."""
+    """Return a trace with its spans in order of start, or None if it is unknown."""
     found = connection.execute(
         "SELECT spans.*, resources.document AS resource FROM spans"
         " JOIN resources ON resources.id = resource_id"
@@ -78,7 +78,7 @@ def read_trace(connection: sqlite3.Connection, trace_id: str) -> dict[str, Any] 
 
 
 def search_traces(connection: sqlite3.Connection, search: TraceSearch) -> list[dict[str, Any]]:
-    """Return the traces with a span that matches, newest or slowest first."""
+    """Return the traces with a matching span, newest or slowest first."""
     conditions = _conditions(search)
     column = "start_ns" if search.order == "newest" else "duration_ns"
     found = connection.execute(
@@ -124,12 +124,12 @@ def _conditions(search: TraceSearch) -> Conditions:
 def _status(status: str) -> tuple[str, ...]:
     if status not in STATUS_NAMES:
         raise BadQueryError(f"status: expected one of {', '.join(STATUS_NAMES)}, not {status!r}")
-    # Written out, not bound: only so does the partial index on errors apply.
+    # Written out, not bound: the partial index on errors applies only then.
     return (f"status = {STATUS_NAMES.index(status)}",)
 
 
 def summaries(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> Iterable[dict[str, Any]]:
-    """Yield what a list shows of each trace: root, duration, spans, errors, services."""
+    """Yield the summary of each trace: root, duration, spans, errors, services."""
     for trace_id in trace_ids:
         row = connection.execute(
             "SELECT min(start_ns) AS start, max(start_ns + duration_ns) AS stop,"
@@ -159,13 +159,13 @@ def summaries(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> Itera
 
 
 def services(connection: sqlite3.Connection) -> list[str]:
-    """Return the services that sent anything, by name."""
+    """Return the services that sent spans or lines, by name."""
     found = connection.execute("SELECT DISTINCT service FROM operations ORDER BY service")
     return [row[0] for row in found]
 
 
 def operations(connection: sqlite3.Connection, service: str) -> list[str]:
-    """Return the span names of a service, or of all if it is empty, by name."""
+    """Return the span names of a service, or of all services if it is empty."""
     found = connection.execute(
         "SELECT DISTINCT name FROM operations WHERE name <> '' AND (? = '' OR service = ?)"
         " ORDER BY name LIMIT 500",

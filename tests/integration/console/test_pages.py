@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.cli import render
+from local.cli.errors import RefusedError
+from local.cli.render import read_model
 from tests.consoles import Running
 from tools.servers import running_prometheus
 
@@ -104,11 +105,12 @@ def test_tags_written_as_one_word_are_listed_as_a_list(
 
 
 @pytest.mark.parametrize("text", ["{", "[1]"])
-def test_a_file_that_is_no_dashboard_is_named_before_it_is_drawn(tmp_path: Path, text: str) -> None:
+def test_render_names_a_file_that_is_not_a_dashboard(tmp_path: Path, text: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(text)
-    with pytest.raises(render.ModelError, match=r"a\.json"):
-        render._model(path)
+    with pytest.raises(RefusedError, match=r"a\.json") as raised:
+        read_model(path)
+    assert raised.value.exit_code == 2
 
 
 def test_prometheus_own_words_reach_the_page(

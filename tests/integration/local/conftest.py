@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from local.cli.down import down
-from local.state import MARKER, StateFolder
+from local.state import StateFolder
+from local.supervisor.folder import MARKER
 from local.supervisor.plan import Child, Plan, Probe
 from local.supervisor.processes import members
 from tools.servers import ROOT, free_port, wait_until
@@ -69,7 +70,7 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Running]]:
         return Running(state, process)
 
     yield start
-    assert down(state, lambda line: None)
+    assert down(state)
     for process in started:
         process.wait(10)
     assert members(tmp_path) == []

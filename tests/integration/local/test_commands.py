@@ -11,7 +11,6 @@ import sys
 
 import pytest
 
-from local.cli.ports import free_port_variables
 from local.servers.passwords import NAMES, ensure_passwords
 from local.settings import PORTS
 from local.state import StateFolder
@@ -20,6 +19,7 @@ from local.supervisor.plan import Probe
 from local.supervisor.processes import members
 from simulators.load import read_rate
 from tests.integration.local.conftest import shell, standin
+from tools.free_ports import free_port_variables
 from tools.servers import ROOT, wait_until
 
 
@@ -53,7 +53,7 @@ def test_help_explains_every_command(run):
     shown = run("--help")
     assert shown.returncode == 0
     for command in ("up", "down", "status", "logs", "load", "render"):
-        assert f"    {command} " in shown.stdout
+        assert f"  {command} " in shown.stdout
 
 
 def test_bad_settings_are_all_told_and_nothing_starts(run, tmp_path):

@@ -8,9 +8,9 @@ import subprocess
 import pytest
 import yaml
 
-from local.cli.ports import free_port_variables
 from local.servers.configs import ALERTMANAGER_SOURCE, JOBS, write_alertmanager, write_prometheus
 from local.settings import ROOT, LocalSettings
+from tools.free_ports import free_port_variables
 from tools.servers import running_alertmanager, running_prometheus
 
 

@@ -8,11 +8,12 @@ import sys
 
 import pytest
 
-from local.cli.ports import free_port_variables, taken_ports
+from local.cli.ports import taken_ports
 from local.settings import PORTS, LocalSettings
-from local.state import MARKER
+from local.supervisor.folder import MARKER
 from local.supervisor.spawn import spawn
 from tests.integration.local.conftest import STANDIN
+from tools.free_ports import free_port_variables
 from tools.servers import is_listening, wait_until
 
 

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from local.cli.docker import Engine, container_state, find_engine, problems_before_start
+from local.cli.docker_mode import Engine, container_state, find_engine, problems_before_start
 from local.settings import LocalSettings
 
 GIB = 1024**3
@@ -38,12 +38,12 @@ def test_a_container_has_one_word_for_its_state(container, state):
 
 def test_an_old_compose_is_named_before_anything_starts(settings):
     (problem,) = problems_before_start(Engine(8 * GIB, (2, 20)), settings)
-    assert problem == "Docker Compose 2.24 or later is needed; here is 2.20"
+    assert problem == "Docker Compose 2.24 or later is needed; found 2.20"
 
 
 def test_a_missing_compose_is_named(settings):
     (problem,) = problems_before_start(Engine(8 * GIB, (0, 0)), settings)
-    assert "here is none" in problem
+    assert "found none" in problem
 
 
 def test_too_little_memory_is_named_with_what_is_needed(settings):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from local.store.model import LogLine, Span
-from local.store.retention import Limits, tend, used_bytes
+from local.store.retention import Limits, enforce, used_bytes
 from local.store.schema import open_writer
 from local.store.store import Store, row_counts
 
@@ -34,7 +34,7 @@ def test_rows_beyond_the_age_are_deleted_and_younger_ones_kept(tmp_path: Path) -
     store.put_spans([span(1_000, time.time_ns())])
     store.close()
     connection = open_writer(path)
-    tend(connection, Limits(max_age=timedelta(hours=2)), now_ns=time.time_ns())
+    enforce(connection, Limits(max_age=timedelta(hours=2)), now_ns=time.time_ns())
     assert connection.execute("SELECT count(*) FROM spans").fetchone()[0] == 1
     assert connection.execute("SELECT count(*) FROM logs").fetchone()[0] == 0
     connection.close()
@@ -49,7 +49,7 @@ def test_the_oldest_rows_go_when_the_store_is_too_large_and_the_file_stops_growi
     connection = open_writer(path)
     assert used_bytes(connection) > limits.max_bytes
     while used_bytes(connection) > limits.max_bytes:
-        assert tend(connection, limits, now_ns=time.time_ns()) > 0
+        assert enforce(connection, limits, now_ns=time.time_ns()) > 0
     newest = connection.execute("SELECT max(id) FROM spans").fetchone()[0]
     assert newest == 8_000
     pages = connection.execute("PRAGMA page_count").fetchone()[0]

@@ -35,7 +35,8 @@ function section({ row, panels }, scope, value) {
     collapsed: Boolean(row?.collapsed) || docker,
     items: placed(panels, scope),
     note: docker
-      ? `${panels.length} panels need the exporters and backends of the Docker mode; nothing sends their series here.`
+      ? `Panels for the exporters and backends of the Docker mode: ${panels.length}. ` +
+        "Nothing sends their series here."
       : "",
   };
 }

@@ -1,16 +1,19 @@
-"""`make up` where a Docker engine answers: Compose, and the checks that it cannot make."""
+"""What each command does with Docker: Compose, and the checks that it cannot make."""
 
 from __future__ import annotations
 
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import click
+
+from local.cli.errors import RefusedError
 from local.cli.ports import taken_ports
+from local.cli.status import Row, print_status
 from local.settings import ROOT, LocalSettings
 
 # `include` with relative paths came with 2.20, `!override` and friends with 2.24.
@@ -33,7 +36,7 @@ class Engine:
     """A Docker engine that answers.
 
     Args:
-        memory_bytes: What its containers may use together.
+        memory_bytes: Memory that its containers may use together.
         compose: Version of its Compose; (0, 0) when there is none.
     """
 
@@ -52,19 +55,19 @@ def find_engine() -> Engine | None:
 
 def _compose_version() -> tuple[int, int]:
     try:
-        said = _docker("compose", "version", "--short")
+        version = _docker("compose", "version", "--short")
     except subprocess.SubprocessError:
         return 0, 0
-    found = re.search(r"(\d+)\.(\d+)", said)
+    found = re.search(r"(\d+)\.(\d+)", version)
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
 def problems_before_start(engine: Engine, settings: LocalSettings) -> list[str]:
-    """Return a sentence for each thing that would make `docker compose up` fail later."""
+    """Return a sentence for each reason why `docker compose up` would fail later."""
     problems = []
     if engine.compose < COMPOSE_NEEDED:
         have = ".".join(map(str, engine.compose)) if any(engine.compose) else "none"
-        problems.append(f"Docker Compose 2.24 or later is needed; here is {have}")
+        problems.append(f"Docker Compose 2.24 or later is needed; found {have}")
     if engine.memory_bytes < MEMORY_NEEDED:
         have_gb = engine.memory_bytes / 1024**3
         problems.append(f"the Docker engine has {have_gb:.1f} GiB of memory; 2 GiB are needed")
@@ -73,18 +76,50 @@ def problems_before_start(engine: Engine, settings: LocalSettings) -> list[str]:
     return problems
 
 
-def up(settings: LocalSettings) -> int:
-    """Build, start and wait until every container is healthy; return the exit code."""
-    code = subprocess.run(
-        ["docker", "compose", "up", "--detach", "--build", "--wait"], cwd=ROOT, check=False
-    ).returncode
-    if code:
-        sys.stderr.write(
-            "Not everything became healthy. `make status` says what; `make logs` why.\n"
-        )
-        return code
-    sys.stdout.write(_welcome(settings))
-    return 0
+class DockerMode:
+    """The commands with Docker Compose; each returns the exit code.
+
+    Args:
+        settings: Ports and the SLO profile.
+        engine: The engine that answers.
+    """
+
+    def __init__(self, settings: LocalSettings, engine: Engine) -> None:
+        self.settings = settings
+        self._engine = engine
+
+    def up(self, started_at: float) -> int:  # noqa: ARG002 - the local mode measures from it
+        """Build, start and wait until every container is healthy.
+
+        Raises:
+            RefusedError: Nothing was started, with the reasons.
+        """
+        if problems := problems_before_start(self._engine, self.settings):
+            raise RefusedError("\n".join(problems))
+        if code := _compose("up", "--detach", "--build", "--wait"):
+            click.echo(
+                "Not every container became healthy: see `make status` and `make logs`.", err=True
+            )
+            return code
+        click.echo(_welcome(self.settings))
+        return 0
+
+    def down(self) -> int:
+        """Stop and remove the containers; the volumes stay."""
+        return _compose("down", "--remove-orphans")
+
+    def status(self, *, as_json: bool) -> int:
+        """Print a row per container."""
+        return print_status(_rows(), as_json=as_json)
+
+    def logs(self, name: str | None, *, follow: bool, lines: int) -> int:
+        """Print log lines, of one service or of all."""
+        words = ["logs", f"--tail={lines}", *(["--follow"] if follow else [])]
+        return _compose(*words, *([name] if name else []))
+
+    def load(self, rate: float) -> int:
+        """Set the load generator's rate, in requests per second."""
+        return _compose("exec", "-T", "customers", "python", "-m", "simulators.load", str(rate))
 
 
 def _welcome(settings: LocalSettings) -> str:
@@ -99,23 +134,7 @@ def _welcome(settings: LocalSettings) -> str:
     profile = f"SLO profile: {settings.profile}."
     if settings.profile == "demo":
         profile += " Every window is a twelfth of production's."
-    return f"\nEverything is healthy.\n{table}\n{profile}\n"
-
-
-def down() -> int:
-    """Stop and remove the containers; the volumes stay. Return the exit code."""
-    return _compose("down", "--remove-orphans")
-
-
-def logs(name: str | None, *, follow: bool, lines: int) -> int:
-    """Show log lines, of one service or of all; return the exit code."""
-    words = ["logs", f"--tail={lines}", *(["--follow"] if follow else [])]
-    return _compose(*words, *([name] if name else []))
-
-
-def set_load(rate: float) -> int:
-    """Change the customers' rate; return the exit code."""
-    return _compose("exec", "-T", "customers", "python", "-m", "simulators.load", str(rate))
+    return f"\nEvery container is healthy.\n{table}\n{profile}"
 
 
 def _compose(*words: str) -> int:
@@ -123,16 +142,12 @@ def _compose(*words: str) -> int:
 
 
 def containers() -> list[dict[str, Any]]:
-    """Return what Compose knows of the project's containers, running or not."""
+    """Return the project's containers as Compose lists them, running or not."""
     return list(_json_lines(_docker("compose", "ps", "--all", "--format", "json")))
 
 
-def status_rows() -> list[dict[str, Any]]:
-    """Return one row per container.
-
-    Returns:
-        name, state (ready, done, unhealthy, starting, failed), address, memory_mb, restarts.
-    """
+def _rows() -> list[Row]:
+    """Return one row per container."""
     listed = containers()
     ids = [one["ID"] for one in listed]
     if not ids:
@@ -141,19 +156,19 @@ def status_rows() -> list[dict[str, Any]]:
     memory = {one["Name"]: _megabytes(one["MemUsage"]) for one in _json_lines(stats)}
     counts = _docker("inspect", "--format", "{{.RestartCount}}", *ids).split()
     return [
-        {
-            "name": one["Service"],
-            "state": container_state(one),
-            "address": _address(one.get("Publishers") or []),
-            "memory_mb": memory.get(one["Name"], 0.0),
-            "restarts": int(count),
-        }
+        Row(
+            name=one["Service"],
+            state=container_state(one),
+            address=_address(one.get("Publishers") or []),
+            memory_mb=memory.get(one["Name"], 0.0),
+            restarts=int(count),
+        )
         for one, count in zip(listed, counts, strict=True)
     ]
 
 
 def container_state(container: dict[str, Any]) -> str:
-    """Return the local mode's word for the state that Compose gives."""
+    """Return the status word for the state that Compose gives."""
     if container["State"] == "running":
         return {"healthy": "ready", "": "ready", "starting": "starting"}.get(
             container.get("Health", ""), "unhealthy"

@@ -1,0 +1,23 @@
+"""The errors that end a command."""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+import click
+
+
+class CommandError(click.ClickException):
+    """Something failed; the message gives the reason and what would help."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the message as it stands, without click's prefix."""
+        click.echo(self.message, file=file, err=file is None)
+
+
+class RefusedError(CommandError):
+    """Nothing was tried."""
+
+    exit_code = 2
