@@ -1,4 +1,4 @@
-"""Put the console's Flask application together: the pages, their API, what browsers may do."""
+"""Assemble the console's Flask application: pages, API, security headers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from local.store.store import Store
 
 STATIC = Path(__file__).resolve().parent / "static"
-# Everything comes from this address; charts and tooltips set styles from scripts, never by text.
+# Everything is loaded from this origin; scripts set styles through the DOM, never as text.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:;"
     " connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self';"
@@ -35,7 +35,7 @@ POLICY = (
 
 
 def create_app(settings: ConsoleSettings, store: Store) -> Flask:
-    """Return the application behind the pages' port and the mail port."""
+    """Return the application that the pages' port and the mail port serve."""
     app = Flask("console", static_folder=str(STATIC), static_url_path="/static")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 31536000
@@ -91,12 +91,12 @@ def _store_failed(error: StoreError) -> tuple[Response, int]:
 
 def _not_found(_: HTTPException) -> Any:
     if request.path.startswith(("/api/", "/loki/", "/tempo/")):
-        return jsonify(error=f"no such address: {request.path[:200]}"), 404
-    return Response(f"Nothing is at {request.path[:200]!r}.\n", 404, mimetype="text/plain")
+        return jsonify(error=f"unknown path {request.path[:200]}"), 404
+    return Response(f"There is no page at {request.path[:200]!r}.\n", 404, mimetype="text/plain")
 
 
 def _version() -> str:
-    """Return a digest of the scripts and styles, so that browsers ask anew after a change."""
+    """Return a digest of the scripts and styles, so that browsers reload them after a change."""
     digest = hashlib.sha256()
     for path in sorted(STATIC.rglob("*.[jc]s*")):
         digest.update(f"{path.name}{path.stat().st_mtime_ns}".encode())

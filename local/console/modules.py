@@ -1,4 +1,4 @@
-"""Find out which scripts a page's script imports, so that the browser asks for all at once."""
+"""Find the modules that a page's script imports, so that the browser preloads them all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages: one HTML frame, in which a script per page draws what the API answers."""
+"""The pages: one HTML frame, in which a script per page draws the API's answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import orjson
-from flask import Blueprint, jsonify, redirect, render_template, request
+from flask import Blueprint, jsonify, render_template
 
 from local.console.modules import imported
 from local.store.queries import logs
@@ -16,13 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Response
-    from werkzeug.wrappers import Response as AnyResponse
 
     from local.console.settings import ConsoleSettings
     from local.store.store import Store
 
 SCRIPTS = Path(__file__).resolve().parent / "static" / "js"
-# Address: script and title.
+# Path: script and title.
 _PAGES = {
     "/": ("home", "Home"),
     "/explore": ("metrics", "Metrics"),
@@ -32,7 +31,7 @@ _PAGES = {
     "/alerts": ("alerts", "Alerts"),
     "/alerts/rules": ("rules", "Rules"),
     "/runbook/<name>": ("runbook", "Runbook"),
-    "/mails": ("mails", "Mails"),
+    "/mails": ("mails", "Emails"),
     "/dashboards": ("dashboards", "Dashboards"),
     "/d/<uid>": ("dashboard", "Dashboard"),
     "/d/<uid>/<slug>": ("dashboard", "Dashboard"),
@@ -40,7 +39,7 @@ _PAGES = {
 
 
 def pages_blueprint(settings: ConsoleSettings, store: Store, *, version: str) -> Blueprint:
-    """Return the pages; the version is part of every address of a script or style."""
+    """Return the pages; the version is part of every URL of a script or style."""
     pages = Blueprint("pages", __name__, template_folder="templates")
     for address, (script, title) in _PAGES.items():
         pages.add_url_rule(address, f"{script}{address.count('/')}", _page(script, title))
@@ -58,10 +57,6 @@ def pages_blueprint(settings: ConsoleSettings, store: Store, *, version: str) ->
             "profile": settings.profile,
             "facts": orjson.dumps(facts).decode(),
         }
-
-    @pages.get("/metrics-explorer")
-    def old_name() -> AnyResponse:
-        return redirect(f"/explore?{request.query_string.decode('latin-1')}")
 
     @pages.get("/api/store")
     def store_facts() -> Response:

@@ -23,14 +23,14 @@ MAIL_THREADS = 2
 
 
 class PortTakenError(Exception):
-    """Somebody else listens where the console should."""
+    """A port of the console is taken by another process."""
 
 
 class Console:
-    """Everything that listens; made running, ended by `close`.
+    """The console's servers and its store; they run until `close`.
 
     Raises:
-        PortTakenError: A port is in use; what was opened before is closed again.
+        PortTakenError: A port is taken; the ports opened before are closed again.
     """
 
     def __init__(self, settings: ConsoleSettings) -> None:
@@ -49,7 +49,7 @@ class Console:
             raise
 
     def close(self) -> None:
-        """Stop listening, and write what waits."""
+        """Stop listening, and write what is queued."""
         while self._closers:
             self._closers.pop()()
 
@@ -84,7 +84,7 @@ class Console:
 
 
 def _stop(server: Any, thread: threading.Thread) -> None:
-    """Let running answers end, then close everything in the thread that owns the sockets."""
+    """Let running requests end, then close the sockets in the thread that owns them."""
 
     def end() -> None:
         for channel in list(server.active_channels.values()):
@@ -97,7 +97,7 @@ def _stop(server: Any, thread: threading.Thread) -> None:
 
 
 def _at_mail_page(app: Any) -> Any:
-    """Return the same application, whose start page is the mail page."""
+    """Return the same application with the mail page as its start page."""
 
     def mail(environ: Any, start_response: Any) -> Any:
         if environ.get("PATH_INFO") == "/":

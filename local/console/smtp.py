@@ -1,4 +1,4 @@
-"""The SMTP sink: takes every mail on loopback, delivers none, keeps all in the store."""
+"""The SMTP sink: accepts every mail on loopback, stores it, and delivers none."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class SmtpSink:
     """An SMTP server in a thread of its own.
 
     Args:
-        store: Takes the mails; a mail is acknowledged when it is stored.
+        store: Store of the mails; a mail is acknowledged once it is stored.
         port: Loopback port; 0 picks a free one.
     """
 
@@ -67,7 +67,7 @@ class SmtpSink:
         )
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802 - aiosmtpd's hook
-        """Store one mail; the answer is what the sender is told."""
+        """Store one mail; return the SMTP reply."""
         mail = read_mail(envelope.content, envelope.mail_from or "", envelope.rcpt_tos)
         try:
             await self._loop.run_in_executor(None, self._store.put_mail, mail)
@@ -77,7 +77,7 @@ class SmtpSink:
 
 
 def read_mail(content: bytes, sender: str, recipients: list[str]) -> Mail:
-    """Return what is kept of a message as it came over the wire."""
+    """Return the mail to store for a message as it was received."""
     message = message_from_bytes(content, policy=policy.default)
     headers = _headers(message)
     lowered = {name.lower(): value for name, value in headers.items()}

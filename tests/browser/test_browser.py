@@ -267,7 +267,7 @@ def test_an_alert_shows_its_state_its_labels_and_its_runbook(live: Running, page
     card.get_by_role("button", name="Runbook").click()
     expect(card.locator(".prose h1")).to_have_text("Meaning")
     expect(card.locator(".prose li")).to_have_count(2)
-    expect(page.locator("main")).to_contain_text("Watchdog fires, as it always should")
+    expect(page.locator("main")).to_contain_text("Watchdog is firing, as it always should")
     page.goto(f"{live.pages}/alerts/rules")
     expect(page.locator("main")).to_contain_text("2 alerts, 0 recordings")
 

@@ -1,4 +1,4 @@
-"""Hand out Grafana dashboards as they are written; the page draws them."""
+"""Serve Grafana dashboards from their files; the page draws them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def dashboards_blueprint(settings: ConsoleSettings) -> Blueprint:
-    """Return the addresses under /api/dashboards; files are read anew at each request."""
+    """Return the routes under /api/dashboards; files are read at each request."""
     api = Blueprint("dashboards", __name__, url_prefix="/api/dashboards")
 
     @api.get("")
@@ -57,4 +57,4 @@ def _read(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
         if isinstance(document, dict) and "panels" in document:
             yield path, document
         else:
-            yield path, {"problem": "is no dashboard: it has no panels"}
+            yield path, {"problem": "is not a dashboard: it has no panels"}

@@ -1,4 +1,4 @@
-"""Loki's query addresses, answered from the store, so that dashboards ask the same in both modes.
+"""Loki's query API, answered from the store, so that dashboards work in both modes.
 
 Source: Loki 3.7 HTTP API: query_range, query, labels, label values.
 """
@@ -24,7 +24,7 @@ MOST_STEPS = 11_000
 
 
 def loki_blueprint(store: Store) -> Blueprint:
-    """Return the addresses under /loki."""
+    """Return the routes under /loki."""
     api = Blueprint("loki", __name__, url_prefix="/loki/api/v1")
 
     @api.get("/query_range")
@@ -74,12 +74,9 @@ def _counts(store: Store, asked: MetricQuery, start_ns: int, end_ns: int) -> dic
     if instant:
         result = [{"metric": labels, "value": _sample(points[-1])} for labels, points in series]
         return {"resultType": "vector", "result": result}
-    result = [{"metric": labels, "values": _seen(points)} for labels, points in series]
+    rows = [(labels, [_sample(point) for point in points if point[1]]) for labels, points in series]
+    result = [{"metric": labels, "values": values} for labels, values in rows]
     return {"resultType": "matrix", "result": result}
-
-
-def _seen(points: list[tuple[int, float]]) -> list[list[Any]]:
-    return [_sample(point) for point in points if point[1]]
 
 
 def _sample(point: tuple[int, float]) -> list[Any]:
@@ -96,7 +93,7 @@ def _bounds() -> tuple[int, int]:
 def _moment(text: str | None, now: float, name: str) -> float | None:
     if not text:
         return None
-    # Loki's own form: nanoseconds, told from seconds by their size.
+    # Loki's own form: nanoseconds, recognized by their number of digits.
     if text.isdecimal() and len(text) > 15:
         return int(text) / 1e9
     return seconds_of(text, now, name=name)

@@ -17,22 +17,20 @@ from local.store.queries import mails
 if TYPE_CHECKING:
     from local.store.store import Store
 
+_FIELDS = ("to", "subject", "text", "message_id", "trace_id", "order_id")
+# Mailpit's search prefix: field.
 _SEARCH_WORDS = {"to": "to", "subject": "subject", "message-id": "message_id"}
 
 
 def mail_blueprint(store: Store) -> Blueprint:
-    """Return the addresses under /api/mails."""
+    """Return the routes under /api/mails."""
     api = Blueprint("mails", __name__, url_prefix="/api/mails")
 
     @api.get("")
     def find() -> Response:
-        params = Params(
-            request.args,
-            (*("to", "subject", "text", "message_id", "trace_id", "order_id"), "start", "limit"),
-        )
-        names = ("to", "subject", "text", "message_id", "trace_id", "order_id")
+        params = Params(request.args, (*_FIELDS, "start", "limit"))
         search = mails.MailSearch(
-            **{name: params.text(name) for name in names},
+            **{name: params.text(name) for name in _FIELDS},
             start=params.number("start", 0, 0, 10**9),
             limit=params.number("limit", 100, 1, 1000),
         )
@@ -53,7 +51,7 @@ def mail_blueprint(store: Store) -> Blueprint:
 
 
 def mailpit_blueprint(store: Store) -> Blueprint:
-    """Return the addresses under /api/v1 that answer in Mailpit's shapes."""
+    """Return the routes under /api/v1 that answer as Mailpit does."""
     api = Blueprint("mailpit", __name__, url_prefix="/api/v1")
 
     @api.get("/messages")

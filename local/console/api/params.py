@@ -1,4 +1,4 @@
-"""Read the parameters of a request strictly: an unknown one is an error that names it."""
+"""Read the parameters of a request strictly: an unknown one is an error."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Params:
     """The query string of one request.
 
     Args:
-        values: As Flask parsed it.
-        known: Names that this address understands.
+        values: The query string as Flask parsed it.
+        known: Names that the route accepts.
 
     Raises:
-        BadQueryError: A name is not known.
+        BadQueryError: A name is unknown.
     """
 
     def __init__(self, values: MultiDict[str, str], known: Iterable[str]) -> None:
@@ -30,17 +30,17 @@ class Params:
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise BadQueryError(
-                f"unknown parameter {unknown[0][:60]!r}; known are {', '.join(known)}"
+                f"unknown parameter {unknown[0][:60]!r}; expected one of {', '.join(known)}"
             )
         self._values = values
         self._now = time.time()
 
     def text(self, name: str) -> str:
-        """Return a text, empty if it is not given."""
+        """Return a text, empty if it is absent."""
         return self._values.get(name, "").strip()
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return every value of a name that may repeat."""
+        """Return every value of a parameter that may repeat."""
         return tuple(value.strip() for value in self._values.getlist(name) if value.strip())
 
     def word(self, name: str, known: tuple[str, ...]) -> str:
@@ -58,7 +58,7 @@ class Params:
         return int(text)
 
     def optional_number(self, name: str, most: int = 2**62) -> int | None:
-        """Return a whole number, or nothing if it is not given."""
+        """Return a whole number, or None if it is absent."""
         return self.number(name, 0, 0, most) if self.text(name) else None
 
     def milliseconds(self, name: str) -> int | None:
@@ -75,6 +75,6 @@ class Params:
         return int(value * 1e6)
 
     def moment_ns(self, name: str) -> int | None:
-        """Return a point in time as nanoseconds, or nothing if it is not given."""
+        """Return a point in time as nanoseconds, or None if it is absent."""
         text = self.text(name)
         return int(seconds_of(text, self._now, name=name) * 1e9) if text else None

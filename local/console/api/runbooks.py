@@ -1,4 +1,4 @@
-"""Hand out the runbooks as they are written; the page turns their Markdown into elements."""
+"""Serve the runbooks from their files; the page turns their Markdown into elements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,100}")
 
 
 def runbooks_blueprint(settings: ConsoleSettings) -> Blueprint:
-    """Return the addresses under /api/runbooks."""
+    """Return the routes under /api/runbooks."""
     api = Blueprint("runbooks", __name__, url_prefix="/api/runbooks")
 
     @api.get("")
@@ -35,7 +35,7 @@ def runbooks_blueprint(settings: ConsoleSettings) -> Blueprint:
 
 
 def find_runbook(folder: Path, name: str) -> Path | None:
-    """Return a runbook's file; letters' case, `-` and `_` do not matter."""
+    """Return a runbook's file; case, `-` and `_` do not matter."""
     if not _NAME.fullmatch(name):
         return None
     wanted = _plain(name)

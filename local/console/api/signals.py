@@ -25,7 +25,7 @@ _LOG_PARAMS = (
 
 
 def signals_blueprint(store: Store) -> Blueprint:
-    """Return the addresses under /api that answer from the store."""
+    """Return the routes under /api that search traces and logs."""
     api = Blueprint("signals", __name__, url_prefix="/api")
 
     @api.get("/traces")

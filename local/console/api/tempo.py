@@ -1,4 +1,4 @@
-"""Tempo's query addresses, answered from the store, so that dashboards ask the same in both modes.
+"""Tempo's query API, answered from the store, so that dashboards work in both modes.
 
 Source: Tempo 3.0 HTTP API: search, traces by id (v1 and v2), search tags; ids in a trace's JSON
 are base64, as protobuf writes them.
@@ -23,7 +23,7 @@ HOUR = 3600.0
 
 
 def tempo_blueprint(store: Store) -> Blueprint:
-    """Return the addresses under /tempo."""
+    """Return the routes under /tempo."""
     api = Blueprint("tempo", __name__, url_prefix="/tempo/api")
 
     @api.get("/search")

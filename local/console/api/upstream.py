@@ -1,4 +1,4 @@
-"""Ask Prometheus and Alertmanager, for reading only, and only what the pages need."""
+"""Forward the pages' queries to Prometheus and Alertmanager, read-only."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ _ALERTMANAGER = re.compile(r"api/v2/(alerts|alerts/groups|status|silences|receiv
 
 
 def upstream_blueprint(settings: ConsoleSettings) -> Blueprint:
-    """Return the addresses that hand a question on to its server."""
+    """Return the routes that forward a query to its server."""
     api = Blueprint("upstream", __name__, url_prefix="/api")
 
     @api.get("/prometheus/<path:path>")
     def prometheus(path: str) -> Response:
-        return _hand_on("Prometheus", settings.prometheus_port, path, _PROMETHEUS)
+        return _forward("Prometheus", settings.prometheus_port, path, _PROMETHEUS)
 
     @api.get("/alertmanager/<path:path>")
     def alertmanager(path: str) -> Response:
-        return _hand_on("Alertmanager", settings.alertmanager_port, path, _ALERTMANAGER)
+        return _forward("Alertmanager", settings.alertmanager_port, path, _ALERTMANAGER)
 
     return api
 
 
-def _hand_on(name: str, port: int, path: str, allowed: re.Pattern[str]) -> Response:
+def _forward(name: str, port: int, path: str, allowed: re.Pattern[str]) -> Response:
     if not allowed.fullmatch(path):
-        return _failure(404, "not_found", f"the console does not ask {name} for /{path[:100]}")
+        return _failure(404, "not_found", f"the console does not forward /{path[:100]} to {name}")
     query = request.query_string.decode("latin-1")
     try:
-        status, kind, body = get(port, f"/{quote(path)}?{query}")
+        status, kind, body = _get(port, f"/{quote(path)}?{query}")
     except (OSError, http.client.HTTPException) as error:
         return _failure(502, "unavailable", f"{name} at 127.0.0.1:{port}: {error or 'no answer'}")
     return Response(body, status, content_type=kind)
 
 
-def get(port: int, target: str) -> tuple[int, str, bytes]:
+def _get(port: int, target: str) -> tuple[int, str, bytes]:
     """Return status, content type and body of a GET on loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:

@@ -1,8 +1,12 @@
-// Alerts of Prometheus, with what Alertmanager does with each.
+// Prometheus' alerts, with what Alertmanager does with each.
 
 import { getJson, prometheus } from "./api.js";
 
-/** Return {alerts, problems}: firing first, each with `handled` (active, silenced, inhibited or unknown). */
+/**
+ * Return {alerts, problems}, firing alerts first.
+ *
+ * `handled` of an alert: notified, silenced, inhibited, not at Alertmanager yet, or empty.
+ */
 export async function activeAlerts() {
   const [ours, theirs] = await Promise.allSettled([
     prometheus("alerts"),
@@ -42,7 +46,7 @@ function byWeight(left, right) {
 export const severityClass = (severity) =>
   ({ page: "bad", critical: "bad", ticket: "warn", warning: "warn" })[severity] ?? "";
 
-/** Watchdog fires by design. */
+/** Return whether an alert is the one that always fires. */
 export const isWatchdog = (alert) => alert.labels.alertname === "Watchdog";
 
 /** Return the runbook's name for an alert. */

@@ -1,4 +1,4 @@
-// Asks the console's API; an error carries the sentence that the server gave.
+// Calls the console's API; an error has the message of the server.
 
 export class ApiError extends Error {
   constructor(message, status) {
@@ -7,7 +7,7 @@ export class ApiError extends Error {
   }
 }
 
-/** Return the JSON behind an address. Parameters that are empty are left out; lists repeat. */
+/** Return the JSON of an address. Empty parameters are left out; lists repeat. */
 export async function getJson(address, params = {}, signal = undefined) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
@@ -19,13 +19,13 @@ export async function getJson(address, params = {}, signal = undefined) {
   let answer;
   const ask = () => fetch(text ? `${address}?${text}` : address, { signal });
   try {
-    // A machine whose network just changed fails one request and answers the next.
+    // After a change of the machine's network, one request fails and the next succeeds.
     answer = await ask().catch((error) =>
       error.name === "AbortError" ? Promise.reject(error) : ask(),
     );
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("The console does not answer; is the local mode still up? (make status)", 0);
+    throw new ApiError("The console does not answer. Is the local mode running? (make status)", 0);
   }
   return read(answer);
 }
@@ -41,7 +41,7 @@ async function read(answer) {
   return document;
 }
 
-/** Ask Prometheus; returns its `data`. */
+/** Query Prometheus; return the `data` of its answer. */
 export async function prometheus(path, params, signal) {
   return (await getJson(`/api/prometheus/api/v1/${path}`, params, signal)).data;
 }

@@ -1,4 +1,4 @@
-// Time series on ECharts: shared crosshair, zoom by dragging, exemplars as dots that open a trace.
+// Time series with ECharts: shared crosshair, zoom by dragging, exemplars that open a trace.
 
 import { colorAt, token } from "./colors.js";
 import { create } from "./dom.js";
@@ -6,7 +6,7 @@ import { clock, dateTime, short } from "./format.js";
 
 let loading = null;
 
-/** Load ECharts once, from this address. */
+/** Load ECharts once. */
 export function loadCharts() {
   loading ??= new Promise((resolve, reject) => {
     const script = create("script", {
@@ -20,11 +20,12 @@ export function loadCharts() {
 }
 
 /**
- * A time chart in an element.
+ * A time chart in an element; times are milliseconds.
  *
- * draw({series, start, end, ...}): series are {name, color, points: [[ms, value|null]], stack, fill, dash, axis, draw, width};
- * times are milliseconds. Options: format(value) for axis and tooltip, min, max, thresholds [{value, color}],
- * exemplars [{ms, value, labels}], bands [{start, end, name, color}], log.
+ * draw({series, start, end, ...}): series are {name, color, points: [[ms, value|null]], stack,
+ * fill, dash, axis, draw, width}. Further options: format(value) for axis and tooltip, min, max,
+ * thresholds [{value, color}], exemplars [{ms, value, labels}],
+ * bands [{start, end, name, color}], log.
  */
 export class TimeChart {
   constructor(element, { group, onZoom, onPick } = {}) {
@@ -74,7 +75,7 @@ export class TimeChart {
   zoomed(event) {
     const part = event.batch?.[0];
     if (part?.startValue === undefined || !this.onZoom) return;
-    // Connected charts hear of the zoom too; the one under the pointer speaks for all.
+    // Connected charts get the event too; only the one under the pointer handles it.
     if (this.group && !this.element.matches(":hover")) return;
     this.onZoom(part.startValue, part.endValue);
   }
@@ -183,7 +184,7 @@ export class TimeChart {
   }
 
   tip(items, format, rightFormat) {
-    // A connected chart draws the crosshair only; the words stand where the pointer is.
+    // A connected chart draws only the crosshair; the tooltip is in the one under the pointer.
     if (this.group && !this.element.matches(":hover")) return "";
     const list = (Array.isArray(items) ? items : [items]).filter(
       (item) =>
@@ -247,13 +248,13 @@ function axis(format, more) {
   };
 }
 
-/** A bound is where the axis begins, unless the values lie beyond it. */
+/** Return the lower end of the axis: a set minimum, unless values are below it. */
 function lower(min, series) {
   if (min === undefined || min === null) return null;
   return (range) => (series.some((one) => !one.stack) && range.min < min ? null : min);
 }
 
-/** A set maximum holds only while nothing is above it. */
+/** Return the upper end of the axis: a set maximum, unless values are above it. */
 function upper(max, series) {
   if (max === undefined || max === null) return null;
   const highest = Math.max(
@@ -262,15 +263,15 @@ function upper(max, series) {
   return highest > max ? null : max;
 }
 
-/** A top such as 525 would stand on the 500 below it. */
+/** Return whether a value has one digit; the label of another top, 525, would overlap 500. */
 const round = (value) => Number(value.toPrecision(1)) === value;
 
-/** A soft maximum only widens the axis, so that a threshold stands inside it. */
+/** Return a soft maximum: it only extends the axis, so that a threshold is inside it. */
 function atLeast(softMax) {
   return Number.isFinite(softMax) ? (range) => (range.max > softMax ? null : softMax) : null;
 }
 
-/** A point without neighbours draws no line, so it needs a dot. */
+/** Return whether there is only one point, which needs a dot because it has no line. */
 function lonely(points) {
   return points.filter(([, value]) => value !== null).length <= 1;
 }
@@ -302,7 +303,7 @@ function marks(thresholds, bands, narrow) {
       },
       markArea: {
         silent: true,
-        data: united(bands).map(({ start, end, color }) => [
+        data: merged(bands).map(({ start, end, color }) => [
           { xAxis: start, itemStyle: { color, opacity: end - start < narrow ? 0.5 : 0.09 } },
           { xAxis: end },
         ]),
@@ -311,8 +312,8 @@ function marks(thresholds, bands, narrow) {
   ];
 }
 
-/** Bands of one colour that overlap are drawn as one, or many would hide the lines. */
-function united(bands) {
+/** Merge overlapping bands of one color, because many on top of each other hide the lines. */
+function merged(bands) {
   const out = [];
   for (const band of [...bands].sort((left, right) => left.start - right.start)) {
     const last = out.findLast((one) => one.color === band.color);

@@ -1,4 +1,4 @@
-// Colours that stay apart for colour-blind eyes (after Okabe and Ito), one set per theme.
+// Colors that color-blind people can distinguish (after Okabe and Ito), one set per theme.
 
 const SETS = {
   dark: [
@@ -50,7 +50,7 @@ export const token = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 export const levelColor = (level) => token(LEVELS[level] ?? "--muted");
 
-/** A service keeps its colour on every page. */
+/** Return a service's color, the same on every page. */
 export function serviceColor(service) {
   const known = FIRST.indexOf(service);
   if (known >= 0) return colorAt(known);
@@ -59,5 +59,5 @@ export function serviceColor(service) {
   return colorAt(hash);
 }
 
-/** Run a callback after the theme changed. */
+/** Run a callback after a change of the theme. */
 export const onTheme = (callback) => addEventListener("themechange", callback);

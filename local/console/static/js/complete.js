@@ -1,4 +1,4 @@
-// Suggestions while one types PromQL: metric names, labels, values of labels, functions.
+// Suggestions for PromQL while typing: metric names, labels, label values, functions.
 
 import { prometheus } from "./api.js";
 import { create, put } from "./dom.js";
@@ -76,7 +76,7 @@ const labelValues = (metric, label) =>
     prometheus(`label/${encodeURIComponent(label)}/values`, metric ? { "match[]": metric } : {}),
   );
 
-/** Return what fits before the cursor: {from, items: [{text, hint}]}. */
+/** Return the suggestions at the cursor: {from, items: [{text, hint}]}. */
 export async function suggestions(text, cursor) {
   const before = text.slice(0, cursor);
   const value = /([A-Za-z_][\w:]*)?\{[^{}]*?([A-Za-z_]\w*)\s*(?:=~|!~|!=|=)\s*"([^"]*)$/.exec(
@@ -124,7 +124,7 @@ function matching(word, items, cursor) {
   };
 }
 
-/** Attach suggestions to a text area; `submit` runs on Enter without a choice. */
+/** Attach suggestions to a text area; `submit` runs on Enter unless one is selected. */
 export function autocomplete(area, submit) {
   const list = create("ul", {
     class: "suggest",

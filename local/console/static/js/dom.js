@@ -1,13 +1,13 @@
-// Elements without markup: text goes in as text, so that nothing a service sends can become HTML.
+// Creates elements without markup: text stays text, so that nothing a service sends becomes HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** Make an element: create("td", {class: "right", onclick: f}, "text", child, null). */
+/** Create an element: create("td", {class: "right", onclick: f}, "text", child, null). */
 export function create(tag, props = {}, ...children) {
   return fill(document.createElement(tag), props, children);
 }
 
-/** Make an SVG element. */
+/** Create an SVG element. */
 export function createSvg(tag, props = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), props, children);
 }
@@ -32,7 +32,7 @@ function setProp(element, name, value) {
   else element.setAttribute(name, value === true ? "" : value);
 }
 
-/** Replace what an element holds. */
+/** Replace an element's children. */
 export function put(element, ...children) {
   element.replaceChildren(
     ...children
@@ -42,7 +42,7 @@ export function put(element, ...children) {
   return element;
 }
 
-/** Return a link only if its address is one a page may lead to; else the text. */
+/** Return a link if its address is safe, else only the text. */
 export function safeLink(href, text, props = {}) {
   const ok = /^(https?:\/\/|\/(?!\/)|#|\?)/i.test(href);
   return ok ? create("a", { href, rel: "noreferrer", ...props }, text) : create("span", {}, text);
@@ -50,7 +50,7 @@ export function safeLink(href, text, props = {}) {
 
 const ADDRESS = /https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]]|\balerts\/runbooks\/(\w+)\.md/g;
 
-/** Return a text's parts with its addresses, and the runbooks that it names, as links. */
+/** Return a text's parts, with its URLs and the runbooks that it names as links. */
 export function linked(text) {
   const parts = [];
   let end = 0;
@@ -83,7 +83,7 @@ export function pairs(object, onPick) {
   return create("table", { class: "pairs" }, create("tbody", {}, rows));
 }
 
-/** Say that something is not there, and why. */
+/** Return a note that there is nothing to show, and why. */
 export function empty(title, ...lines) {
   return create(
     "div",
@@ -93,12 +93,12 @@ export function empty(title, ...lines) {
   );
 }
 
-/** Say what went wrong. */
+/** Return a note with an error's message. */
 export function failure(error) {
   return create("div", { class: "notice bad", role: "alert" }, error.message ?? String(error));
 }
 
-/** Copy a text, and say so on the button. */
+/** Return a button that copies a text and confirms it. */
 export function copyButton(text, label = "copy") {
   const button = create(
     "button",

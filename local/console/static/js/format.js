@@ -1,26 +1,27 @@
-// Numbers, times and durations as people read them.
+// Formats numbers, times and durations for people.
 
 const two = (number) => String(number).padStart(2, "0");
 
-/** 17:04:09.123 */
+/** Return the time of day: 17:04:09.123. */
 export function clock(ms, fraction = true) {
   const date = new Date(ms);
   const text = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
   return fraction ? `${text}.${String(date.getMilliseconds()).padStart(3, "0")}` : text;
 }
 
-/** 2026-11-25 17:04:09 */
+/** Return date and time: 2026-11-25 17:04:09. */
 export function dateTime(ms, fraction = false) {
   const date = new Date(ms);
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${clock(ms, fraction)}`;
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${clock(ms, fraction)}`;
 }
 
-/** The clock alone today, else with the day. */
+/** Return the time of day, with the date unless it is today. */
 export function nearTime(ms) {
   return new Date(ms).toDateString() === new Date().toDateString() ? clock(ms) : dateTime(ms, true);
 }
 
-/** 3 min ago */
+/** Return a time relative to now: 3 min ago. */
 export function ago(ms) {
   const past = (Date.now() - ms) / 1000;
   if (past < 0) return "just now";
@@ -34,7 +35,7 @@ export function ago(ms) {
   return `${Math.round(past / 86400)} d ago`;
 }
 
-/** Three significant digits, no trailing zeros. */
+/** Return a number with three significant digits, without trailing zeros. */
 export function short(value, digits = 3) {
   if (value === 0) return "0";
   if (!Number.isFinite(value)) return String(value);
@@ -42,7 +43,7 @@ export function short(value, digits = 3) {
   return String(Number(value.toFixed(decimals)));
 }
 
-/** Seconds as 350 ms, 2.4 s, 3 min 20 s, 2 d 4 h. */
+/** Return seconds as 350 ms, 2.4 s, 3 min 20 s or 2 d 4 h. */
 export function duration(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -71,10 +72,10 @@ function longDuration(value) {
   return sign + parts.join(" ");
 }
 
-/** Nanoseconds of a span. */
+/** Return a duration in nanoseconds as text. */
 export const nanoseconds = (value) => duration(value / 1e9);
 
-/** 12.3 k, 4.5 Mil: powers of a thousand. */
+/** Return a number with a unit prefix, by powers of 1000: 12.3 k, 4.5 M. */
 export function compact(value) {
   if (!Number.isFinite(value)) return String(value);
   const size = Math.abs(value);
@@ -89,7 +90,7 @@ export function compact(value) {
   return short(value);
 }
 
-/** 12.3 MiB: powers of 1024. */
+/** Return a size by powers of 1024: 12.3 MiB. */
 export function bytes(value) {
   if (!Number.isFinite(value)) return String(value);
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -100,7 +101,7 @@ export function bytes(value) {
   return `${short(size)} ${units[index]}`;
 }
 
-/** {a="b", c="d"} without the name. */
+/** Return labels as PromQL writes them: name{a="b", c="d"}. */
 export function labelText(labels) {
   const { __name__: name = "", ...rest } = labels;
   const inner = Object.entries(rest)

@@ -1,4 +1,4 @@
-// What every page has: the marked menu entry, theme, keyboard, help.
+// The parts of every page: current menu entry, theme, keyboard shortcuts, help.
 
 import { create, createSvg, put } from "./dom.js";
 
@@ -6,17 +6,18 @@ export const facts = JSON.parse(document.body.dataset.facts);
 export const main = document.getElementById("main");
 
 const SUN =
-  "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2";
+  "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8z" +
+  "M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M5 19l2-2M17 7l2-2";
 const MOON = "M20 14.5A8.5 8.5 0 0 1 9.5 4 8.5 8.5 0 1 0 20 14.5z";
 
 const SHORTCUTS = [
-  ["g then h d m t l a e", "home, dashboards, metrics, traces, logs, alerts, mails"],
-  ["/", "into the page's search field"],
+  ["g then h d m t l a e", "home, dashboards, metrics, traces, logs, alerts, emails"],
+  ["/", "focus the search field"],
   ["r", "refresh"],
-  ["↑ ↓ Enter", "move through rows, open one"],
+  ["↑ ↓ Enter", "move through rows, open a row"],
   ["← →", "fold and unfold spans of a trace"],
-  ["Esc", "close what is open"],
-  ["?", "this list"],
+  ["Esc", "close the popup"],
+  ["?", "show this list"],
 ];
 
 function drawThemeButton() {
@@ -114,7 +115,7 @@ document.addEventListener("keydown", onKey);
 drawThemeButton();
 markCurrent();
 
-/** Move the focus with the arrow keys among the children that match. */
+/** Let the arrow keys move the focus among the matching children. */
 export function arrowKeys(container, selector) {
   container.addEventListener("keydown", (event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

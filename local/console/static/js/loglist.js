@@ -1,4 +1,4 @@
-// A list of log lines: one row each, opening to all that the line carries.
+// A list of log lines: one row each, which opens to show all fields.
 
 import { levelColor, serviceColor } from "./colors.js";
 import { copyButton, create, pairs } from "./dom.js";
@@ -6,7 +6,7 @@ import { nearTime } from "./format.js";
 import { arrowKeys } from "./frame.js";
 
 export class LogList {
-  /** Args: showTrace shows links to the trace; onFilter(key, value) and onSpan(span id) react to clicks. */
+  /** Args: showTrace adds trace links; onFilter(key, value) and onSpan(span id) handle clicks. */
   constructor({ showTrace = true, onFilter = null, onSpan = null } = {}) {
     this.showTrace = showTrace;
     this.onFilter = onFilter;
@@ -19,7 +19,7 @@ export class LogList {
     this.element.replaceChildren(...lines.map((line) => this.row(line)));
   }
 
-  /** Put new lines on top, and forget the oldest beyond the limit. */
+  /** Add new lines on top, and remove the oldest beyond the limit. */
   prepend(lines, most = 1000) {
     for (const line of lines) this.element.prepend(this.row(line, true));
     while (this.element.children.length > most) this.element.lastChild.remove();

@@ -1,4 +1,4 @@
-// Markdown as elements: the part that runbooks use. Text never becomes HTML.
+// Markdown as elements: the part that runbooks use. Text is never parsed as HTML.
 
 import { create, safeLink } from "./dom.js";
 
@@ -136,8 +136,18 @@ function table(lines) {
   );
 }
 
-const INLINE =
-  /(`+)(.+?)\1|\*\*(.+?)\*\*|(?<![\w*])[*_](?!\s)(.+?)(?<!\s)[*_](?![\w*])|\[([^\]]+)\]\(([^)\s]+)\)|<?(https?:\/\/[^\s<>)]+)>?/g;
+const INLINE = new RegExp(
+  [
+    /(`+)(.+?)\1/,
+    /\*\*(.+?)\*\*/,
+    /(?<![\w*])[*_](?!\s)(.+?)(?<!\s)[*_](?![\w*])/,
+    /\[([^\]]+)\]\(([^)\s]+)\)/,
+    /<?(https?:\/\/[^\s<>)]+)>?/,
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
 
 function inline(text) {
   const out = [];
@@ -157,7 +167,7 @@ function piece([whole, , code, strong, emphasis, name, href, bare]) {
   return bare ? safeLink(bare, bare) : whole;
 }
 
-/** A link to a runbook's file is a link to its page here. */
+/** Return the address of a link; one to a runbook's file leads to its page here. */
 function local(href) {
   const runbook = /^(?:\.\/|\.\.\/)*(?:alerts\/)?(?:runbooks\/)?([\w-]+)\.md(#.*)?$/.exec(href);
   return runbook ? `/runbook/${runbook[1]}${runbook[2] ?? ""}` : href;

@@ -1,17 +1,17 @@
-// Asks Prometheus for ranges and brings the answers onto one grid of time.
+// Queries Prometheus, and aligns range results on one grid of time.
 
 import { prometheus } from "./api.js";
 import { labelText } from "./format.js";
 
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
-/** Return the step in seconds that gives about as many points as the width has pixels. */
+/** Return the step in seconds that gives about `points` points. */
 export function stepFor(start, end, points = 400, least = 1) {
   const wanted = Math.max((end - start) / points, least);
   return STEPS.find((step) => step >= wanted) ?? 86400;
 }
 
-/** Return series as {labels, name, points: [[ms, value|null]]}, every one over the same times. */
+/** Return series as {labels, name, points: [[ms, value|null]]}, all over the same times. */
 export async function queryRange(expr, { start, end, step, signal }) {
   const first = Math.ceil(start / step) * step;
   const last = Math.floor(end / step) * step;
@@ -38,13 +38,13 @@ function onGrid(values, first, last, step) {
   return points;
 }
 
-/** Return a sample's number; NaN draws as a gap. */
+/** Return a sample's number, or null, drawn as a gap, for NaN and infinities. */
 export function number(text) {
   const value = text === "+Inf" ? Infinity : text === "-Inf" ? -Infinity : Number(text);
   return Number.isFinite(value) ? value : null;
 }
 
-/** Return what a query is worth at one time: {type, rows: [{labels, value, ms}]}. */
+/** Return the result of a query at one time: {type, rows: [{labels, value, ms}]}. */
 export async function queryInstant(expr, time, signal) {
   const data = await prometheus("query", { query: expr, time }, signal);
   if (data.resultType === "scalar" || data.resultType === "string") {
@@ -60,7 +60,7 @@ export async function queryInstant(expr, time, signal) {
   return { type: data.resultType, rows };
 }
 
-/** Return the exemplars of a query's metrics, the highest of each stretch of time. */
+/** Return the exemplars of a query's metrics, the highest ones of each time slot. */
 export async function queryExemplars(expr, { start, end, signal }, most = 120) {
   const data = await prometheus("query_exemplars", { query: expr, start, end }, signal);
   const all = data.flatMap(({ exemplars, seriesLabels }) =>

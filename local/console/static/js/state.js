@@ -1,8 +1,8 @@
-// The page's state is its address: whatever one sees can be sent as a link.
+// The page's state is in its URL, so that every view can be shared as a link.
 
 export const params = () => new URLSearchParams(location.search);
 
-/** Write values into the address; null, "" and [] take a name out. */
+/** Write values into the URL; null, "" and [] remove a parameter. */
 export function setParams(values, { push = false } = {}) {
   const query = params();
   for (const [name, value] of Object.entries(values)) {
@@ -17,7 +17,7 @@ export function setParams(values, { push = false } = {}) {
   history[push ? "pushState" : "replaceState"](null, "", address);
 }
 
-/** Return an address with parameters. */
+/** Return a path with query parameters. */
 export function link(path, values) {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(values)) {
@@ -27,12 +27,12 @@ export function link(path, values) {
   return text ? `${path}?${text}` : path;
 }
 
-/** Run a callback when the person goes back or forward. */
+/** Run a callback after back or forward. */
 export const onNavigate = (callback) => addEventListener("popstate", callback);
 
 const UNITS = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
 
-/** Return unix seconds for `now-1h`, seconds, milliseconds or an ISO time; NaN if it is none. */
+/** Return unix seconds for `now-1h`, seconds, milliseconds or an ISO time; NaN for other texts. */
 export function moment(text, now = Date.now() / 1000) {
   const relative = /^now(?:-(\d+)(s|m|h|d|w))?(?:\/[smhdw])?$/.exec(text ?? "");
   if (relative) return relative[1] ? now - Number(relative[1]) * UNITS[relative[2]] : now;
@@ -41,7 +41,7 @@ export function moment(text, now = Date.now() / 1000) {
   return Date.parse(text) / 1000;
 }
 
-/** Return seconds for `15m` or `1h30m`; NaN if it is no duration. */
+/** Return seconds for `15m` or `1h30m`; NaN for other texts. */
 export function seconds(text) {
   const parts = [...(text ?? "").matchAll(/(\d+)(s|m|h|d|w)/g)];
   if (!parts.length || parts.map((part) => part[0]).join("") !== text) return NaN;

@@ -1,4 +1,4 @@
-// Chooses dark or light before anything is drawn; a choice in the address wins over a stored one.
+// Chooses dark or light before anything is drawn: by the URL, the stored choice, the system.
 (() => {
   const asked = new URLSearchParams(location.search).get("theme");
   const stored = localStorage.getItem("theme");

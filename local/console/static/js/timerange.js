@@ -1,4 +1,4 @@
-// The time range and its picker; kept in the address as from, to and refresh, like Grafana's.
+// The time range and its picker; kept in the URL as from, to and refresh, like Grafana's.
 
 import { create, put } from "./dom.js";
 import { dateTime } from "./format.js";
@@ -19,7 +19,7 @@ const QUICK = [
 const REFRESH = ["off", "2s", "5s", "10s", "30s", "1m"];
 
 export class TimeRange {
-  /** Args: defaults {from, to, refresh}; onChange is called when the range moves or a refresh is due. */
+  /** Args: defaults {from, to, refresh}; onChange runs after a change or when a refresh is due. */
   constructor({ from = "now-1h", to = "now", refresh = "off" } = {}, onChange = () => {}) {
     this.defaults = { from, to, refresh };
     this.onChange = onChange;
@@ -62,7 +62,7 @@ export class TimeRange {
     this.onChange("range");
   }
 
-  /** Zoom to a stretch given in milliseconds. */
+  /** Zoom to a range in milliseconds. */
   zoom(startMs, endMs) {
     if (endMs - startMs > 1000) this.set(String(Math.round(startMs)), String(Math.round(endMs)));
   }
@@ -177,7 +177,8 @@ export class TimeRange {
         return;
       }
       problem.hidden = false;
-      problem.textContent = "expected now-2h, unix seconds or 2026-11-25 17:00, from before to";
+      problem.textContent =
+        "Expected now-2h, unix seconds or 2026-11-25 17:00; From must be before To.";
     };
     this.popup = create(
       "div",

@@ -1,6 +1,6 @@
-// Orders the spans of a trace as a tree, as the waterfall shows it.
+// Orders the spans of a trace as a tree, for the waterfall.
 
-/** Return spans in order with depth, children and what each needs to be drawn. */
+/** Return the spans as nodes in drawing order: {span, children, depth, parent}. */
 export function spanTree(spans) {
   const nodes = new Map(
     spans.map((span) => [span.span_id, { span, children: [], depth: 0, parent: null }]),
@@ -25,7 +25,7 @@ export function spanTree(spans) {
   return ordered;
 }
 
-/** Broken ids may form a ring; whoever would close it becomes a root. */
+/** Return whether a node is below another; invalid ids may form a circle, cut at a root. */
 function isBelow(node, ancestor) {
   for (let at = node; at; at = at.parent) if (at === ancestor) return true;
   return false;

@@ -1,4 +1,4 @@
-// The waterfall of a trace: a row per span, folding, keyboard, details with attributes, events and logs.
+// The waterfall of a trace: a row per span, foldable, with attributes, events and log lines.
 
 import { getJson } from "./api.js";
 import { serviceColor } from "./colors.js";
@@ -7,7 +7,7 @@ import { clock, nanoseconds, nearTime } from "./format.js";
 import { link } from "./state.js";
 import { spanTree } from "./tree.js";
 
-/** Draw a trace into an element; `selected` is the span to open. */
+/** Draw a trace into an element; `selected` is the id of the span to open. */
 export function drawWaterfall(element, trace, { selected = "", onSelect = () => {} } = {}) {
   const nodes = spanTree(trace.spans);
   const folded = new Set();
@@ -174,7 +174,7 @@ function spanDetail(span, trace) {
         attr: `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`,
       }),
     );
-  const logs = create("div", { class: "muted" }, "looking for log lines…");
+  const logs = create("div", { class: "muted" }, "loading log lines…");
   const facts = {
     service: span.service,
     kind: span.kind,

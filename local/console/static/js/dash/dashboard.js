@@ -1,4 +1,4 @@
-// A dashboard: variables, time, sections of panels, annotations, keyboard.
+// A dashboard: variables, time range, sections of panels, annotations.
 
 import { getJson, prometheus } from "../api.js";
 import { create, put, safeLink } from "../dom.js";
@@ -12,7 +12,7 @@ import { fill } from "./scope.js";
 import { Variables } from "./variables.js";
 
 export class Dashboard {
-  /** Args: model is the JSON; range a TimeRange; eager draws all panels at once, for pictures. */
+  /** Args: model is the JSON; range a TimeRange; eager draws all panels, for screenshots. */
   constructor(model, range, { eager = false } = {}) {
     this.model = model;
     this.range = range;
@@ -41,14 +41,14 @@ export class Dashboard {
     }
   }
 
-  /** Load variables, lay out anew, ask everything. */
+  /** Load the variables, rebuild the layout, and run every query. */
   async reload() {
     await this.variables.load(this.range.bounds());
     this.layout();
     await this.refresh();
   }
 
-  /** Ask every panel that can be seen. */
+  /** Refresh every visible panel. */
   async refresh() {
     this.turn = (this.turn ?? 0) + 1;
     this.annotations = this.annotate();
@@ -73,7 +73,7 @@ export class Dashboard {
     for (const view of this.views) this.watcher.observe(view.element);
   }
 
-  /** Ids may be missing or 0 in generated JSON; the place in the list tells panels apart then. */
+  /** Return a panel's id; its place in the list where generated JSON has none, or 0. */
   idOf(panel) {
     return String(panel.id || `at-${this.allPanels().indexOf(panel)}`);
   }
@@ -144,7 +144,8 @@ export class Dashboard {
   }
 
   linkBuiltins() {
-    const time = `from=${encodeURIComponent(this.range.from)}&to=${encodeURIComponent(this.range.to)}`;
+    const [from, to] = [this.range.from, this.range.to].map(encodeURIComponent);
+    const time = `from=${from}&to=${to}`;
     const chosen = [...this.variables.scope.variables]
       .filter(([, one]) => one.options.length || one.value)
       .map(([name]) => fill(`\${${name}:queryparam}`, this.variables.scope))
@@ -178,7 +179,7 @@ export class Dashboard {
   }
 }
 
-/** Return the stretches in which an annotation's series have samples. */
+/** Return the time ranges in which an annotation's series have samples. */
 async function bands(annotation, scope, { start, end }, step) {
   if ((annotation.datasource?.type ?? "prometheus") !== "prometheus") return [];
   const data = await prometheus("query_range", {
@@ -202,7 +203,7 @@ async function bands(annotation, scope, { start, end }, step) {
   });
 }
 
-/** Return the lines that an annotation finds, each as a narrow stretch. */
+/** Return the log lines that an annotation finds, each as a narrow time range. */
 async function moments(annotation, scope, { start, end }, step) {
   const query = fill(annotation.target?.expr ?? annotation.expr, scope, "query");
   const { data } = await getJson("/loki/api/v1/query_range", {
@@ -232,7 +233,7 @@ const titled = (format, labels) =>
     .replace(/\s+/g, " ")
     .trim();
 
-/** Return the links to other dashboards that a dashboard asks for. */
+/** Return a dashboard's links to other dashboards. */
 export function dashboardLinks(model, all, builtins) {
   const time = (one) =>
     [one.keepTime ? builtins.__url_time_range : "", one.includeVars ? builtins.__all_variables : ""]

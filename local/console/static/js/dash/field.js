@@ -1,4 +1,4 @@
-// What a panel's field options say about one series: unit, colour, mappings, name.
+// A panel's field options for one series: unit, color, mappings, name.
 // Source: Grafana 11, field configuration: defaults, then overrides in order.
 
 import { colorAt, token } from "../colors.js";
@@ -29,7 +29,7 @@ const NAMED = {
   transparent: "transparent",
 };
 
-/** Return a colour that CSS knows. */
+/** Return a color that CSS understands. */
 export function cssColor(color) {
   if (!color) return token("--muted");
   return NAMED[color] ?? color;
@@ -71,12 +71,12 @@ function assign(options, id, value) {
   else options[id] = value;
 }
 
-/** Return how numbers are written with these options. */
+/** Return the function that formats numbers with these options. */
 export function writer(options) {
   return unitFormat(options.unit, options.decimals ?? null);
 }
 
-/** Return {text, color, mapped} of a value. */
+/** Return {text, color, mapped} for a value. */
 export function display(value, options, index = 0) {
   const mapped = mapping(value, options.mappings ?? []);
   const color = mapped?.color ? cssColor(mapped.color) : valueColor(value, options, index);
@@ -90,7 +90,7 @@ export function display(value, options, index = 0) {
   };
 }
 
-/** Return the colour that mode and thresholds give a value. */
+/** Return a value's color by color mode and thresholds. */
 export function valueColor(value, options, index = 0) {
   const mode = options.color?.mode ?? "thresholds";
   if (mode === "fixed") return cssColor(options.color.fixedColor);
@@ -99,7 +99,7 @@ export function valueColor(value, options, index = 0) {
   return thresholdColor(value, options);
 }
 
-/** Return the colour of the step that a value has reached. */
+/** Return the color of the threshold that a value has reached. */
 export function thresholdColor(value, options) {
   const steps = thresholdSteps(options);
   let color = steps[0]?.color ?? "text";
@@ -108,7 +108,7 @@ export function thresholdColor(value, options) {
   return color === "text" ? token("--text") : cssColor(color);
 }
 
-/** Return the steps with the bounds as numbers; the first is minus infinity. */
+/** Return the thresholds with numeric bounds; the first is minus infinity. */
 export function thresholdSteps(options) {
   const { steps = [], mode } = options.thresholds ?? {};
   const { min = 0, max = 100 } = options;
@@ -119,7 +119,7 @@ export function thresholdSteps(options) {
   }));
 }
 
-/** Return where a value lies between min and max, from 0 to 1. */
+/** Return the position of a value between min and max, from 0 to 1. */
 export function fraction(value, options, min = options.min ?? 0, max = options.max ?? 100) {
   return max > min && typeof value === "number"
     ? Math.min(1, Math.max(0, (value - min) / (max - min)))

@@ -1,8 +1,12 @@
-// Where panels stand: rows, repeats, and what is folded.
+// The positions of panels: rows, repeats, and which sections are folded.
 
 const DOCKER = "(docker)";
 
-/** Return sections {key, title, collapsed, note, items: [{panel, scope, column, line, width, height}]}. */
+/**
+ * Return sections {key, title, collapsed, note, items}.
+ *
+ * Items are {panel, scope, column, line, width, height}, on a grid of 24 columns.
+ */
 export function sections(panels, scope) {
   const groups = [{ row: null, panels: [] }];
   for (const panel of [...panels].sort(byPlace)) {
@@ -41,7 +45,7 @@ function section({ row, panels }, scope, value) {
   };
 }
 
-/** Return panels with repeats spread out; whatever stands below moves down by as much. */
+/** Return panels with their repeats; the panels below move down accordingly. */
 function placed(panels, scope) {
   const top = Math.min(...panels.map((panel) => place(panel).y), Infinity);
   const items = [];

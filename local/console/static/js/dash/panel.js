@@ -1,4 +1,4 @@
-// One panel: its frame, its queries, its drawing, its errors.
+// One panel: frame, queries, drawing, errors.
 
 import { create, failure, put, safeLink } from "../dom.js";
 import { drawHeatmap } from "../panels/heatmap.js";
@@ -100,18 +100,13 @@ export class PanelView {
     const expressions = (this.panel.targets ?? []).map((target) => target.expr).filter(Boolean);
     if (!expressions.length || ["logs"].includes(this.panel.type)) return null;
     const go = () => {
-      const scope = this.scope.withBuiltins(
-        intervalBuiltins(
-          intervalFor(this.dashboard.range.bounds(), 600),
-          this.dashboard.range.bounds(),
-        ),
-      );
+      const { range } = this.dashboard;
+      const bounds = range.bounds();
+      const scope = this.scope.withBuiltins(intervalBuiltins(intervalFor(bounds, 600), bounds));
       const query = expressions
         .map((expr) => `expr=${encodeURIComponent(fill(expr, scope, "query"))}`)
         .join("&");
-      location.assign(
-        `${link("/explore", { from: this.dashboard.range.from, to: this.dashboard.range.to })}&${query}`,
-      );
+      location.assign(`${link("/explore", { from: range.from, to: range.to })}&${query}`);
     };
     return create(
       "button",
@@ -120,10 +115,10 @@ export class PanelView {
     );
   }
 
-  /** Ask and draw; what was drawn stays until the answer is here. */
+  /** Query and draw; the old drawing stays until the answer arrives. */
   async refresh() {
     if (!this.visible && !this.dashboard.eager) return;
-    // A slow answer is worth more than a new question.
+    // Let a slow query finish instead of replacing it by a new one.
     if (this.asking) return;
     this.asking = true;
     this.controller = new AbortController();
@@ -182,7 +177,7 @@ export class PanelView {
     await draw(this, result);
   }
 
-  /** End for good: another panel stands here, and nobody waits for the answer. */
+  /** Cancel the query and clear the panel, because another panel replaces it. */
   leave() {
     this.controller?.abort();
     this.clear();
@@ -252,7 +247,7 @@ const WORDS = new Set([
   "group_right",
 ]);
 
-/** Return what look like names of metrics in a query. */
+/** Return the names in a query that look like metrics. */
 function metricNames(expr) {
   const bare = expr
     .replace(/"(?:[^"\\]|\\.)*"/g, '""')

@@ -1,4 +1,4 @@
-// Runs a panel's targets against Prometheus, or Loki's and Tempo's addresses of this console.
+// Runs a panel's targets against Prometheus, or against this console's Loki and Tempo APIs.
 
 import { getJson, prometheus } from "../api.js";
 import { labelText } from "../format.js";
@@ -12,13 +12,13 @@ const NICE = [
   86400,
 ];
 
-/** Return the step for a width in pixels, as Grafana rounds it. */
+/** Return the step in seconds for a width in pixels, rounded as in Grafana. */
 export function intervalFor({ start, end }, width, least = SCRAPE_SECONDS) {
   const wanted = Math.max((end - start) / Math.max(width, 50), least);
   return NICE.find((step) => step >= wanted * 0.99) ?? 86400;
 }
 
-/** Return the builtin variables for a step and a range. */
+/** Return the built-in variables for a step and a range. */
 export function intervalBuiltins(step, { start, end }) {
   const range = Math.round(end - start);
   const rate = Math.max(step + SCRAPE_SECONDS, 4 * SCRAPE_SECONDS);
@@ -35,7 +35,7 @@ export function intervalBuiltins(step, { start, end }) {
   };
 }
 
-/** Return what every target gave: {series, tables, logs, traces, exemplars, errors}. */
+/** Return the results of every target: {series, tables, logs, traces, exemplars, errors}. */
 export async function runTargets(panel, scope, bounds, width, signal) {
   const result = {
     series: [],
@@ -131,7 +131,7 @@ async function instant(expr, time, signal) {
   }));
 }
 
-/** Return the name of a series: {{label}} filled in, or what tells it from the others. */
+/** Return the name of a series: its legend format, or the labels that distinguish it. */
 export function legend(target, labels, count, expr = "") {
   const format = target.legendFormat;
   if (format && format !== "__auto")
@@ -158,7 +158,7 @@ function vectorTable(rows, target, count) {
   };
 }
 
-/** Return series side by side over their times. */
+/** Return a table with a column per series and a row per time. */
 export function matrixTable(series) {
   const times = [...new Set(series.flatMap((one) => one.points.map(([ms]) => ms)))].sort(
     (left, right) => left - right,
@@ -253,7 +253,7 @@ async function runTempo({ panel, target, scope, bounds, signal }) {
   return { traces, tables: panel.type === "table" ? [traceTable(target, traces)] : [] };
 }
 
-// Overrides and links name a column as Grafana does: by its source.
+// Overrides and links refer to a column by its source, as in Grafana.
 function traceTable(target, traces) {
   const columns = [
     ["Trace ID", "traceID", "trace"],

@@ -1,4 +1,4 @@
-// One number out of many, under Grafana's names.
+// Reductions of a series to one number, under Grafana's names.
 
 const known = (values) => values.filter((value) => value !== null);
 const sum = (values) => known(values).reduce((total, value) => total + value, 0);
@@ -33,7 +33,7 @@ function quantile(values, part) {
     : null;
 }
 
-/** Return a series reduced by a calculation; unknown names read as the last value. */
+/** Return a series reduced by a calculation; an unknown one counts as the last value. */
 export const reduce = (points, calc = "lastNotNull") =>
   (CALCS[calc] ?? CALCS.lastNotNull)(points.map((point) => point[1]));
 export const calcName = (calc) => NAMES[calc] ?? calc;

@@ -1,11 +1,11 @@
-// Variables of a dashboard, and how texts with $names become queries, titles and links.
+// Variables of a dashboard, and their substitution in queries, titles and links.
 // Source: Grafana 11 documentation, "Variable syntax" and "Global variables".
 
 const NAME = /\$(\w+)|\[\[(\w+)(?::(\w+))?\]\]|\$\{(\w+)(?:\.([^:^}]+))?(?::([^}]+))?\}/g;
 
 export const ALL = "$__all";
 
-/** Values by name; a scope can lie on top of another, as in a repeated panel. */
+/** Variable values by name; a scope can extend another, as in a repeated panel. */
 export class Scope {
   constructor(variables = new Map(), builtins = {}) {
     this.variables = variables;
@@ -23,7 +23,7 @@ export class Scope {
     return new Scope(this.variables, { ...this.builtins, ...builtins });
   }
 
-  /** Values as a list; All becomes every option. */
+  /** Return the values as a list; All becomes every option. */
   values(name) {
     const variable = this.variables.get(name);
     if (!variable) return [];
@@ -43,7 +43,7 @@ export function mentions(text, name) {
   );
 }
 
-/** Fill in variables; `style` is how values are written where a name asks for no format of its own. */
+/** Substitute variables; `style` is the format of names without one of their own. */
 export function fill(text, scope, style = "text") {
   return String(text ?? "").replace(
     NAME,
@@ -78,7 +78,7 @@ function written(variable, scope, name, format) {
   return formatted(values, format, name);
 }
 
-/** As Grafana does for Prometheus and Loki: one value escaped, several as (a|b). */
+/** Return values as Grafana writes them for Prometheus and Loki: one escaped, several as (a|b). */
 function alternatives(values) {
   const escaped = values.map((value) =>
     value.replaceAll("\\", "\\\\\\\\").replace(/[$^*{}[\]'+?.()|]/g, "\\\\$&"),

@@ -1,4 +1,4 @@
-// Transformations of tables, as far as our dashboards and most others use them.
+// Grafana's table transformations, those that most dashboards use.
 
 const KNOWN = {
   organize,
@@ -13,7 +13,7 @@ const KNOWN = {
   seriesToColumns: merge,
 };
 
-/** Return {tables, unknown}: unknown names the transformations that are not done here. */
+/** Return {tables, unknown}: `unknown` are the ids of unsupported transformations. */
 export function transform(tables, transformations = []) {
   const unknown = [];
   let out = tables;
@@ -44,7 +44,7 @@ function organize(tables, { excludeByName = {}, indexByName = {}, renameByName =
   });
 }
 
-/** Rows that agree in what the tables share become one. */
+/** Merge rows that have the same values in the tables' common columns. */
 function merge(tables, { byField } = {}) {
   if (tables.length < 2) return tables;
   const columns = [];
@@ -86,7 +86,7 @@ function sortBy(tables, { sort: [{ field, desc = false } = {}] = [] }) {
   });
 }
 
-/** Return rows by a column: numbers as numbers, the rest as words. */
+/** Return rows sorted by a column: numbers by value, the rest as text. */
 export function sortRows(rows, index, descending) {
   const compare = (left, right) =>
     typeof left === "number" && typeof right === "number"

@@ -1,4 +1,4 @@
-// Grafana's units, as far as dashboards of services use them.
+// Grafana's units, those that dashboards of services use.
 
 import { bytes, compact, dateTime, duration, short } from "../format.js";
 
@@ -64,7 +64,7 @@ const UNITS = {
   watt: suffix("W"),
 };
 
-/** 99.95 stays 99.95; 0.0123 is 1.23. */
+/** Return a ratio as a percentage: more digits near 100 (99.95), three elsewhere (1.23). */
 function percent(value) {
   const number = value * 100;
   return Math.abs(number) >= 90 && Math.abs(number) < 100
@@ -72,7 +72,7 @@ function percent(value) {
     : short(number);
 }
 
-/** Return how numbers of a unit are written. */
+/** Return the function that formats numbers of a unit. */
 export function unitFormat(unit = "", decimals = null) {
   const known = UNITS[unit];
   const fixed = Number.isInteger(decimals) ? (value) => rounded(value, unit, decimals) : null;
@@ -92,7 +92,7 @@ const special = (value) =>
         ? "−∞"
         : String(value);
 
-/** With a set number of decimals; null where a unit scales by itself. */
+/** Return a value with fixed decimals, or null if the unit chooses its own scale. */
 function rounded(value, unit, decimals) {
   if (unit === "percentunit") return `${(value * 100).toFixed(decimals)}%`;
   if (unit === "percent") return `${value.toFixed(decimals)}%`;

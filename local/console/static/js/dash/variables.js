@@ -1,5 +1,5 @@
-// Loads the options of a dashboard's variables in the order in which they need each other,
-// and draws the controls above the panels.
+// Loads the options of a dashboard's variables in order of their dependencies, and draws the
+// controls above the panels.
 
 import { getJson, prometheus } from "../api.js";
 import { create, put } from "../dom.js";
@@ -9,7 +9,7 @@ import { params, setParams } from "../state.js";
 import { ALL, fill, mentions, Scope } from "./scope.js";
 
 export class Variables {
-  /** Args: list is templating.list; onChange runs after a person chose something. */
+  /** Args: list is templating.list; onChange runs after a choice. */
   constructor(list, onChange) {
     this.definitions = list ?? [];
     this.onChange = onChange;
@@ -24,7 +24,7 @@ export class Variables {
     const problems = [];
     for (const definition of ordered(this.definitions))
       known.set(definition.name, await this.resolve(definition, bounds, scope, problems));
-    // Only now, for another load may have been under way.
+    // Only now: another load may have run in the meantime.
     this.scope = scope;
     this.problems = problems;
     this.draw();
@@ -72,7 +72,7 @@ export class Variables {
       definition.type === "textbox"
         ? textControl(variable, (value) => this.choose(definition.name, value))
         : definition.type === "adhoc"
-          ? create("span", { class: "faint" }, "ad hoc filters are not drawn here")
+          ? create("span", { class: "faint" }, "ad hoc filters are not supported here")
           : variable.multi
             ? multiControl(variable, label, (value) => this.choose(definition.name, value))
             : singleControl(variable, (value) => this.choose(definition.name, value));
@@ -85,7 +85,7 @@ export class Variables {
   }
 }
 
-/** Whoever mentions another comes after it. */
+/** Return definitions so that each comes after those that it mentions. */
 function ordered(definitions) {
   const left = [...definitions];
   const out = [];

@@ -1,4 +1,4 @@
-// Alerts: what fires, what is about to, what Alertmanager does with it, and the runbook beside it.
+// Alerts: firing and pending, what Alertmanager does with each, and the runbooks.
 
 import { activeAlerts, isWatchdog, runbookName, severityClass } from "../alertdata.js";
 import { getJson } from "../api.js";
@@ -31,8 +31,9 @@ async function load() {
           "div",
           { class: "card" },
           empty(
-            "Nothing fires and nothing is pending.",
-            "Alerts are evaluated every 15 seconds; the demo profile shortens the windows so that a fault shows within minutes.",
+            "No alerts are firing or pending.",
+            "Alerts are evaluated every 15 seconds. " +
+              "The demo profile has short windows, so that a fault fires one within minutes.",
           ),
         )
       : null,
@@ -41,14 +42,15 @@ async function load() {
       : create(
           "div",
           { class: "notice warn" },
-          "Watchdog does not fire. It always should: while it is silent, Prometheus evaluates no rules or has none loaded.",
+          "Watchdog is not firing. It always should: Prometheus has loaded no rules, " +
+            "or does not evaluate them.",
         ),
     watchdog
       ? create(
           "p",
           { class: "muted" },
           create("span", { class: "dot good" }),
-          " Watchdog fires, as it always should: rules are evaluated.",
+          " Watchdog is firing, as it always should: rules are evaluated.",
         )
       : null,
   );
@@ -92,7 +94,11 @@ function card(alert) {
         labels.severity ?? "no severity",
       ),
       alert.handled
-        ? create("span", { class: "badge", title: "what Alertmanager does with it" }, alert.handled)
+        ? create(
+            "span",
+            { class: "badge", title: "what Alertmanager does with this alert" },
+            alert.handled,
+          )
         : null,
       create("span", { class: "grow" }),
       create(
@@ -136,7 +142,7 @@ function card(alert) {
   return element;
 }
 
-/** A dashboard of the Docker stack has the same path here. */
+/** Return the path of a dashboard of the Docker stack, which is the same here. */
 function here(address) {
   return address.replace(/^https?:\/\/[^/]+(?=\/d\/)/, "");
 }
@@ -187,7 +193,8 @@ put(
     create(
       "p",
       { class: "faint" },
-      `Prometheus at ${facts.prometheus}, Alertmanager at ${facts.alertmanager}; windows of the ${facts.profile} profile.`,
+      `Prometheus at ${facts.prometheus}, Alertmanager at ${facts.alertmanager}; ` +
+        `SLO profile ${facts.profile}.`,
     ),
   ),
 );

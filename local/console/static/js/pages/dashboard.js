@@ -1,4 +1,4 @@
-// A dashboard of dashboards/json, drawn as Grafana would.
+// One dashboard of dashboards/json, drawn as in Grafana.
 
 import { getJson } from "../api.js";
 import { loadCharts } from "../chart.js";
@@ -28,7 +28,7 @@ async function load() {
             "div",
             { class: "card" },
             empty(
-              `No dashboard has the uid ${uid}.`,
+              `There is no dashboard with the uid ${uid}.`,
               create("a", { href: "/dashboards" }, "All dashboards"),
             ),
           )
@@ -91,7 +91,7 @@ async function draw(model, all) {
   document.body.dataset.ready = "true";
 }
 
-/** Return when every chart has its final size; a picture is taken right after. */
+/** Wait until every chart has its final size, for a screenshot. */
 async function settle(dashboard) {
   const frame = () =>
     new Promise((done) => {

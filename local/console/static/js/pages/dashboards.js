@@ -28,7 +28,7 @@ function show() {
           "div",
           { class: "card" },
           all.length
-            ? empty("No dashboard fits the filter.")
+            ? empty("No dashboards match the filter.")
             : empty("No dashboards yet.", "python -m dashboards writes them to dashboards/json."),
         ),
   );

@@ -1,4 +1,4 @@
-// Home: what this is, what runs, how it is, and where to go first.
+// Home: key figures, running processes, newest traces, first steps.
 
 import { activeAlerts, isWatchdog } from "../alertdata.js";
 import { getJson } from "../api.js";
@@ -10,9 +10,11 @@ import { link } from "../state.js";
 
 const RATE = 'sum(rate(http_server_request_duration_seconds_count{job="orders"}[1m]))';
 const ERRORS =
-  'sum(rate(http_server_request_duration_seconds_count{job="orders",http_response_status_code=~"5.."}[5m]))';
+  'sum(rate(http_server_request_duration_seconds_count{job="orders",' +
+  'http_response_status_code=~"5.."}[5m]))';
 const P99 =
-  'histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket{job="orders"}[5m])))';
+  "histogram_quantile(0.99, " +
+  'sum by (le) (rate(http_server_request_duration_seconds_bucket{job="orders"}[5m])))';
 const NONE = "no data yet";
 const WAITING = "sum(celery_queue_messages)";
 const TILES = [
@@ -25,7 +27,14 @@ const TILES = [
   ["p99 latency, 5 min", P99, duration],
   ["messages waiting", WAITING, compact],
 ];
-const ORDER = `curl -s -X POST ${facts.service}/v1/orders -H 'Content-Type: application/json' -H "Idempotency-Key: try-$(date +%s)" -d '{"customer_id": "customer-1", "currency": "EUR", "items": [{"sku": "tea", "quantity": 2, "unit_price_cents": 450}]}'`;
+const BODY = JSON.stringify({
+  customer_id: "customer-1",
+  currency: "EUR",
+  items: [{ sku: "tea", quantity: 2, unit_price_cents: 450 }],
+});
+const ORDER =
+  `curl -s -X POST ${facts.service}/v1/orders -H 'Content-Type: application/json' ` +
+  `-H "Idempotency-Key: try-$(date +%s)" -d '${BODY}'`;
 
 const tiles = create("div", { class: "tiles" });
 const running = create("div", { class: "scroll" });
@@ -130,8 +139,9 @@ function showJobs(up) {
           create("tbody", {}, rows),
         )
       : empty(
-          "No data yet: no target was scraped.",
-          `Prometheus at ${facts.prometheus} needs about ten seconds after its start; make status shows every process.`,
+          "No data yet: no targets were scraped.",
+          `Prometheus at ${facts.prometheus} needs about ten seconds after its start. ` +
+            "make status shows every process.",
         ),
   );
 }
@@ -157,7 +167,7 @@ function showTraces(traces) {
     newest,
     rows.length
       ? create("table", {}, create("tbody", {}, rows))
-      : empty("No traces yet.", "Place an order with the command beside this, then look again."),
+      : empty("No traces yet.", "Place an order with the command on this page."),
   );
 }
 
@@ -173,11 +183,13 @@ put(
       create(
         "b",
         {},
-        "A developer's and CI mode on one machine, not a replacement for the stack. ",
+        "The local mode, for developers and CI on one machine. It does not replace the stack. ",
       ),
-      "Prometheus and Alertmanager are the real ones; this console stands in for Grafana, Loki, Tempo and Mailpit and keeps what it gets for about two days. ",
+      "Prometheus and Alertmanager are the real ones; this console replaces Grafana, Loki, Tempo " +
+        "and Mailpit, and keeps data for about two days. ",
       facts.profile === "demo"
-        ? "SLO windows are those of the demo profile: minutes instead of days, so that a drill shows at once; never judge a real service by them."
+        ? "SLO windows are those of the demo profile: minutes instead of days, so that a drill " +
+            "raises alerts at once. Do not use them for a real service."
         : "SLO windows are those of the production profile.",
     ),
     problem,
@@ -191,7 +203,7 @@ put(
         create(
           "section",
           { class: "card" },
-          create("header", {}, create("h2", {}, "What is running")),
+          create("header", {}, create("h2", {}, "Scrape targets")),
           running,
         ),
         create(
@@ -223,14 +235,14 @@ put(
               {},
               "Find it under ",
               create("a", { href: "/traces?operation=POST /v1/orders" }, "Traces"),
-              ": one trace through API, relay, worker and payment provider.",
+              ": one trace through the API, the relay, the worker and the payment provider.",
             ),
             create(
               "li",
               {},
               "Open a span to see its log lines, or go to ",
               create("a", { href: "/logs?live=1" }, "Logs"),
-              " and back by a line's trace link.",
+              " and return by the trace link of a line.",
             ),
             create(
               "li",
@@ -241,14 +253,14 @@ put(
                 { href: link("/explore", { expr: P99.replace("[5m]", "[1m]"), range: "15m" }) },
                 "the p99 chart",
               ),
-              " each diamond is an exemplar: click it to land in its trace.",
+              " each diamond is an exemplar: click it to open its trace.",
             ),
             create(
               "li",
               {},
               "The confirmation is under ",
-              create("a", { href: "/mails" }, "Mails"),
-              "; what fires, with its runbook, under ",
+              create("a", { href: "/mails" }, "Emails"),
+              "; firing alerts and their runbooks are under ",
               create("a", { href: "/alerts" }, "Alerts"),
               ".",
             ),

@@ -1,4 +1,4 @@
-// Logs: filters, volume over time, live tail, and the way from a line to its trace.
+// Logs: filters, volume over time, live tail, links from lines to traces.
 
 import { getJson } from "../api.js";
 import { TimeChart } from "../chart.js";
@@ -129,10 +129,11 @@ function show(lines, { volume: counts, step_ns: step }, start, end) {
 function nothing() {
   const filtered = chosen().length || FIELDS.some((name) => params().get(name));
   return filtered
-    ? empty("No line matches.", "Widen the time range or take a condition away.")
+    ? empty("No lines match.", "Widen the time range or remove a condition.")
     : empty(
         "No log lines yet.",
-        "Processes send theirs by OTLP a second or two after they write them; make logs shows what they print.",
+        "Processes export them by OTLP a second or two after they write them. " +
+          "make logs shows what they print.",
       );
 }
 

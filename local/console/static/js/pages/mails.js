@@ -1,4 +1,4 @@
-// Mails that the sink took; none leaves the machine.
+// Emails that the SMTP sink received; none leaves the machine.
 
 import { getJson } from "../api.js";
 import { create, empty, failure, linked, pairs, put } from "../dom.js";
@@ -46,10 +46,11 @@ function draw() {
     put(
       list,
       filtered
-        ? empty("No mail matches.")
+        ? empty("No emails match.")
         : empty(
-            "No mails yet.",
-            "The worker sends one when an order is confirmed, fails or is cancelled; this sink keeps them all and delivers none.",
+            "No emails yet.",
+            "The worker sends one when an order is confirmed, fails or is cancelled. " +
+              "The SMTP sink stores them all and delivers none.",
           ),
     );
     put(detail);
@@ -113,17 +114,17 @@ function select(mail, remember = true) {
             mail.trace_id
               ? create(
                   "a",
-                  { class: "button small", href: at(`/trace/${mail.trace_id}`) },
+                  { class: "button small", href: `/trace/${mail.trace_id}` },
                   "Trace ",
                   create("span", { class: "mono" }, mail.trace_id.slice(0, 8)),
                 )
-              : create("span", { class: "faint" }, "carries no trace id"),
+              : create("span", { class: "faint" }, "no trace id"),
             mail.trace_id
               ? create(
                   "a",
                   {
                     class: "button small",
-                    href: at(link("/logs", { trace_id: mail.trace_id, range: "24h" })),
+                    href: link("/logs", { trace_id: mail.trace_id, range: "24h" }),
                   },
                   "Logs",
                 )
@@ -133,7 +134,7 @@ function select(mail, remember = true) {
                   "a",
                   {
                     class: "button small",
-                    href: at(link("/traces", { attr: `order.id=${mail.order_id}`, range: "24h" })),
+                    href: link("/traces", { attr: `order.id=${mail.order_id}`, range: "24h" }),
                   },
                   "Traces of the order",
                 )
@@ -152,11 +153,8 @@ function select(mail, remember = true) {
   );
 }
 
-/** The mail port shows the same pages, so links may stay where they are. */
-const at = (address) => address;
-
 async function clear() {
-  if (!confirm("Delete all mails that the sink took?")) return;
+  if (!confirm("Delete all emails in the store?")) return;
   await fetch("/api/mails", { method: "DELETE" });
   load();
 }
@@ -166,7 +164,7 @@ put(
   create(
     "div",
     { class: "page-head" },
-    create("h1", {}, "Mails"),
+    create("h1", {}, "Emails"),
     count,
     create(
       "form",

@@ -20,15 +20,17 @@ const EXAMPLES = [
     "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket[1m])))",
   ],
   [
-    "Share of requests that failed",
-    'sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[1m])) / sum(rate(http_server_request_duration_seconds_count[1m]))',
+    "Ratio of failed requests",
+    'sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[1m]))' +
+      " / sum(rate(http_server_request_duration_seconds_count[1m]))",
   ],
-  ["Messages that wait in queues", "sum by (queue) (celery_queue_messages)"],
+  ["Messages waiting, by queue", "sum by (queue) (celery_queue_messages)"],
   [
-    "Wait in the queue, p95",
-    "histogram_quantile(0.95, sum by (le, queue) (rate(celery_task_queue_wait_seconds_bucket[1m])))",
+    "Queue wait, p95",
+    "histogram_quantile(0.95, " +
+      "sum by (le, queue) (rate(celery_task_queue_wait_seconds_bucket[1m])))",
   ],
-  ["Who answers scrapes", "up"],
+  ["Targets that answer scrapes", "up"],
 ];
 const MOST_SERIES = 60;
 const LETTERS = "ABCDEF";
@@ -180,7 +182,8 @@ function show(answers, wanted, bounds, step) {
     one.color = colorAt(index);
   });
   const exemplars = good.flatMap((one) => one.exemplars);
-  note.textContent = `${all.length} series, step ${duration(step)}${all.length > MOST_SERIES ? `, the first ${MOST_SERIES} drawn` : ""}`;
+  const drawn = all.length > MOST_SERIES ? `, the first ${MOST_SERIES} drawn` : "";
+  note.textContent = `${all.length} series, step ${duration(step)}${drawn}`;
   draw(all.slice(0, MOST_SERIES), exemplars, bounds);
   drawTable(
     good.flatMap(({ letter, instant }) => instant.rows.map((row) => ({ ...row, letter }))),
@@ -193,8 +196,9 @@ function show(answers, wanted, bounds, step) {
 function noData(wanted) {
   return empty(
     "No data in this range.",
-    `Prometheus knows the query but has no samples for ${wanted.map(({ expr }) => expr).join(" and ")} here.`,
-    "Names appear a few seconds after their process was first scraped; try a longer range, or look at up.",
+    `Prometheus has no samples for ${wanted.map(({ expr }) => expr).join(" and ")}.`,
+    "Metrics appear a few seconds after their process was first scraped. " +
+      "Try a longer range, or the query up.",
   );
 }
 
@@ -204,7 +208,7 @@ function draw(series, exemplars, { start: from, end: to }) {
     0,
     ...visible.flatMap((one) => one.points.map(([, value]) => value ?? 0)),
   );
-  // Exemplars are single observations; those far beyond the lines would flatten them.
+  // Exemplars are single observations; one far above the lines would flatten them.
   const near = exemplars.filter((one) => biggest === 0 || one.value <= biggest * 4);
   chart.draw({
     series: visible,
@@ -303,7 +307,7 @@ function drawDots(exemplars) {
       ? create("table", {}, create("thead", {}, head), create("tbody", {}, rows))
       : empty(
           "No exemplars for this query.",
-          "Ask for a histogram's _bucket series or a counter that carries trace ids.",
+          "Query the _bucket series of a histogram, or a counter with exemplars.",
         ),
   );
 }
@@ -371,7 +375,8 @@ put(
   create(
     "p",
     { class: "muted" },
-    `Answers come from Prometheus at ${facts.prometheus}. Enter runs, Shift+Enter breaks the line, Tab takes a suggestion.`,
+    `Queries run on Prometheus at ${facts.prometheus}. Enter runs the query, ` +
+      "Shift+Enter starts a new line, Tab accepts a suggestion.",
   ),
 );
 put(
@@ -390,7 +395,7 @@ put(
       "header",
       {},
       create("h2", {}, "Exemplars"),
-      create("span", { class: "muted" }, "single requests behind the curve, highest first"),
+      create("span", { class: "muted" }, "single requests, highest first"),
     ),
     dots,
   ),

@@ -1,4 +1,4 @@
-// Rules: every group with its health, state and last evaluation.
+// Rules: every group with health, state and last evaluation.
 
 import { severityClass } from "../alertdata.js";
 import { prometheus } from "../api.js";
@@ -47,7 +47,9 @@ function show() {
     .filter((group) => group.rules.length);
   const all = groups.flatMap((group) => group.rules);
   const bad = all.filter((rule) => rule.health === "err").length;
-  count.textContent = `${all.filter((rule) => rule.type === "alerting").length} alerts, ${all.filter((rule) => rule.type === "recording").length} recordings${bad ? `, ${bad} with errors` : ""}`;
+  const alerting = all.filter((rule) => rule.type === "alerting").length;
+  const errors = bad ? `, ${bad} with errors` : "";
+  count.textContent = `${alerting} alerts, ${all.length - alerting} recordings${errors}`;
   put(
     list,
     shown.map(card),
@@ -57,10 +59,10 @@ function show() {
           "div",
           { class: "card" },
           groups.length
-            ? empty("No rule fits the filter.")
+            ? empty("No rules match the filter.")
             : empty(
-                "Prometheus has no rules loaded.",
-                "Its rule_files match no file: look at prometheus.yml in the state folder.",
+                "Prometheus has loaded no rules.",
+                "Its rule_files match no files: check prometheus.yml in the state folder.",
               ),
         ),
   );

@@ -32,7 +32,7 @@ try {
           "div",
           { class: "card" },
           empty(
-            `No runbook is called ${name}.`,
+            `There is no runbook ${name}.`,
             "Runbooks are the files in alerts/runbooks, one per alert.",
           ),
         )

@@ -1,4 +1,4 @@
-// One trace: its figures, its waterfall, its log lines.
+// One trace: summary, waterfall, log lines.
 
 import { getJson } from "../api.js";
 import { onTheme, serviceColor } from "../colors.js";
@@ -36,11 +36,12 @@ function show404(error) {
           empty(
             "This trace is not in the store.",
             create("span", { class: "mono" }, id),
-            "It may not have arrived yet (exporters send every second or so), was not sampled, or is older than the store keeps.",
+            "It may not have arrived yet (exporters send about once a second), was not sampled, " +
+              "or was deleted because of its age.",
             create(
               "p",
               {},
-              create("button", { class: "button", onclick: load }, "Look again"),
+              create("button", { class: "button", onclick: load }, "Try again"),
               " ",
               create("a", { class: "button", href: "/traces" }, "Search traces"),
             ),
@@ -158,8 +159,8 @@ async function showLogs(element, trace) {
       lines.length
         ? list.element
         : empty(
-            "No log line carries this trace id.",
-            "Lines are stored from the moment that the process exports logs by OTLP.",
+            "No log lines with this trace id.",
+            "Only lines that a process exports by OTLP are stored.",
           ),
     );
     list.show(lines.reverse());

@@ -1,4 +1,4 @@
-// Traces: search, a picture of what was found, and the list.
+// Traces: search form, scatter chart of the results, and their list.
 
 import { getJson } from "../api.js";
 import { loadCharts } from "../chart.js";
@@ -33,7 +33,7 @@ const fields = {
   min_ms: input("min_ms", { inputmode: "decimal", placeholder: "ms" }),
   max_ms: input("max_ms", { inputmode: "decimal", placeholder: "ms" }),
   attr: input("attr", { placeholder: "order.id=… or http.route", class: "mono" }),
-  text: input("text", { placeholder: "anywhere in name, error, attributes" }),
+  text: input("text", { placeholder: "in name, error or attributes" }),
   order: create(
     "select",
     { name: "order" },
@@ -124,10 +124,11 @@ function show(traces, start, end) {
 function nothing() {
   const filtered = FIELDS.some((name) => params().get(name));
   return filtered
-    ? empty("No trace matches.", "Widen the time range or take a condition away.")
+    ? empty("No traces match.", "Widen the time range or remove a condition.")
     : empty(
         "No traces yet.",
-        "They arrive at the OTLP port a second or two after the first order; a service that is up but silent may have OTEL_SDK_DISABLED set.",
+        "They arrive at the OTLP port a second or two after the first order. " +
+          "If a service is up but sends none, check OTEL_SDK_DISABLED.",
       );
 }
 
@@ -268,7 +269,7 @@ async function draw(traces, start, end) {
             create(
               "div",
               {},
-              `${nanoseconds(trace.duration_ns)}, ${trace.spans} spans${trace.errors ? `, ${trace.errors} errors` : ""}`,
+              `${nanoseconds(trace.duration_ns)}, ${trace.spans} spans, ${trace.errors} errors`,
             ),
           ),
       },

@@ -77,7 +77,7 @@ async function prepare(view) {
   return chart;
 }
 
-/** Return the differences of the cumulative buckets, empty rows above and below left out. */
+/** Return the counts between cumulative buckets, without empty rows above and below. */
 function cells(series) {
   const buckets = series
     .map((one) => ({
@@ -117,8 +117,8 @@ function options(view, { times, bounds, data, lowest }, exemplars) {
   const muted = token("--muted");
   const exponent = color.exponent ?? 0.5;
   const highest = Math.max(...data.map((cell) => cell[2]));
-  const range = (row) =>
-    `${format(row ? bounds[row - 1] : lowest)} to ${bounds[row] === Infinity ? "∞" : format(bounds[row])}`;
+  const bound = (value) => (value === Infinity ? "∞" : format(value));
+  const range = (row) => `${bound(row ? bounds[row - 1] : lowest)} to ${bound(bounds[row])}`;
   return {
     animation: false,
     grid: { left: 8, right: 14, top: 10, bottom: 4, containLabel: true },

@@ -1,4 +1,4 @@
-// Logs, traces, alert list, text, and what is not drawn here.
+// Panels of logs, traces, alerts and text, and the note for unsupported types.
 
 import { activeAlerts, isWatchdog, severityClass } from "../alertdata.js";
 import { fill } from "../dash/scope.js";
@@ -10,7 +10,7 @@ import { drawWaterfall } from "../waterfall.js";
 
 export function drawLogs(view, { logs }) {
   if (!logs.length) {
-    put(view.body, empty("No line in this range."));
+    put(view.body, empty("No log lines in this range."));
     return;
   }
   const lines = view.panel.options?.sortOrder === "Ascending" ? [...logs].reverse() : logs;
@@ -41,7 +41,7 @@ export function drawTraces(view, { trace, traces }) {
     put(
       view.body,
       empty(
-        "No trace is chosen.",
+        "No trace selected.",
         "Paste a trace id into the field above, or open one from a table.",
       ),
     );
@@ -161,7 +161,8 @@ export function drawUnknown(view) {
     view.body,
     empty(
       `Panels of the type “${view.panel.type}” are drawn in Grafana only.`,
-      "The local mode draws time series, stat, gauge, bar gauge, heat map, table, logs, traces, alert list and text.",
+      "The local mode draws time series, stat, gauge, bar gauge, heatmap, table, logs, traces, " +
+        "alert list and text.",
     ),
   );
 }

@@ -1,4 +1,4 @@
-// Stat, gauge and bar gauge: a series or a row as one value.
+// Stat, gauge and bar gauge: one value per series or row.
 
 import { token } from "../colors.js";
 import {
@@ -277,7 +277,8 @@ function ring(from, to, radius, width, color) {
   if (to <= from) return null;
   const point = (part) => {
     const angle = Math.PI * (1 - part);
-    return `${(50 + radius * Math.cos(angle)).toFixed(2)} ${(54 - radius * Math.sin(angle)).toFixed(2)}`;
+    const [across, up] = [50 + radius * Math.cos(angle), 54 - radius * Math.sin(angle)];
+    return `${across.toFixed(2)} ${up.toFixed(2)}`;
   };
   return createSvg("path", {
     d: `M${point(from)}A${radius} ${radius} 0 0 1 ${point(to)}`,

@@ -1,4 +1,4 @@
-// Tables: of instant queries, of series, of found traces; sortable, with coloured cells and links.
+// Tables of instant queries, series or traces; sortable, with colored cells and links.
 
 import { display, fieldOptions, fraction } from "../dash/field.js";
 import { matrixTable } from "../dash/query.js";
@@ -39,7 +39,7 @@ export function drawTable(view, { series, tables }) {
       ? create(
           "div",
           { class: "notice warn" },
-          `Not done here, only in Grafana: the transformation ${unknown.join(", ")}.`,
+          `Transformations that only Grafana supports: ${unknown.join(", ")}.`,
         )
       : null,
     create(
@@ -148,10 +148,10 @@ function cell(view, column, row, table) {
       ),
       text,
     );
-  const coloured = style === "color-text" || shown.mapped;
+  const colored = style === "color-text" || shown.mapped;
   return create(
     "td",
-    { class: numeric(column) ? "right" : "", style: coloured ? { color: shown.color } : {} },
+    { class: numeric(column) ? "right" : "", style: colored ? { color: shown.color } : {} },
     text,
   );
 }

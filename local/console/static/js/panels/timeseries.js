@@ -1,4 +1,4 @@
-// Time series: lines, bars, points; stacked or not; thresholds, exemplars, legend as list or table.
+// Time series: lines, bars or points, stacked or not, with thresholds, exemplars and a legend.
 
 import { TimeChart } from "../chart.js";
 import { colorAt } from "../colors.js";
@@ -73,7 +73,7 @@ function styled(panel, one, index) {
   };
 }
 
-/** Stacks need one grid of times, gaps as nothing; shares are of the sum at each time. */
+/** Return lines for stacking: over the same times, gaps as 0, as shares of the sum if asked. */
 function stack(lines) {
   const stacked = lines.filter((line) => line.stack);
   if (!stacked.length) return lines.map(turned);
@@ -91,7 +91,7 @@ function stack(lines) {
   const known = new Set(
     stacked.flatMap((line) => line.points.filter(([, value]) => value !== null).map(([ms]) => ms)),
   );
-  // A line of zeros would lie on top of the others as if it had their value.
+  // A line of zeros would cover the others as if it had their value.
   const flat = (line) =>
     [...sums.values()].some(Boolean) && line.points.every(([, value]) => !value);
   const drawn = (line) => ({
