@@ -1,6 +1,7 @@
-"""The app that is measured: one cached read, instrumented as BENCH_VARIANT says.
+"""The measured app: one cached read, instrumented according to BENCH_VARIANT.
 
-Every variant answers the same. `bare` is Flask and redis-py alone, without access line.
+Each variant gives the same answer. `bare` is Flask and redis-py alone, without an access line. It
+also runs on the kit of older commits, so it imports only names that they have.
 """
 
 from __future__ import annotations
@@ -51,13 +52,13 @@ def with_kit(app: flask.Flask, cache: redis.Redis) -> None:
         telemetry.metrics = NoMetrics()
         logs.JsonHandler.sink = telemetry if VARIANT == "logs" else None
     else:
-        count_look_ups(app, CacheInstruments(telemetry, "orders"))
+        count_lookups(app, CacheInstruments(telemetry, "orders"))
     instrument_app(app, telemetry)
     if VARIANT != "metrics":
         instrument_redis(cache, telemetry)
 
 
-def count_look_ups(app: flask.Flask, instruments: Any) -> None:
+def count_lookups(app: flask.Flask, instruments: Any) -> None:
     """Count as a cache-aside read does: one result, one time."""
     view = app.view_functions["read_order"]
 
@@ -71,7 +72,7 @@ def count_look_ups(app: flask.Flask, instruments: Any) -> None:
 
 
 def with_contrib(app: flask.Flask) -> None:
-    """Wire the contrib libraries as their documentation says, all signals."""
+    """Set up the contrib libraries for all signals, as documented."""
     from opentelemetry import trace
     from opentelemetry._logs import set_logger_provider
     from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -112,7 +113,7 @@ def with_contrib(app: flask.Flask) -> None:
         def hit(self) -> None:
             results.labels("orders", "hit").inc()
 
-    count_look_ups(app, Instruments())
+    count_lookups(app, Instruments())
 
 
 def log_requests(app: flask.Flask) -> None:

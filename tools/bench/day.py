@@ -1,7 +1,7 @@
-"""Ask every panel against a day of many instances: `python -m tools.bench.day`.
+"""Time every panel on a day of data of many instances: `python -m tools.bench.day`.
 
-The shape of the series comes from a running Prometheus, after some load; of each of our jobs one
-instance is copied many times, and promtool writes the blocks. A second Prometheus serves them, and
+The series are those of a running Prometheus, after some load; one instance of each of the project's
+jobs is copied many times, and promtool writes the blocks. A second Prometheus serves them, and
 `dashboards verify` times each panel.
 """
 
@@ -31,11 +31,11 @@ JOB = re.compile(r'job="([^"]*)"')
 
 
 def shapes(url: str, instances: int) -> Iterator[tuple[str, float, bool]]:
-    """Yield name with labels, newest value and whether it grows, of every series to be written.
+    """Yield name with labels, newest value and whether it grows, for each series to write.
 
     Args:
         url: Of the Prometheus whose series are copied.
-        instances: How many copies of an instance each of our jobs has.
+        instances: How many copies of one instance each job gets.
     """
     query = urllib.parse.urlencode({"match[]": '{__name__=~".+"}'})
     with urllib.request.urlopen(f"{url}/federate?{query}", timeout=30) as answer:
@@ -56,7 +56,7 @@ def shapes(url: str, instances: int) -> Iterator[tuple[str, float, bool]]:
 def write_block(
     path: Path, series: list[tuple[str, float, bool]], times: range, day: range
 ) -> None:
-    """Write the samples of some of the day's seconds as OpenMetrics text, for promtool."""
+    """Write the samples at some of the day's times as OpenMetrics text, for promtool."""
     parts = [((at - day.start) / (day.stop - day.start), at) for at in times]
     with path.open("w") as text:
         for labels, value, grows in series:
@@ -67,7 +67,7 @@ def write_block(
 
 
 def write_day(folder: Path, series: list[tuple[str, float, bool]], hours: int, every: int) -> None:
-    """Write the blocks of the hours before now, with a sample every so many seconds."""
+    """Write the blocks of the last hours, with a sample every `every` seconds."""
     end = int(time.time()) // every * every
     day = range(end - hours * 3600, end, every)
     for start in range(day.start, day.stop, BLOCK_SECONDS):

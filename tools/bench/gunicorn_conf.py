@@ -1,4 +1,4 @@
-"""One worker, four threads; the kit's hooks where the kit is measured."""
+"""The gunicorn configuration: one worker, four threads, and the kit's hooks in its variants."""
 
 import os
 

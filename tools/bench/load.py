@@ -1,6 +1,6 @@
-"""Load a server from its own process: a few kept connections, one request after the other each.
+"""A load generator in its own process: a few connections that send one request after another.
 
-`python -m tools.bench.load PORT PATH REQUESTS CONNECTIONS` prints latencies' quantiles as JSON.
+`python -m tools.bench.load PORT PATH REQUESTS CONNECTIONS` prints quantiles of the latency as JSON.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Client:
         self.socket.sendall(self._request)
 
     def receive(self) -> float | None:
-        """Return the seconds that the answer took, or None while it is not whole."""
+        """Return the seconds that the answer took, or None while it is incomplete."""
         data = self.socket.recv(65536)
         if not data:
             raise ConnectionError("the server closed the connection")
@@ -43,7 +43,7 @@ class Client:
 
 
 def run(port: int, path: str, requests: int, connections: int) -> list[float]:
-    """Send so many requests; return how long each took, in seconds."""
+    """Send a number of requests; return how long each took, in seconds."""
     request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench\r\n\r\n".encode()
     selector = selectors.DefaultSelector()
     latencies: list[float] = []

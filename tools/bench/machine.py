@@ -1,4 +1,4 @@
-"""Ask the kernel: who belongs to a server, what it used, on which machine."""
+"""What the kernel knows: the processes of a server, their CPU and memory, and the machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def tree(pid: int) -> list[int]:
-    """Return a process and all below it."""
+    """Return a process and all its descendants."""
     found = [pid]
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in (task / "children").read_text().split():
@@ -19,9 +19,9 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return what a process and its threads used so far, in user and kernel mode.
+    """Return the CPU time of a process and its threads so far, in user and kernel mode.
 
-    From the scheduler's nanoseconds where the kernel keeps them, else from clock ticks.
+    In the scheduler's nanoseconds if the kernel counts them, else in clock ticks.
     """
     try:
         tasks = Path(f"/proc/{pid}/task").iterdir()

@@ -11,36 +11,37 @@ from typing import Any
 
 PAGE = """# What telemetry costs
 
-Written by `make bench`; the newest run that was committed.
+Written by `make bench`: the newest run that was committed.
 
 - **When and where**: {date}; {machine}{note}
 - **What**: one cached read (Flask, gunicorn with 1 worker and 4 threads, redis-py, a real Redis),
-  4 kept connections that never pause, {rounds} interleaved rounds of {requests} requests, all
+  4 connections that send without pause, {rounds} interleaved rounds of {requests} requests, all
   variants' servers side by side
 - **CPU**: user and system time of gunicorn's master and worker per request, exports included;
-  the receiver, Redis and the load have processes of their own and are not counted
-- **Times bare**: the median over the rounds of this variant's figure over the bare app's there
+  the receiver, Redis and the load generator are other processes and not counted
+- **Times bare**: the median of the rounds' ratios of this variant to the bare app
 
 {table}
 
-| variant | what it is |
+| variant | description |
 | --- | --- |
 | bare | the app alone, no access line |
-| metrics | the kit's RED and cache metrics, shared by files |
-| traces | the kit's server and Redis spans, all sampled, exported over OTLP/HTTP |
+| metrics | the kit's RED and cache metrics, shared through files |
+| traces | the kit's server and Redis spans, all sampled and exported over OTLP/HTTP |
 | logs | one JSON line per request on standard output, and over OTLP/HTTP |
 | all | the three together, exemplars included |
-| all-10% | the same with `parentbased_traceidratio` at 0.1; all log lines; spans of traces that \
-were not taken are still made, so that failed and slow ones can be kept |
-| contrib | the same signals, wired by hand from opentelemetry-instrumentation-flask and -redis, \
+| all-10% | the same with `parentbased_traceidratio` at 0.1 and all log lines; spans of the other \
+traces are recorded too, so that failed and slow ones can be exported |
+| contrib | the same signals, set up by hand with opentelemetry-instrumentation-flask and -redis, \
 prometheus-flask-exporter, python-json-logger and the SDK's handler for logs |
 | auto | `opentelemetry-instrument gunicorn`, its three signals over OTLP |
 
-What is left of the kit's cost is, in falling order: the log line (made once for standard output and
-once for OTLP), the two spans, the ten counts of a request. At 10 % sampling all but the encoding of
-spans is still paid. 1.2 times bare there would take giving up one of these: log lines of sampled
-requests only, no watching of traces that were not taken (failed and slow ones would be lost), or
-the JSON line without its OTLP twin (`TELEMETRY_LOGS_EXPORT=off` where an agent reads the output).
+The kit's remaining cost is, in descending order: the log line (encoded once for standard output and
+once for OTLP), the two spans, and the ten counts of a request. At 10 % sampling, all of it but the
+encoding of spans remains. To reach 1.2 times bare, one of these would have to go: the log lines of
+requests that are not sampled, watching the traces that are not sampled (failed and slow ones would
+be lost), or one of the two encodings of a log line (`TELEMETRY_LOGS_EXPORT=off` where an agent
+reads the output).
 """
 
 

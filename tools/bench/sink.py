@@ -1,4 +1,4 @@
-"""Receive OTLP over HTTP: count spans and log lines by name, or only swallow them."""
+"""An OTLP receiver over HTTP that keeps spans and log lines, or discards them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ class Sink:
     """An OTLP receiver on a free loopback port.
 
     Args:
-        parse: Keep every span and record; without it bodies are only read.
-        status: What it answers; may be changed while it runs.
-        delay: Called before each answer, to be slow or to hang.
+        parse: Keep every span and record; otherwise bodies are read and discarded.
+        port: To listen on; 0 takes a free one.
+
+    `status` is what it answers, and `before_answer` is called first, to be slow or to hang; both
+    may be changed while it runs.
     """
 
     def __init__(self, *, parse: bool = True, port: int = 0) -> None:

@@ -1,4 +1,4 @@
-"""A gunicorn, a Celery worker and an OTLP receiver of a test's own, all real."""
+"""A real gunicorn, a real Celery worker and an OTLP receiver for each test."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 @pytest.fixture
 def sink() -> Iterator[Sink]:
-    """An OTLP receiver that keeps what it gets."""
+    """An OTLP receiver that keeps what it receives."""
     receiver = Sink().start()
     yield receiver
     receiver.close()
 
 
 def scrape(port: int, accept: str = "text/plain") -> str:
-    """Return what a metrics port exposes."""
+    """Return the exposition of a metrics port."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept})
     with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.read().decode()
@@ -72,7 +72,7 @@ class Site:
         return self.answer(path, headers, method)[0]
 
     def get_persistently(self, path: str) -> int:
-        """Ask again when gunicorn recycled the worker amid the answer."""
+        """Repeat the request when gunicorn recycles the worker before it has answered."""
         while True:
             with suppress(ConnectionError, http.client.HTTPException):
                 return self.get(path)
@@ -100,7 +100,7 @@ class Site:
 
 @dataclass
 class Starter:
-    """Start programs below one folder and end them with the test."""
+    """A starter of programs below one folder; they end with the test."""
 
     folder: Path
     stack: ExitStack

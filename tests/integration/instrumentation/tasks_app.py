@@ -40,7 +40,7 @@ def succeed() -> None:
 
 @app.task(name="fail", base=LoggingTask)
 def fail() -> None:
-    raise KeyError("told to fail")
+    raise KeyError("fails on purpose")
 
 
 @app.task(name="fail_twice", bind=True, max_retries=5)
@@ -61,7 +61,7 @@ def reject() -> None:
 
 @app.task(name="come_later")
 def come_later() -> None:
-    mark_retried(ConnectionError("the provider is away"))
+    mark_retried(ConnectionError("the provider is down"))
 
 
 @app.task(name="sleep")

@@ -1,4 +1,4 @@
-"""Sections D, E and F of the pitfalls: a real worker, a real Redis, every kind of outcome."""
+"""A real worker and a real Redis: traces across the queue, and every kind of outcome."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_stored_context_survives_the_table_it_was_stored_in(telemetry: Recorde
     assert TraceContext.current() == TraceContext(None, None)
 
 
-def test_a_broker_that_is_away_is_an_error_in_the_producers_span(
+def test_a_broker_that_is_down_is_an_error_in_the_producers_span(
     telemetry: RecordedTelemetry,
 ) -> None:
     app = celery.Celery(broker=f"redis://127.0.0.1:{free_port()}/0", set_as_current=False)
@@ -142,7 +142,7 @@ def test_every_attempt_is_a_span_of_its_own_in_one_trace(
     assert waited < 5
 
 
-def test_outcomes_and_error_classes_are_told_apart(
+def test_attempts_are_counted_by_outcome_and_error_class(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "1")
@@ -169,7 +169,7 @@ def test_outcomes_and_error_classes_are_told_apart(
     assert given_up["trace_id"] == failed.trace_id.hex()
 
 
-def test_what_killed_a_child_is_counted_in_the_parent(
+def test_the_cause_of_a_killed_child_is_counted_in_the_main_process(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "1")
@@ -187,12 +187,12 @@ def test_what_killed_a_child_is_counted_in_the_parent(
     assert total(text, name, task="die", error_type="WorkerLostError") == 1
 
 
-def test_a_message_from_a_stranger_runs_in_a_trace_of_its_own(
+def test_a_message_of_another_producer_runs_in_a_trace_of_its_own(
     broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "1")
-    with celery.Celery(broker=broker, set_as_current=False) as stranger:
-        stranger.send_task("succeed", queue="orders", ignore_result=True)
+    with celery.Celery(broker=broker, set_as_current=False) as other:
+        other.send_task("succeed", queue="orders", ignore_result=True)
     wait_until(lambda: attempts(sink, "succeed"))
     (span,) = attempts(sink, "succeed")
     assert not span.parent_span_id
@@ -242,7 +242,7 @@ def test_children_are_counted_and_each_has_telemetry_of_its_own(
     assert all(line["valid"] for line in starts)
 
 
-def test_a_worker_writes_nothing_but_json_from_start_to_warm_shutdown(
+def test_a_worker_logs_only_json_from_start_to_warm_shutdown(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "1")
@@ -269,7 +269,7 @@ def test_a_worker_stops_in_time_while_the_receiver_hangs(
 
 
 @pytest.mark.parametrize("wrong", ["folder unset", "folder is a file", "port taken"])
-def test_a_worker_that_cannot_have_its_metrics_does_not_start(
+def test_a_worker_that_cannot_serve_its_metrics_does_not_start(
     broker: str, start_worker: StartWorker, sink: Sink, tmp_path: Path, wrong: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -294,7 +294,7 @@ def test_two_workers_do_not_share_a_metrics_folder(
     assert first.metrics()
 
 
-def test_grpc_is_not_loaded_in_the_parent(
+def test_grpc_is_not_loaded_in_the_main_process(
     producer: celery.Celery, broker: str, start_worker: StartWorker
 ) -> None:
     worker = start_worker(
@@ -326,7 +326,7 @@ def test_a_wait_begins_when_the_message_was_due() -> None:
     assert queue_wait_seconds({"enqueued_at": "soon"}, 103.0) is None
 
 
-def test_counts_go_on_after_all_children_were_killed(
+def test_counts_continue_after_all_children_were_killed(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "2")

@@ -20,7 +20,7 @@ from tools.servers import free_port, wait_until
 
 @pytest.fixture
 def echo() -> Any:
-    """A server that answers 200, or what the path says, and keeps the headers it got."""
+    """A server that answers 200 or the status in the path, and keeps the headers it gets."""
     seen: list[dict[str, str]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -40,7 +40,7 @@ def echo() -> Any:
     server.server_close()
 
 
-def test_a_request_to_the_outside_is_a_span_and_takes_the_trace_along(
+def test_a_client_request_is_a_span_and_carries_the_trace_context(
     echo: Any, telemetry: RecordedTelemetry
 ) -> None:
     port, seen = echo
@@ -57,7 +57,7 @@ def test_a_request_to_the_outside_is_a_span_and_takes_the_trace_along(
     assert "secret" not in str([dict(span.attributes) for span in telemetry.spans])
 
 
-def test_a_request_that_finds_nobody_is_an_error_in_its_span(telemetry: RecordedTelemetry) -> None:
+def test_a_connection_error_is_recorded_in_the_span(telemetry: RecordedTelemetry) -> None:
     with requests.Session() as session, telemetry.tracer.start_as_current_span("root"):
         instrument_session(session, telemetry)
         with pytest.raises(requests.ConnectionError):
@@ -95,7 +95,7 @@ def test_a_dependency_is_up_down_or_hanging_at_the_moment_of_the_scrape() -> Non
     wait_until(lambda: probed(probes)["broker"] == 1)
 
 
-def test_a_gauge_that_cannot_be_read_is_absent_and_complains_once(
+def test_a_gauge_that_cannot_be_read_is_absent_and_logged_once(
     telemetry: RecordedTelemetry,
 ) -> None:
     metric = semconv.Metric("rows", "gauge", "1", "Rows.", ("kind",))
@@ -113,7 +113,7 @@ def test_a_gauge_that_cannot_be_read_is_absent_and_complains_once(
     assert len([line for line in telemetry.logs if "rows cannot be read" in line.body]) == 1
 
 
-def test_a_value_that_is_not_known_becomes_the_one_other_value() -> None:
+def test_an_unknown_value_becomes_the_one_other_value() -> None:
     assert bounded("GET", semconv.KNOWN_METHODS) == "GET"
     assert bounded("get", semconv.KNOWN_METHODS) == "_OTHER"
 

@@ -1,4 +1,4 @@
-"""A child must never wait for a lock that a thread of its parent held at the fork."""
+"""A child process never waits for a lock that a thread of its parent held during the fork."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.exposition import make_registry
 from observability.instrumentation.settings import TelemetrySettings
 
-# As long as somebody else's code holds a lock of its own: a C library that sets itself up, say.
+# How long third-party code holds a lock of its own, as a C library does while it initializes.
 HELD_SECONDS = 0.4
 
 
 class Hidden:
-    """Code with a lock that nobody outside can see."""
+    """Third-party code with a hidden lock."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -50,7 +50,7 @@ def scrape(hidden: Hidden) -> None:
 
 
 def probe(hidden: Hidden) -> None:
-    # The probe outlasts its scrape, and with it whatever guards the scrape.
+    # The probe outlasts its scrape, and so the block around the scrape.
     list(DependencyProbes({"postgres": hidden.work}, timeout_seconds=0.01).collect())
 
 
@@ -67,19 +67,17 @@ def connect(hidden: Hidden) -> None:
         transport.post("traces", b"")
 
 
-@pytest.mark.parametrize("thread_of_ours", [scrape, probe, connect])
-def test_a_fork_waits_for_what_a_thread_does_in_other_peoples_code(
-    thread_of_ours: Callable[[Hidden], None],
-) -> None:
+@pytest.mark.parametrize("work", [scrape, probe, connect])
+def test_a_fork_waits_for_third_party_code_in_a_thread(work: Callable[[Hidden], None]) -> None:
     hidden = Hidden()
-    thread = threading.Thread(target=thread_of_ours, args=(hidden,))
+    thread = threading.Thread(target=work, args=(hidden,))
     thread.start()
     assert hidden.entered.wait(5)
     assert child_can_take(hidden.lock)
     thread.join()
 
 
-def test_without_the_block_the_child_would_wait_for_ever() -> None:
+def test_without_the_block_the_child_would_never_get_the_lock() -> None:
     hidden = Hidden()
     thread = threading.Thread(target=hidden.work)
     thread.start()
@@ -122,7 +120,7 @@ def enter_a_block() -> bool:
     return entered.wait(2)
 
 
-def test_a_child_of_a_parent_with_a_hanging_block_begins_with_none(
+def test_a_child_starts_without_its_parents_hanging_block(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(forking, "FORK_WAITS_SECONDS", 0.1)
@@ -137,7 +135,7 @@ def test_a_child_of_a_parent_with_a_hanging_block_begins_with_none(
     thread.start()
     assert entered.wait(5)
     if (child := os.fork()) == 0:
-        # The parent's block must not count here: the child's own forks would wait for it.
+        # The parent's block must not count here, or the child's own forks would wait for it.
         forking.FORK_WAITS_SECONDS = 5
         started = time.monotonic()
         is_well = enter_a_block() and child_can_take(threading.Lock())

@@ -1,4 +1,4 @@
-"""Sections A and B of the pitfalls: forks, recycling, a receiver that is away, shared metrics."""
+"""A real gunicorn: forks, recycled workers, a receiver that is down, shared metrics."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def test_fifty_requests_make_fifty_server_spans_however_gunicorn_forks(
 ) -> None:
     site = start_site(sink.url, *arguments)
     with ThreadPoolExecutor(16) as pool:
-        # More at once than one worker has threads, so that others take part.
+        # More requests at once than one worker has threads, so that others serve some.
         list(pool.map(lambda _: site.get_persistently("/sleep/0.1"), range(32)))
         codes = list(pool.map(lambda n: site.get_persistently(f"/orders/{n}"), range(50)))
     assert codes == [200] * 50
     assert site.stop() == 0
-    # As in the test of recycling below, what was served counts; only there it may exceed 50.
+    # A request may be served twice where workers are recycled, so count what was served.
     served = sum('"body":"GET /orders/' in line for line in site.lines())
     assert served == 50 or "--max-requests" in arguments
     assert not [line for line in site.lines() if re.search("SIG(BUS|SEGV|ABRT|KILL)", line)]
@@ -65,7 +65,9 @@ def test_fifty_requests_make_fifty_server_spans_however_gunicorn_forks(
     assert len(instances) >= processes
 
 
-def test_a_site_stops_in_time_with_exit_0_while_the_receiver_refuses(start_site: StartSite) -> None:
+def test_a_site_stops_in_time_with_exit_code_0_while_the_receiver_is_down(
+    start_site: StartSite,
+) -> None:
     site = start_site(f"http://127.0.0.1:{free_port()}")
     assert [site.get("/orders/1") for _ in range(10)] == [200] * 10
     started = time.monotonic()
@@ -73,7 +75,7 @@ def test_a_site_stops_in_time_with_exit_0_while_the_receiver_refuses(start_site:
     assert time.monotonic() - started < 8
 
 
-def test_a_site_stops_in_time_and_serves_undisturbed_while_the_receiver_hangs(
+def test_a_site_serves_and_stops_in_time_while_the_receiver_hangs(
     start_site: StartSite, sink: Sink
 ) -> None:
     sink.before_answer = lambda: time.sleep(30)
@@ -86,7 +88,7 @@ def test_a_site_stops_in_time_and_serves_undisturbed_while_the_receiver_hangs(
     assert time.monotonic() - started < 8
 
 
-def test_an_outage_costs_one_json_line_per_process_and_loses_nothing_that_fits_the_queue(
+def test_an_outage_logs_one_line_per_process_and_loses_nothing_that_fits_the_queue(
     start_site: StartSite, sink: Sink
 ) -> None:
     sink.status = 503
@@ -123,7 +125,9 @@ def test_what_the_fault_switch_drops_is_counted_by_reason(
     assert total(exposed, "telemetry_spans_exported_total") == 2
 
 
-def test_export_lines_never_feed_themselves(start_site: StartSite, sink: Sink) -> None:
+def test_log_lines_about_failed_exports_cause_no_more_of_them(
+    start_site: StartSite, sink: Sink
+) -> None:
     sink.status = 500
     site = start_site(sink.url)
     site.get("/orders/1")
@@ -157,7 +161,7 @@ def test_the_base_url_gets_the_signals_paths_whether_or_not_it_ends_in_a_slash(
     assert any(f"traces and logs go to {sink.url}" in line for line in site.lines())
 
 
-def test_an_endpoint_that_has_the_path_already_is_warned_about_once_and_served(
+def test_an_endpoint_with_a_signals_path_is_warned_about_once(
     start_site: StartSite, sink: Sink
 ) -> None:
     site = start_site(f"{sink.url}/v1/traces")
@@ -178,9 +182,7 @@ def test_probes_make_no_spans_no_series_and_no_lines(start_site: StartSite, sink
     assert not [line for line in site.lines() if '"/livez"' in line]
 
 
-def test_four_workers_tell_the_same_total_in_every_scrape(
-    start_site: StartSite, sink: Sink
-) -> None:
+def test_every_scrape_of_four_workers_has_the_same_total(start_site: StartSite, sink: Sink) -> None:
     site = start_site(sink.url, "--workers", "4")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: site.get(f"/orders/{n}"), range(100)))
@@ -214,7 +216,7 @@ def test_recycled_workers_leave_exact_totals_that_never_fall_and_a_small_folder(
             seen.append(total(site.metrics(), COUNT))
         assert [job.result() for job in jobs] == [200] * 600
     assert seen == sorted(seen)
-    # gunicorn may close a connection that a leaving worker has served; the access lines tell.
+    # gunicorn may close a connection that a leaving worker has served, so access lines are counted.
     wait_until(lambda: total(site.metrics(), COUNT) == access_lines(site) >= 600, 5)
     started = time.monotonic()
     exposed = site.metrics()
@@ -223,7 +225,7 @@ def test_recycled_workers_leave_exact_totals_that_never_fall_and_a_small_folder(
     assert sum(path.stat().st_blocks * 512 for path in site.metrics_folder.iterdir()) < 2_000_000
 
 
-def test_a_killed_worker_leaves_its_counts_and_no_gauge(start_site: StartSite, sink: Sink) -> None:
+def test_a_killed_worker_leaves_its_counts_but_no_gauge(start_site: StartSite, sink: Sink) -> None:
     site = start_site(sink.url, "--workers", "1")
     site.get("/orders/1")
     with ThreadPoolExecutor(1) as pool:
@@ -236,7 +238,7 @@ def test_a_killed_worker_leaves_its_counts_and_no_gauge(start_site: StartSite, s
     assert total(site.metrics(), COUNT, http_route="/orders/<order_id>") == 1
 
 
-def test_exemplars_of_all_workers_lead_to_traces_that_exist(
+def test_exemplars_of_all_workers_name_traces_that_exist(
     start_site: StartSite, sink: Sink, tmp_path: Path
 ) -> None:
     site = start_site(sink.url, "--workers", "4")
@@ -340,7 +342,7 @@ def test_the_masters_own_lines_are_exported_too(start_site: StartSite, sink: Sin
     wait_until(lambda: any("SIGKILL" in line.body.string_value for line in sink.logs))
 
 
-def test_every_line_of_a_life_is_json(start_site: StartSite, sink: Sink) -> None:
+def test_every_log_line_from_start_to_stop_is_json(start_site: StartSite, sink: Sink) -> None:
     site = start_site(sink.url)
     site.get("/fail")
     site.get("/none")

@@ -1,4 +1,4 @@
-"""Section G of the pitfalls: a real PostgreSQL, its pool and its spans."""
+"""A real PostgreSQL: the spans of statements and the metrics of a pool."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pool(telemetry: RecordedTelemetry, options: dict[str, Any]) -> Iterator[Inst
     made.close()
 
 
-def test_a_statement_below_a_request_is_a_span_with_its_text_and_without_its_values(
+def test_a_statement_in_a_request_is_a_span_with_its_text_but_no_values(
     pool: InstrumentedPool, telemetry: RecordedTelemetry
 ) -> None:
     with telemetry.tracer.start_as_current_span("root"), pool.connection() as connection:
@@ -53,7 +53,7 @@ def test_a_statement_below_a_request_is_a_span_with_its_text_and_without_its_val
     assert "secret" not in str(dict(span.attributes))
 
 
-def test_a_statement_outside_of_any_span_makes_none(
+def test_a_statement_without_a_current_span_makes_none(
     pool: InstrumentedPool, telemetry: RecordedTelemetry
 ) -> None:
     with pool.connection() as connection:
@@ -83,7 +83,7 @@ def test_row_factories_and_cursor_classes_keep_their_spans(
     assert names == ["SELECT", "SELECT", "SELECT", "root"]
 
 
-def test_a_composed_statement_tells_only_its_kind(
+def test_a_composed_statement_is_recorded_without_its_text(
     pool: InstrumentedPool, telemetry: RecordedTelemetry
 ) -> None:
     statement = sql.SQL("SELECT {}").format(sql.Literal("a secret"))
@@ -106,7 +106,7 @@ def test_a_failing_statement_is_an_error_in_its_span(
     assert span.status.status_code.name == "ERROR"
 
 
-def test_a_pool_tells_its_use_its_waits_and_its_time_outs(
+def test_a_pool_counts_its_use_its_waits_and_its_timeouts(
     pool: InstrumentedPool, telemetry: RecordedTelemetry
 ) -> None:
     def value(metric: semconv.Metric) -> float:
@@ -136,7 +136,7 @@ def test_a_pool_tells_its_use_its_waits_and_its_time_outs(
     assert value(semconv.DB_POOL_IN_USE) == 0
 
 
-def test_a_pool_opens_only_when_told_so_that_nobody_forks_it(
+def test_a_pool_stays_closed_until_it_is_opened_after_a_fork(
     telemetry: RecordedTelemetry, options: dict[str, Any]
 ) -> None:
     made = InstrumentedPool(telemetry=telemetry, pool_name="closed", kwargs=options)

@@ -1,4 +1,4 @@
-"""Section E of the pitfalls: what a real broker holds, message by message."""
+"""The queues of a real broker, message by message."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_depth_is_the_sum_over_all_priorities(app: celery.Celery, broker: str) -
     assert found["celery_poller_up[]"] == 1
 
 
-def test_every_queue_is_there_at_0_although_redis_knows_none(broker: str) -> None:
+def test_every_queue_exists_at_0_before_redis_has_a_key(broker: str) -> None:
     found = values(collector(broker, limits={"orders": 1000}))
     for name in (
         "messages",
@@ -81,7 +81,7 @@ def test_every_queue_is_there_at_0_although_redis_knows_none(broker: str) -> Non
     assert found["celery_queue_limit_messages['orders']"] == 1000
 
 
-def test_the_oldest_message_is_the_one_that_waited_longest_in_any_list(
+def test_the_oldest_message_is_the_first_of_any_priority_list(
     app: celery.Celery, broker: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = time.time()
@@ -92,16 +92,16 @@ def test_the_oldest_message_is_the_one_that_waited_longest_in_any_list(
                 lambda age=age: now - age,
             )
             app.send_task("succeed", priority=priority)
-    # The 500 s one came second into its list; the first of that list and the other list's count.
+    # The message of 500 s is the second of its list; only the first of each list counts.
     assert 50 <= values(collector(broker))["celery_queue_oldest_message_age_seconds['orders']"] < 90
 
 
-def test_a_broker_that_is_away_is_absence_and_a_poller_that_is_down(broker: str) -> None:
+def test_while_the_broker_is_down_series_are_absent_and_the_poller_is_down(broker: str) -> None:
     away = collector(f"redis://127.0.0.1:{free_port()}/0", limits={"orders": 10})
     assert values(away) == {"celery_poller_up[]": 0, "celery_queue_limit_messages['orders']": 10}
 
 
-def test_a_broker_that_comes_back_is_read_again(start_redis: Callable[..., Redis]) -> None:
+def test_a_broker_that_comes_back_is_polled_again(start_redis: Callable[..., Redis]) -> None:
     first = start_redis()
     poller = collector(f"redis://127.0.0.1:{first.port}/0")
     assert values(poller)["celery_poller_up[]"] == 1
@@ -112,7 +112,7 @@ def test_a_broker_that_comes_back_is_read_again(start_redis: Callable[..., Redis
     wait_until(lambda: values(poller)["celery_poller_up[]"] == 1)
 
 
-def test_messages_due_later_are_told_apart_from_those_in_work(
+def test_scheduled_and_unacknowledged_messages_are_counted_separately(
     app: celery.Celery, broker: str, start_worker: Callable[..., Worker]
 ) -> None:
     start_worker(broker, f"http://127.0.0.1:{free_port()}", "-c", "2")
@@ -136,11 +136,11 @@ def test_a_count_of_scheduled_messages_that_fails_is_absent(broker: str) -> None
     assert found["celery_queue_messages['orders']"] == 0
 
 
-def test_strange_messages_break_nothing(broker: str) -> None:
+def test_malformed_messages_do_not_break_the_poll(broker: str) -> None:
     with redis.Redis.from_url(broker) as client:
         client.lpush("orders", '{"headers": null}')
         client.hset("unacked", "tag", '[{"headers": {"eta": "soon"}}, "", "orders"]')
-        client.hset("unacked", "other", '[{}, "", "somebody-elses"]')
+        client.hset("unacked", "other", '[{}, "", "unknown"]')
     found = values(collector(broker))
     assert found["celery_queue_messages['orders']"] == 1
     assert found["celery_queue_unacked_messages['orders']"] == 1

@@ -1,4 +1,4 @@
-"""Cache commands are spans below a request, never roots; look-ups are counted by result."""
+"""Cache commands are child spans and never roots; lookups are counted by result."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from observability.instrumentation.testing import RecordedTelemetry
 from tools.servers import Redis, free_port
 
 
-def test_commands_and_pipelines_are_spans_below_a_request_only(
+def test_commands_and_pipelines_are_child_spans_and_never_roots(
     start_redis: Callable[..., Redis], telemetry: RecordedTelemetry
 ) -> None:
     server = start_redis()
@@ -38,7 +38,7 @@ def test_commands_and_pipelines_are_spans_below_a_request_only(
     assert telemetry.span("PIPELINE").attributes["db.operation.batch.size"] == 2
 
 
-def test_a_cache_that_is_away_is_an_error_in_the_span(telemetry: RecordedTelemetry) -> None:
+def test_a_cache_that_is_down_is_an_error_in_the_span(telemetry: RecordedTelemetry) -> None:
     with redis.Redis(port=free_port()) as client:
         instrument_redis(client, telemetry)
         with telemetry.tracer.start_as_current_span("root"), pytest.raises(redis.RedisError):
@@ -46,7 +46,7 @@ def test_a_cache_that_is_away_is_an_error_in_the_span(telemetry: RecordedTelemet
     assert telemetry.span("GET").attributes["error.type"] == "ConnectionError"
 
 
-def test_look_ups_are_counted_by_result_and_timed(telemetry: RecordedTelemetry) -> None:
+def test_lookups_are_counted_by_result_and_timed(telemetry: RecordedTelemetry) -> None:
     cache = CacheInstruments(telemetry, "orders")
 
     def counts() -> list[float]:

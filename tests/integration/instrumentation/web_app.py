@@ -41,7 +41,7 @@ def make() -> flask.Flask:
 
     @app.get("/fail")
     def fail() -> str:
-        raise RuntimeError("told to fail")
+        raise RuntimeError("fails on purpose")
 
     @app.get("/pid")
     def pid() -> str:

@@ -1,4 +1,4 @@
-"""What a request leaves behind: a span, an observation, a line; whatever the client does."""
+"""The telemetry of a request: one span, one observation, one line, whatever the client sends."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_request_is_one_span_one_observation_and_one_line(
     assert line.attributes["http.route"] == "/v1/orders/<order_id>"
 
 
-def test_a_clients_trace_goes_on_and_a_bad_one_is_replaced(
+def test_a_clients_trace_is_continued_and_an_invalid_one_replaced(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
     good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -135,7 +135,7 @@ def test_failures_of_every_kind_are_counted_once_each(
     assert {span.status.status_code.name for span in telemetry.spans} == {"ERROR"}
 
 
-def test_an_exception_that_nobody_handles_is_in_the_span(
+def test_an_unhandled_exception_is_recorded_in_the_span(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
     client.get("/v1/fail")
@@ -144,7 +144,7 @@ def test_an_exception_that_nobody_handles_is_in_the_span(
     assert span.events[0].attributes["exception.message"] == "no order"
 
 
-def test_an_exception_that_the_server_sees_is_counted_too(telemetry: RecordedTelemetry) -> None:
+def test_an_exception_that_reaches_the_server_is_counted(telemetry: RecordedTelemetry) -> None:
     app = make_app(telemetry)
     app.config["PROPAGATE_EXCEPTIONS"] = True
     with pytest.raises(LookupError):
@@ -152,14 +152,14 @@ def test_an_exception_that_the_server_sees_is_counted_too(telemetry: RecordedTel
     assert observed(telemetry, "GET", "/v1/fail", 500) == 1
 
 
-def test_a_refused_request_is_no_failure(
+def test_a_client_error_is_not_a_failure(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
     client.get("/v1/abort/404")
     assert telemetry.span("GET /v1/abort/<int:code>").status.status_code.name == "UNSET"
 
 
-def test_a_stream_ends_when_its_last_byte_is_taken(
+def test_a_stream_ends_when_its_last_byte_is_read(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
     answer = client.get("/v1/stream", buffered=False)
@@ -192,7 +192,7 @@ def test_lines_in_view_handler_and_teardown_carry_the_trace(
     assert handled in {line.trace_id for line in telemetry.logs if line.body == "in teardown"}
 
 
-def test_probes_under_a_prefix_leave_nothing(
+def test_probes_under_a_prefix_leave_no_telemetry(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
     assert client.get("/v1/livez").text == "False"
@@ -247,7 +247,7 @@ def test_a_factory_may_run_twice_in_one_process(telemetry: RecordedTelemetry) ->
     assert observed(telemetry, "GET", "/v1/orders/<order_id>", 200) == 2
 
 
-def test_a_watched_trace_is_kept_whole_when_it_fails_or_is_slow() -> None:
+def test_a_watched_trace_is_exported_when_it_fails_or_is_slow() -> None:
     settings = {"sampler": "parentbased_traceidratio", "sampler_ratio": 0.0}
     with recorded_telemetry(**settings) as telemetry:
         client = make_app(telemetry).test_client()

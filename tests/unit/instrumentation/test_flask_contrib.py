@@ -1,4 +1,4 @@
-"""Lean and contrib are held to the same spans, and are one word apart."""
+"""The lean and the contrib instrumentor make the same spans."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
         {"headers": {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}},
     ),
 ]
-# gunicorn gives these; the test client does not.
+# gunicorn sets these; the test client does not.
 ENVIRON = {"REMOTE_ADDR": "192.0.2.7", "REMOTE_PORT": "51234", "RAW_URI": "/raw"}
 
 
-def told(flavour: str) -> list[dict[str, Any]]:
+def recorded(flavour: str) -> list[dict[str, Any]]:
     with recorded_telemetry(flask=flavour) as telemetry:
         client = make_app(telemetry).test_client()
         for method, path, options in REQUESTS:
@@ -54,8 +54,8 @@ def describe(span: Any) -> dict[str, Any]:
     }
 
 
-def test_lean_tells_what_contrib_tells() -> None:
-    lean, contrib = told("lean"), told("contrib")
+def test_lean_records_the_same_spans_as_contrib() -> None:
+    lean, contrib = recorded("lean"), recorded("contrib")
     assert len(lean) == len(contrib) == len(REQUESTS)
     for ours, theirs in zip(lean, contrib, strict=True):
         assert ours == theirs
@@ -74,7 +74,7 @@ def test_both_flavours_make_one_span_one_observation_and_one_line(flavour: str) 
         assert telemetry.log("in view").trace_id == trace_id
 
 
-def test_under_opentelemetry_instrument_there_is_still_one_server_span() -> None:
+def test_opentelemetry_instrument_adds_no_second_server_span() -> None:
     code = (
         "import flask\n"
         "from observability.instrumentation.logs import configure_logging\n"
@@ -110,6 +110,6 @@ def test_under_opentelemetry_instrument_there_is_still_one_server_span() -> None
         assert complaint not in output
 
 
-def test_an_app_that_was_never_asked_has_no_telemetry(telemetry: RecordedTelemetry) -> None:
+def test_an_app_that_is_not_instrumented_has_no_telemetry(telemetry: RecordedTelemetry) -> None:
     flask.Flask("other").test_client().get("/")
     assert telemetry.spans == []

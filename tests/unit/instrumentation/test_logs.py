@@ -1,4 +1,4 @@
-"""A line is one JSON object whatever it is given, and names its trace or none."""
+"""A log line is one JSON object, whatever is logged, with the ids of its trace if there is one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_line_has_the_fields_of_the_log_data_model(lines: Lines) -> None:
     assert datetime.fromisoformat(line["timestamp"]).utcoffset().total_seconds() == 0
 
 
-def test_ids_are_there_inside_a_span_and_left_out_outside(
+def test_trace_ids_are_present_inside_a_span_and_absent_outside(
     lines: Lines, telemetry: RecordedTelemetry
 ) -> None:
     lines.logger.info("before")
@@ -83,7 +83,7 @@ class Unprintable:
     __repr__ = __str__
 
 
-def test_any_value_gives_a_line(lines: Lines) -> None:
+def test_any_value_can_be_logged(lines: Lines) -> None:
     circle: list[Any] = []
     circle.append(circle)
     odd = {
@@ -137,7 +137,7 @@ def test_a_message_that_cannot_be_formatted_does_not_break_the_caller(
     assert lines.take() == []
 
 
-def test_libraries_that_complain_about_exports_are_heard_once_a_minute(lines: Lines) -> None:
+def test_a_librarys_message_about_exports_is_written_once_a_minute(lines: Lines) -> None:
     def complain() -> int:
         record = logging.LogRecord("opentelemetry.x", logging.ERROR, "", 0, "failed", None, None)
         lines.handler.handle(record)
@@ -148,25 +148,25 @@ def test_libraries_that_complain_about_exports_are_heard_once_a_minute(lines: Li
     assert complain() == 1
 
 
-def test_the_formatter_serves_any_handler() -> None:
+def test_the_formatter_works_in_any_handler() -> None:
     record = logging.LogRecord("x", logging.INFO, "", 0, "hello", None, None)
     assert json.loads(JsonFormatter().format(record))["body"] == "hello"
 
 
-def test_gunicorns_loggers_have_no_handler_of_their_own() -> None:
+def test_gunicorns_loggers_have_no_handlers_of_their_own() -> None:
     config = logging_config(TelemetrySettings(log_level="WARNING"))
     assert config["loggers"]["gunicorn.error"]["handlers"] == []
     assert config["root"] == {"level": "WARNING", "handlers": ["console"]}
 
 
-def test_warnings_and_uncaught_exceptions_are_lines_too() -> None:
+def test_warnings_and_uncaught_exceptions_are_logged_as_json() -> None:
     code = (
         "import warnings\n"
         "from observability.instrumentation.logs import configure_logging\n"
         "from observability.instrumentation.settings import TelemetrySettings\n"
         "configure_logging(TelemetrySettings())\n"
         "warnings.warn('old')\n"
-        "raise ValueError('nobody catches me')\n"
+        "raise ValueError('not caught')\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
@@ -175,10 +175,10 @@ def test_warnings_and_uncaught_exceptions_are_lines_too() -> None:
     assert result.stderr == ""
     warning, failure = (json.loads(line) for line in result.stdout.splitlines())
     assert "old" in warning["body"]
-    assert failure["exception.message"] == "nobody catches me"
+    assert failure["exception.message"] == "not caught"
 
 
-def test_importing_the_kit_warns_of_nothing() -> None:
+def test_importing_the_kit_raises_no_warnings() -> None:
     names = (
         "settings telemetry metrics logs spans exposition flask flask.contrib gunicorn celery "
         "psycopg redis requests dependencies testing _export.contrib_exporter"

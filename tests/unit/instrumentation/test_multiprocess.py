@@ -1,4 +1,4 @@
-"""Metrics of many processes become one exposition, the dead ones' included."""
+"""The metrics of many processes, dead ones included, become one exposition."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_scrape_after_a_thousand_recycled_workers_is_quick_exact_and_leaves_no
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_dead_leave_counts_and_exemplars_and_no_gauges(tmp_path: Path) -> None:
+def test_dead_processes_leave_counts_and_exemplars_but_no_gauges(tmp_path: Path) -> None:
     write(tmp_path, 3)
     collector = FamilyCollector(tmp_path)
     found = values(collector)
@@ -90,7 +90,7 @@ def test_the_dead_leave_counts_and_exemplars_and_no_gauges(tmp_path: Path) -> No
     assert [exemplar.labels for exemplar in exemplars] == [{"trace_id": f"{0xABC:032x}"}]
 
 
-def test_a_file_that_was_made_a_moment_ago_does_not_fail_the_scrape(tmp_path: Path) -> None:
+def test_a_file_that_is_not_yet_sized_does_not_fail_the_scrape(tmp_path: Path) -> None:
     (tmp_path / f"counter_{os.getpid()}.db").touch()
     (tmp_path / f"histogram_kit_{os.getpid()}.db").touch()
     (tmp_path / f"exemplars_{os.getpid()}.bin").touch()
@@ -104,7 +104,7 @@ def test_a_folder_that_cannot_be_written_is_refused_with_its_name(tmp_path: Path
         claim(blocked / "metrics")
 
 
-def test_a_buckets_newest_exemplar_wins_and_a_torn_one_is_left_out(tmp_path: Path) -> None:
+def test_a_bucket_has_its_newest_exemplar_and_no_torn_one(tmp_path: Path) -> None:
     file = ExemplarFile(tmp_path)
     first, second = file.slot("a"), file.slot("b")
     file.put(first, 1, 0.1, 100.0)
@@ -119,7 +119,7 @@ def test_a_buckets_newest_exemplar_wins_and_a_torn_one_is_left_out(tmp_path: Pat
     assert found["a"].trace_id == f"{2:032x}"
 
 
-def test_threads_that_observe_first_at_once_share_one_file(tmp_path: Path) -> None:
+def test_threads_that_observe_at_once_share_one_file(tmp_path: Path) -> None:
     for attempt in range(50):
         file = ExemplarFile(tmp_path)
         start = threading.Barrier(8)

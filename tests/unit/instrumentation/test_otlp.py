@@ -1,4 +1,4 @@
-"""Our bytes say what opentelemetry-exporter-otlp's would, for everything that a span can hold."""
+"""The encoded bytes equal those of opentelemetry-exporter-otlp, for all that a span can hold."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def parsed(span: Any) -> Any:
     return ExportTraceServiceRequest.FromString(otlp.request(span.resource.attributes, items))
 
 
-def test_a_span_with_everything_encodes_as_the_package_encodes_it(
+def test_a_span_with_everything_is_encoded_as_by_the_package(
     telemetry: RecordedTelemetry,
 ) -> None:
     linked = Context(1, 2, is_remote=True, trace_flags=TraceFlags(1))
@@ -68,7 +68,7 @@ def test_a_span_with_everything_encodes_as_the_package_encodes_it(
         assert parsed(made) == encode_spans([made])
 
 
-def test_names_and_values_that_recur_keep_their_types(telemetry: RecordedTelemetry) -> None:
+def test_cached_values_keep_their_types(telemetry: RecordedTelemetry) -> None:
     for value in (1, True, 1.0, "1", 0, False, ""):
         with telemetry.tracer.start_as_current_span("one", attributes={"key": value}):
             pass
@@ -76,7 +76,7 @@ def test_names_and_values_that_recur_keep_their_types(telemetry: RecordedTelemet
         assert parsed(made) == encode_spans([made])
 
 
-def test_more_values_than_the_cache_holds_are_all_right(telemetry: RecordedTelemetry) -> None:
+def test_more_values_than_the_cache_holds_are_encoded(telemetry: RecordedTelemetry) -> None:
     for number in range(5000):
         (field,) = otlp._span_fields.encode({"key": f"value {number}"})
         assert f"value {number}".encode() in field
@@ -84,7 +84,7 @@ def test_more_values_than_the_cache_holds_are_all_right(telemetry: RecordedTelem
 
 
 @pytest.mark.parametrize("attributes", [{}, {"order.id": "x", "n": 3, "ok": True}])
-def test_a_log_line_encodes_as_the_package_encodes_it(
+def test_a_log_line_is_encoded_as_by_the_package(
     telemetry: RecordedTelemetry, attributes: dict[str, Any]
 ) -> None:
     record = logging.LogRecord("orders", logging.WARNING, "", 0, "placed", None, None)
@@ -101,13 +101,13 @@ def test_a_log_line_encodes_as_the_package_encodes_it(
     assert ExportLogsServiceRequest.FromString(ours) == theirs
 
 
-def test_long_texts_are_cut_and_strange_ones_become_text() -> None:
+def test_long_texts_are_cut_and_other_types_become_text() -> None:
     assert len(wire.any_value("x" * 100_000)) < 9000
     assert wire.any_value(2**70) == wire.any_value(str(2**70))
     assert wire.any_value("\ud800")
 
 
-def test_a_partial_success_says_how_many_were_refused() -> None:
+def test_refused_items_are_read_from_a_partial_success() -> None:
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
         ExportTracePartialSuccess,
         ExportTraceServiceResponse,

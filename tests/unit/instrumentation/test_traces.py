@@ -1,4 +1,4 @@
-"""The spans keep what OpenTelemetry's API promises, at a third of the SDK's price."""
+"""The kit's spans keep the promises of OpenTelemetry's API."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_children_share_the_trace_and_name_their_parent(telemetry: RecordedTelem
     assert outer.start_time <= inner.start_time <= inner.end_time <= outer.end_time
 
 
-def test_a_tracer_decorates_functions_anew_for_each_call(telemetry: RecordedTelemetry) -> None:
+def test_a_decorated_function_starts_a_new_span_in_each_call(telemetry: RecordedTelemetry) -> None:
     @telemetry.tracer.start_as_current_span("work")
     def work() -> bool:
         return get_current_span().is_recording()
@@ -42,7 +42,7 @@ def test_a_tracer_decorates_functions_anew_for_each_call(telemetry: RecordedTele
     assert len({span.context.span_id for span in telemetry.spans}) == 2
 
 
-def test_an_exception_marks_the_span_and_goes_on(telemetry: RecordedTelemetry) -> None:
+def test_an_exception_marks_the_span_and_propagates(telemetry: RecordedTelemetry) -> None:
     def fail() -> None:
         with telemetry.tracer.start_as_current_span("work"):
             raise ValueError("bad")
@@ -55,7 +55,7 @@ def test_an_exception_marks_the_span_and_goes_on(telemetry: RecordedTelemetry) -
     assert not get_current_span().is_recording()
 
 
-def test_an_ended_span_changes_no_more_and_ends_once(telemetry: RecordedTelemetry) -> None:
+def test_an_ended_span_is_immutable_and_exported_once(telemetry: RecordedTelemetry) -> None:
     span = telemetry.tracer.start_span("work")
     span.end()
     span.set_attribute("late", 1)
@@ -101,7 +101,7 @@ def test_threads_make_spans_without_losing_any(telemetry: RecordedTelemetry) -> 
 
 
 @pytest.mark.parametrize("ratio", [0.0, 0.1, 0.5, 1.0])
-def test_a_ratio_takes_the_same_traces_as_the_sdks_sampler(ratio: float) -> None:
+def test_a_ratio_samples_the_same_traces_as_the_sdks_sampler(ratio: float) -> None:
     settings = TelemetrySettings(sampler="parentbased_traceidratio", sampler_ratio=ratio)
     ours, theirs = Sampler(settings), TraceIdRatioBased(ratio)
     for number in range(2000):
@@ -133,7 +133,7 @@ def test_the_standard_samplers_decide_as_specified(
         assert len(telemetry.spans) == exported
 
 
-def test_a_trace_that_is_not_taken_still_has_one_id_to_pass_on() -> None:
+def test_a_trace_that_is_not_sampled_still_has_one_id_to_propagate() -> None:
     with (
         recorded_telemetry(sampler="always_off") as telemetry,
         telemetry.tracer.start_as_current_span("outer") as outer,
@@ -143,7 +143,7 @@ def test_a_trace_that_is_not_taken_still_has_one_id_to_pass_on() -> None:
         assert outer.get_span_context().trace_id == inner.get_span_context().trace_id
 
 
-def test_of_a_failed_watched_trace_the_whole_local_part_is_kept_up_to_a_bound() -> None:
+def test_a_failed_watched_trace_is_exported_up_to_a_bound() -> None:
     settings = {"sampler": "parentbased_traceidratio", "sampler_ratio": 0.0}
     with recorded_telemetry(**settings) as telemetry:
         with telemetry.tracer.start_as_current_span("root") as root:
@@ -158,13 +158,13 @@ def test_of_a_failed_watched_trace_the_whole_local_part_is_kept_up_to_a_bound() 
         assert telemetry.value(ended, sampled="false") == 36
 
 
-def test_a_call_outside_of_any_span_makes_none(telemetry: RecordedTelemetry) -> None:
+def test_a_call_without_a_current_span_makes_none(telemetry: RecordedTelemetry) -> None:
     with client_span(telemetry, "call") as span:
         assert not span.is_recording()
     assert telemetry.spans == []
 
 
-def test_a_failing_call_is_told_by_its_class(telemetry: RecordedTelemetry) -> None:
+def test_a_failing_call_records_the_class_of_its_error(telemetry: RecordedTelemetry) -> None:
     def call() -> None:
         with client_span(telemetry, "call", {"server.address": "mail"}):
             raise TimeoutError("slow")
@@ -189,11 +189,11 @@ def test_a_failing_call_is_told_by_its_class(telemetry: RecordedTelemetry) -> No
         "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01-more",
     ],
 )
-def test_a_traceparent_that_breaks_the_specification_is_no_parent(header: str) -> None:
+def test_an_invalid_traceparent_is_not_a_parent(header: str) -> None:
     assert parse_traceparent(header) is None
 
 
-def test_a_later_version_of_traceparent_is_read_as_far_as_it_is_known() -> None:
+def test_the_known_part_of_a_later_traceparent_version_is_read() -> None:
     later = "cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-09-what-comes"
     assert parse_traceparent(later).trace_flags == 1
 
