@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from observability.instrumentation.celery.queues import QueueCollector
+from observability.instrumentation.celery import QueueCollector
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.metrics import ScrapeGauge, family
 from service.semconv import (

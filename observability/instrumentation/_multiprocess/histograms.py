@@ -54,7 +54,7 @@ class SharedHistogram:
         self._file = file
         self._epoch = -1
         self._slots: list[int] = []
-        # Private: a child has no public method that takes the index of a bucket (issue 412 above).
+        # Private: upstream has no method that takes the index of a bucket; see issue 412 above.
         self._sum = child._sum.inc
         self._buckets = [bucket.inc for bucket in child._buckets]
 

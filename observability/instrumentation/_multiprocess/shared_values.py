@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _pack = Struct("dd").pack
-# Internal: upstream's files have no documented writer but its own value class.
+# Internal: upstream documents no writer of its files. A value class of one's own is proposed in
+# https://github.com/prometheus/client_python/pull/1158.
 _open_file: Callable[[str], Any] = MmapedDict
 _key_of: Callable[..., str] = mmap_key
 
@@ -61,7 +62,8 @@ class SharedStore:
             file = self._files[prefix] = _open_file(str(path))
         value.file = file
         value.current, _ = file.read_value(value.key)
-        # Private, as is `_m` below. The position stays when the file grows; the map does not.
+        # Private, as is `_m` below: upstream's `write_value` looks up the position on each call.
+        # The position stays when the file grows; the map does not.
         value.position = file._positions[value.key]
 
 
@@ -141,5 +143,5 @@ def use_shared_values(folder: Path) -> None:
     if values.ValueClass is SharedValue:
         return
     SharedValue.store = SharedStore(folder)
-    # Upstream has no setting for it yet: https://github.com/prometheus/client_python/pull/1158
+    # Upstream has no setting yet: https://github.com/prometheus/client_python/pull/1158
     values.ValueClass = SharedValue

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _READ_TRIES = 3
 _HEADER = 8
-# Internal: upstream's files have no documented reader but MultiProcessCollector, which reads all.
+# Internal: upstream documents no reader of its files but MultiProcessCollector, which cannot skip
+# those of dead processes. https://github.com/prometheus/client_python/issues/443
 _entries: Callable[[str], Any] = MmapedDict.read_all_values_from_file
 
 

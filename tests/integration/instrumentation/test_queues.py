@@ -10,8 +10,7 @@ import celery
 import pytest
 import redis
 
-from observability.instrumentation.celery import instrument_producer
-from observability.instrumentation.celery.queues import QueueCollector
+from observability.instrumentation.celery import QueueCollector, instrument_producer
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.integration.instrumentation.conftest import Worker, samples
 from tools.servers import Redis, free_port, wait_until
