@@ -55,6 +55,7 @@ check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must pass before a commit:
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(PY) -m mypy
+	@$(VENV)/bin/biome ci --log-level=warn
 	@$(PY) -m alerts --check
 	@$(PY) -m dashboards --check
 	@$(PY) -m pytest -m "not e2e and not browser and not slow and not nightly" tests/unit tests/contract tests/integration/alerts tests/integration/dashboards tests/integration/stack
