@@ -1,8 +1,7 @@
 """A circuit breaker: stop calling a dependency that fails, so that its absence costs no timeouts.
 
-It only keeps the state; whoever makes the call asks `allows()` first and reports `succeeded()` or
-`failed()` afterwards. A closed breaker costs two reads of a list, so it can stand around a cached
-read.
+It only keeps the state: the caller asks `allows()` first, and reports `succeeded()` or `failed()`
+afterwards. A closed breaker costs a few reads of a list, so it can guard a cached read.
 
 Source: M. Nygard, "Release It!"; https://martinfowler.com/bliki/CircuitBreaker.html
 """

@@ -1,4 +1,4 @@
-"""Build the Celery application: the second door into the orders, beside the API."""
+"""Build the Celery application of the worker: the one place where its parts are put together."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HARD_SECONDS = 20
 
 
 def configure_worker(app: Celery, settings: WorkerSettings) -> None:
-    """Set how a worker takes and keeps messages."""
+    """Configure how a worker takes and keeps messages."""
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -41,8 +41,13 @@ def configure_worker(app: Celery, settings: WorkerSettings) -> None:
     )
 
 
-def pass_lines_on(**_: object) -> None:
-    """Make the pool's lines JSON: its logger has no handler and, made anew, passes nothing on."""
+def propagate_pool_logs(**_: object) -> None:
+    """Let the pool's log records reach the root logger, which writes JSON.
+
+    billiard's logger has no handler, and `get_logger` stops it from propagating, as
+    multiprocessing's does; no upstream issue asks for a setting.
+    Source: https://github.com/celery/billiard/issues/212, since when the pool calls `get_logger`.
+    """
     get_logger().propagate = True
 
 
@@ -56,7 +61,7 @@ def create_celery(settings: WorkerSettings) -> Celery:
     if settings.telemetry.multiproc_dir:
         progress.watch(app, process.progress, settings.telemetry.multiproc_dir)
     signals.worker_before_create_process.connect(share_memory)
-    signals.worker_before_create_process.connect(pass_lines_on)
+    signals.worker_before_create_process.connect(propagate_pool_logs)
     instrument_worker(
         app,
         start=process.start_telemetry,

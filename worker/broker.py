@@ -1,4 +1,4 @@
-"""Know the broker: its address, its priority lists, and which messages it still holds."""
+"""The broker: its address, its priority lists, and the messages that it holds."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ CONNECT_SECONDS = 2.0
 
 
 def broker_url(settings: WorkerSettings) -> str:
-    """Return the broker's address, whatever characters its password has."""
+    """Return the broker's address; its password may have any characters."""
     broker = settings.broker
     password = f":{quote(broker.password, safe='')}@" if broker.password else ""
     return f"redis://{password}{broker.host}:{broker.port}/0"
 
 
 def configure(app: Celery, settings: WorkerSettings) -> None:
-    """Set what producer and worker agree on."""
+    """Configure what producer and worker must agree on."""
     use_transport()
     app.conf.update(
         broker_url=broker_url(settings),
@@ -66,7 +66,7 @@ def configure(app: Celery, settings: WorkerSettings) -> None:
 
 
 def connect_broker(settings: WorkerSettings) -> redis.Redis:
-    """Return a client that gives up in time; it connects when it is used."""
+    """Return a client with timeouts; it connects when it is first used."""
     return redis.Redis(
         host=settings.broker.host,
         port=settings.broker.port,
@@ -78,12 +78,12 @@ def connect_broker(settings: WorkerSettings) -> redis.Redis:
 
 
 def priority_lists(queue: str) -> list[str]:
-    """Return the names of the lists that make up a queue."""
+    """Return the names of the Redis lists that make up a queue."""
     return [f"{queue}{SEPARATOR}{step}" if step else queue for step in PRIORITY_STEPS]
 
 
 def queue_lengths(client: redis.Redis, queues: Iterable[str]) -> dict[str, int]:
-    """Return the messages that are ready in each queue, over all priorities."""
+    """Return how many messages are ready in each queue, over all priorities."""
     names = list(queues)
     pipe = client.pipeline(transaction=False)
     for queue in names:
@@ -94,12 +94,12 @@ def queue_lengths(client: redis.Redis, queues: Iterable[str]) -> dict[str, int]:
 
 
 def held_messages(client: redis.Redis, queues: Iterable[str]) -> set[str]:
-    """Return the ids of all messages that are ready or delivered and not acknowledged.
+    """Return the ids of all messages that are ready, or delivered and not acknowledged.
 
-    Whatever is no message of Celery has none.
+    Entries that are not Celery messages are skipped.
 
-    One transaction: between two reads a message could move from where we still look to where we
-    have looked already.
+    One transaction: between two reads a message could move from a list that is still to be read to
+    one that has been read already.
     """
     pipe = client.pipeline(transaction=True)
     for queue in queues:

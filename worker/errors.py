@@ -1,16 +1,16 @@
-"""Name everything that can go wrong in a task.
+"""Everything that can go wrong in a task.
 
     WorkerError
     ├── TransientError                  worth another attempt, later
     │   ├── PaymentUnavailableError     the provider did not answer, or not with an answer
     │   ├── MailUnavailableError        the mail server did not take the message
-    │   └── CircuitOpenError            nobody was asked: the dependency failed too often just now
+    │   └── CircuitOpenError            not asked: the dependency has just failed too often
     └── PermanentError                  another attempt would end the same way
         ├── PaymentRefusedError         the provider will never take the request
         ├── MailRefusedError            the mail server will never take the message
-        ├── BadMessageError             the message makes no sense
-        ├── UnexpectedAnswerError       the answer cannot be, as far as we know the order
-        └── TooManyStartsError          the task began too often and never ended
+        ├── BadMessageError             the message cannot be understood
+        ├── UnexpectedAnswerError       the answer contradicts what we know of the order
+        └── TooManyStartsError          the task started too often and never ended
 
 The class name is the `error_type` of metrics, spans and dead letters.
 """
@@ -21,11 +21,11 @@ from datetime import timedelta
 
 
 class WorkerError(Exception):
-    """Be the base of all errors of this package."""
+    """Base class of all errors of this package."""
 
 
 class TransientError(WorkerError):
-    """Say that another attempt may succeed.
+    """A failure after which another attempt may succeed.
 
     Args:
         reason: What happened.
@@ -38,15 +38,15 @@ class TransientError(WorkerError):
 
 
 class PaymentUnavailableError(TransientError):
-    """Say that the payment provider did not answer, or not with an answer."""
+    """The payment provider did not answer, or its response was not an answer."""
 
 
 class MailUnavailableError(TransientError):
-    """Say that the mail server did not take the message this time."""
+    """The mail server did not take the message this time."""
 
 
 class CircuitOpenError(TransientError):
-    """Say that nobody was asked; such an attempt is put off and does not count."""
+    """The dependency was not asked; such an attempt is rescheduled and does not count."""
 
     def __init__(self, dependency: str, retry_after: timedelta) -> None:
         super().__init__(f"the circuit of {dependency} is open", retry_after)
@@ -54,27 +54,27 @@ class CircuitOpenError(TransientError):
 
 
 class PermanentError(WorkerError):
-    """Say that another attempt would end the same way."""
+    """A failure that another attempt would repeat."""
 
 
 class PaymentRefusedError(PermanentError):
-    """Say that the payment provider will never take this request."""
+    """The payment provider will never take this request."""
 
 
 class MailRefusedError(PermanentError):
-    """Say that the mail server will never take this message."""
+    """The mail server will never take this message."""
 
 
 class BadMessageError(PermanentError):
-    """Say that a message makes no sense."""
+    """The message cannot be understood."""
 
 
 class UnexpectedAnswerError(PermanentError):
-    """Say that an answer contradicts what we know; a person must look."""
+    """The answer contradicts what we know; a person must look."""
 
 
 class TooManyStartsError(PermanentError):
-    """Say that a task began too often and never ended."""
+    """The task started too often and never ended."""
 
 
 ERROR_TYPES = (

@@ -1,6 +1,6 @@
-"""What Celery loads: `celery -A worker.main:app worker`.
+"""The module that Celery loads: `celery -A worker.main:app worker`.
 
-Its metrics folder is wiped when a worker starts, never on import, since `celery inspect` imports
+The metrics folder is emptied when a worker starts, never on import, since `celery inspect` imports
 this too.
 """
 

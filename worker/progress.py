@@ -1,4 +1,4 @@
-"""Keep what the health check reads: does the main loop turn, does work come to an end."""
+"""What the health check reads: when the main loop last turned, and when an attempt last ended."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ BEAT_SECONDS = 5.0
 
 
 class Progress:
-    """Remember when an attempt last came to an end, over all children of one worker.
+    """The time at which an attempt last came to an end, over all children of one worker.
 
-    Made before the fork: the children write into memory that the parent reads.
+    Made before the fork: the children write into memory that the main process reads.
     """
 
     def __init__(self) -> None:
@@ -36,26 +36,26 @@ class Progress:
 
     @property
     def noted_at(self) -> float:
-        """Return when that was, in seconds since the epoch."""
+        """The time of the last note, in seconds since the epoch."""
         return self._cells[0]
 
     def write(self, folder: Path) -> None:
         """Write what the health check reads; called by the main loop itself."""
-        half = folder / f"{FILE}.{os.getpid()}"
-        half.write_text(json.dumps({"loop": time.time(), "done": self.noted_at}))
-        half.replace(folder / FILE)
+        partial = folder / f"{FILE}.{os.getpid()}"
+        partial.write_text(json.dumps({"loop": time.time(), "done": self.noted_at}))
+        partial.replace(folder / FILE)
 
 
 def watch(app: Celery, progress: Progress, folder: Path) -> None:
-    """Let the worker's main loop write the progress file every five seconds."""
+    """Make the worker's main loop write the progress file every five seconds."""
 
     class WriteProgress(bootsteps.StartStopStep):  # type: ignore[misc]
-        """Write the progress file for as long as the worker's loop turns."""
+        """The step of the worker that writes the progress file while the main loop turns."""
 
         requires = frozenset({"celery.worker.components:Timer"})
 
         def start(self, worker: Any) -> None:
-            """Begin to write."""
+            """Start writing."""
             progress.write(folder)
             self.timer = worker.timer.call_repeatedly(BEAT_SECONDS, progress.write, (folder,))
 

@@ -1,10 +1,16 @@
-"""Keep a worker consuming after the broker was away: kombu's Redis transport, mended.
+"""kombu's Redis transport, fixed so that a worker keeps consuming after a broker outage.
 
-kombu counts the messages that a worker holds, and stops taking new ones at the prefetch limit. When
-the broker is away as a task ends, telling it fails, Celery logs "Couldn't ack", and kombu counts
-the message as held for ever. After as many such failures as the worker has children it takes
-nothing any more, although it is connected. Here a message counts as let go in any case: the broker
-delivers it again after its visibility time-out, and the outbox row shows that it is done.
+kombu counts the messages that a worker holds, and takes no new ones at the prefetch limit. When the
+broker is away as a task ends, the acknowledgement fails, Celery logs "Couldn't ack", and kombu
+never stops counting the message. After as many such failures as the worker has children it takes
+nothing any more, although it is connected. Here a message stops counting in any case: the broker
+delivers it again after its visibility timeout, and the outbox row shows that it is done.
+
+Found in kombu 5.7.0. No upstream issue names this cause; the symptom, a worker that is connected to
+Redis again and consumes nothing, is that of these:
+
+- https://github.com/celery/celery/issues/8030
+- https://github.com/celery/celery/issues/9054
 """
 
 from __future__ import annotations
@@ -17,7 +23,7 @@ from kombu.transport.virtual import QoS as LocalQoS
 
 
 class QoS(kombu_redis.QoS):
-    """Let a message go even when the broker cannot be told."""
+    """The count of held messages; one is let go even if the broker cannot be reached."""
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message."""
@@ -27,7 +33,7 @@ class QoS(kombu_redis.QoS):
             LocalQoS.ack(self, delivery_tag)  # type: ignore[no-untyped-call]
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Give a message back, or drop it."""
+        """Requeue a message, or drop it."""
         try:
             super().reject(delivery_tag, requeue=requeue)  # type: ignore[no-untyped-call]
         finally:
@@ -35,19 +41,19 @@ class QoS(kombu_redis.QoS):
 
 
 class Channel(kombu_redis.Channel):
-    """Count messages with our QoS."""
+    """A channel that counts messages with our `QoS`."""
 
     QoS: Any = QoS
 
 
 class Transport(kombu_redis.Transport):
-    """Be what the address `redis://` means."""
+    """The transport of `redis://` addresses."""
 
     Channel: Any = Channel
 
 
 def use_transport() -> None:
-    """Let kombu find this transport where it would find its own."""
+    """Register this transport in place of kombu's own."""
     kombu_transport.TRANSPORT_ALIASES["redis"] = f"{__name__}:{Transport.__name__}"
-    # Somebody in this process may have connected before; kombu remembers what it found then.
+    # kombu caches the transport that it found first, if this process has connected before.
     kombu_transport._transport_cache.pop("redis", None)

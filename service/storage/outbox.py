@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # The channel to LISTEN on; a trigger notifies it.
 CHANNEL = "outbox"
 MAX_ERROR_LENGTH = 1000
-MAX_RESENT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,45 +107,19 @@ LIMIT %s
 FOR UPDATE SKIP LOCKED
 """  # noqa: S608
 
-_UNFINISHED = """
-SELECT id, attempt FROM outbox
-WHERE published_at < now() - %s AND poisoned_at IS NULL
-ORDER BY published_at
-LIMIT %s
-"""
-
-_CLAIM = """
-UPDATE outbox SET starts = starts + 1
-WHERE id = %s AND attempt = %s AND poisoned_at IS NULL
-RETURNING starts
-"""
-
 _RESCHEDULE = """
 UPDATE outbox
 SET attempt = attempt + %s, starts = 0, published_at = NULL, due_at = now() + %s, last_error = %s
 WHERE id = %s AND attempt = %s
 """
 
-# Three questions, since one filter over both states would read the whole table.
+# Two subqueries, since one filter over both states would read the whole table.
 _BACKLOG = """
 SELECT due.rows, due.age, poison.rows
 FROM (SELECT count(*) AS rows, coalesce(extract(epoch FROM now() - min(due_at)), 0) AS age
       FROM outbox
       WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at <= now()) AS due,
      (SELECT count(*) AS rows FROM outbox WHERE poisoned_at IS NOT NULL) AS poison
-"""
-
-_SCHEDULED = """
-SELECT queue, count(*) FROM outbox
-WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at > now()
-GROUP BY queue
-"""
-
-_POISON_ROWS = """
-SELECT id, poisoned_at, task, order_id, last_error FROM outbox
-WHERE poisoned_at IS NOT NULL
-ORDER BY id
-LIMIT %s
 """
 
 
@@ -175,16 +148,20 @@ def poison(conn: Connection[Any], row_id: int, error: str) -> None:
     )
 
 
-def unfinished(conn: Connection[Any], sent_before: timedelta) -> list[tuple[int, int]]:
-    """Return id and attempt of rows that were sent that long ago and are not done."""
-    return conn.execute(_UNFINISHED, (sent_before, MAX_RESENT)).fetchall()
+def unfinished(conn: Connection[Any], age: timedelta, limit: int = 500) -> list[tuple[int, int]]:
+    """Return id and attempt of rows that were sent longer ago than `age` and are not done."""
+    query = (
+        "SELECT id, attempt FROM outbox WHERE published_at < now() - %s AND poisoned_at IS NULL"
+        " ORDER BY published_at LIMIT %s"
+    )
+    return conn.execute(query, (age, limit)).fetchall()
 
 
-def resend(conn: Connection[Any], ids: Sequence[int], sent_before: timedelta) -> None:
-    """Make rows due again, unless they were sent again since."""
+def resend(conn: Connection[Any], ids: Sequence[int], age: timedelta) -> None:
+    """Make rows due again that were sent longer ago than `age`."""
     conn.execute(
         "UPDATE outbox SET published_at = NULL WHERE id = ANY(%s) AND published_at < now() - %s",
-        (list(ids), sent_before),
+        (list(ids), age),
     )
 
 
@@ -194,7 +171,11 @@ def claim(conn: Connection[Any], row_id: int, attempt: int) -> int | None:
     Returns:
         How often the attempt has started, or None when there is nothing left to do.
     """
-    row = conn.execute(_CLAIM, (row_id, attempt)).fetchone()
+    query = (
+        "UPDATE outbox SET starts = starts + 1"
+        " WHERE id = %s AND attempt = %s AND poisoned_at IS NULL RETURNING starts"
+    )
+    row = conn.execute(query, (row_id, attempt)).fetchone()
     return int(row[0]) if row else None
 
 
@@ -225,8 +206,7 @@ def reschedule(
         error: Why it failed; kept in the row.
         counts: Whether the row moves on to its next attempt, or repeats this one.
     """
-    values = (int(counts), due_in, error[:MAX_ERROR_LENGTH], row_id, attempt)
-    conn.execute(_RESCHEDULE, values)
+    conn.execute(_RESCHEDULE, (int(counts), due_in, error[:MAX_ERROR_LENGTH], row_id, attempt))
 
 
 def remove(conn: Connection[Any], row_id: int, attempt: int) -> OutboxRow | None:
@@ -244,12 +224,20 @@ def backlog(conn: Connection[Any]) -> Backlog:
 
 def scheduled(conn: Connection[Any]) -> dict[str, int]:
     """Return how many rows of each queue are due later."""
-    return {queue: int(count) for queue, count in conn.execute(_SCHEDULED).fetchall()}
+    rows = conn.execute(
+        "SELECT queue, count(*) FROM outbox"
+        " WHERE published_at IS NULL AND poisoned_at IS NULL AND due_at > now() GROUP BY queue"
+    )
+    return {queue: int(count) for queue, count in rows.fetchall()}
 
 
 def poison_rows(conn: Connection[Any], limit: int = 1000) -> list[PoisonRow]:
     """Return the rows that were set aside, oldest first."""
-    return [PoisonRow(*row) for row in conn.execute(_POISON_ROWS, (limit,))]
+    query = (
+        "SELECT id, poisoned_at, task, order_id, last_error FROM outbox"
+        " WHERE poisoned_at IS NOT NULL ORDER BY id LIMIT %s"
+    )
+    return [PoisonRow(*row) for row in conn.execute(query, (limit,))]
 
 
 def discard_poison_rows(conn: Connection[Any]) -> int:

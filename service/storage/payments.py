@@ -1,6 +1,7 @@
-"""Remember what was asked of the payment provider, and what it answered.
+"""The payments: what was asked of the payment provider, and what it answered.
 
-Every function works inside the caller's transaction, with the order's row locked.
+All SQL about the table is here, each function inside the caller's transaction, with the order's row
+locked.
 """
 
 from __future__ import annotations
@@ -16,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class PaymentKind(StrEnum):
-    """Name the two movements of money."""
+    """The two movements of money."""
 
     CHARGE = "charge"
     REFUND = "refund"
 
 
 class PaymentState(StrEnum):
-    """Name how far a payment came; `started` means that the provider may know it."""
+    """How far a payment got; `started` means that the provider may know of it."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"
@@ -33,7 +34,7 @@ class PaymentState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Hold one movement of money for one order."""
+    """One movement of money for one order."""
 
     order_id: UUID
     kind: PaymentKind
@@ -51,7 +52,7 @@ def find(conn: Connection[Any], order_id: UUID, kind: PaymentKind) -> Payment | 
 
 
 def start(conn: Connection[Any], order_id: UUID, kind: PaymentKind) -> Payment:
-    """Record the intent before the provider is called; return what stands afterwards."""
+    """Record the intent before the provider is called; return the payment as it is then."""
     conn.execute(
         "INSERT INTO payments (order_id, kind, state) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
         (order_id, kind, PaymentState.STARTED),

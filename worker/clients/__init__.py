@@ -1,1 +1,4 @@
-"""Clients of the payment provider and the mail server, with timeouts and a circuit breaker."""
+"""Clients of the payment provider and the mail server, with timeouts and circuit breakers.
+
+The tasks and the composition root import them.
+"""

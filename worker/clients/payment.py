@@ -1,17 +1,19 @@
-"""Ask the payment provider for money, or to give it back.
+"""Charge orders at the payment provider, and refund them.
 
-Every request carries an idempotency key made of the order's id and the kind, so asking again never
-moves money twice. That is why a broken connection is tried once more at once; a time-out is not,
-since a slow provider gets slower from it: the task tries again later.
+Every request has an idempotency key made of the order's id and the kind, so a repeated request
+never moves money twice. That is why a broken connection is retried once at once. A timeout is not,
+since retries make a slow provider slower: the task is rescheduled instead.
 
-While the circuit is open nobody is asked: `CircuitOpenError` comes back in microseconds, the task
-is put off until the next probe may run, and the attempt does not count. Orders stay `pending`.
+While the circuit is open the provider is not asked: `CircuitOpenError` is raised in microseconds,
+the task is rescheduled until the next probe may run, and the attempt does not count. Orders stay
+`pending`.
 """
 
 from __future__ import annotations
 
-# `requests` loads it in its first call. A child that is forked while a thread of the parent does so
-# inherits the module's lock, and waits for it for ever.
+# `requests` imports it in its first call. A child that is forked while a thread of the main process
+# does so inherits the module's lock, which is never released.
+# Source: https://github.com/python/cpython/issues/50970
 import netrc  # noqa: F401
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,11 +34,11 @@ if TYPE_CHECKING:
 DEPENDENCY = "payment-provider"
 CONNECT_SECONDS = 1.0
 READ_SECONDS = 5.0
-LONGEST_REASON = 200
+MAX_REASON_LENGTH = 200
 
 
 class PaymentResult(StrEnum):
-    """Name what the provider may answer."""
+    """What the provider may answer."""
 
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
@@ -45,22 +47,22 @@ class PaymentResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PaymentAnswer:
-    """Hold the provider's answer and its own reference, if it has one."""
+    """The provider's answer, with its own reference if it has one."""
 
     result: PaymentResult
     reference: str | None
 
 
-# Statuses that come with a state: charged or replayed, declined, voided by an earlier refund.
+# Statuses whose body has a state: charged or replayed, declined, voided by an earlier refund.
 ANSWERED = frozenset({200, 201, 402, 409})
 
 
 class PaymentClient:
-    """Charge and refund over HTTP, behind a circuit breaker.
+    """An HTTP client of the provider, behind a circuit breaker.
 
     Args:
         url: Base URL of the provider.
-        breaker: Shared by all children of the worker.
+        breaker: Shared by all child processes of the worker.
         session: Instrumented by the caller; belongs to this process.
     """
 
@@ -74,7 +76,7 @@ class PaymentClient:
 
         Raises:
             PaymentUnavailableError: No answer; it is unknown whether the money moved.
-            CircuitOpenError: Nobody was asked.
+            CircuitOpenError: The provider was not asked.
             PaymentRefusedError: The request itself is wrong.
         """
         body = {
@@ -86,7 +88,7 @@ class PaymentClient:
         return self._ask("/v1/charges", f"{order.id}:charge", body)
 
     def refund(self, order_id: UUID) -> PaymentAnswer:
-        """Give an order's charge back once; a charge that comes later is then void.
+        """Refund an order's charge once; a charge that comes later is then void.
 
         Raises:
             PaymentUnavailableError, CircuitOpenError, PaymentRefusedError: As for `charge`.
@@ -128,7 +130,7 @@ class PaymentClient:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Tell whether an error says that the provider is down, rather than that it answered."""
+    """Return whether an error means that the provider is down, rather than that it answered."""
     return not isinstance(error, PaymentRefusedError)
 
 
@@ -140,7 +142,7 @@ def _read(response: requests.Response) -> PaymentAnswer:
         state = reference = None
     if response.status_code not in ANSWERED:
         raise PaymentRefusedError(
-            f"answered {response.status_code}: {response.text[:LONGEST_REASON]}"
+            f"answered {response.status_code}: {response.text[:MAX_REASON_LENGTH]}"
         )
     if state not in set(PaymentResult):
         raise PaymentUnavailableError(f"answered {response.status_code} without a state")
@@ -148,7 +150,7 @@ def _read(response: requests.Response) -> PaymentAnswer:
 
 
 def _reason(error: requests.RequestException) -> str:
-    return f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+    return f"{type(error).__name__}: {error}"[:MAX_REASON_LENGTH]
 
 
 def _retry_after(response: requests.Response) -> timedelta | None:

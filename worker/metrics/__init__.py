@@ -1,1 +1,4 @@
-"""What is read when the worker or the relay is scraped."""
+"""Collectors that read, at each scrape, what only the main process or the relay can know.
+
+Imported by the composition roots of worker and relay.
+"""

@@ -1,4 +1,4 @@
-"""Read, at each scrape, what the worker's parent knows beside its children's metrics."""
+"""Collectors of the worker's main process, in addition to its children's metrics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from observability.instrumentation.metrics import ScrapeGauge
 from observability.instrumentation.semconv import BREAKER_STATES, CIRCUIT_BREAKER_STATE
 from service.semconv import ORDERS_WORKER
 from worker.clients import mail, payment
-from worker.metrics.watching import OutboxCollector, ask_broker, ask_database, connect
+from worker.metrics.watching import OutboxCollector, connect, ping_broker, ping_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -35,18 +35,18 @@ def worker_collectors(
     )
     yield DependencyProbes(
         {
-            "postgres": lambda: ask_database(settings, ORDERS_WORKER),
-            "broker": lambda: ask_broker(settings),
-            payment.DEPENDENCY: lambda: _ask_payment(settings.payment_provider_url),
-            mail.DEPENDENCY: lambda: _ask_mail(settings.smtp_host, settings.smtp_port),
+            "postgres": lambda: ping_database(settings, ORDERS_WORKER),
+            "broker": lambda: ping_broker(settings),
+            payment.DEPENDENCY: lambda: _ping_payment(settings.payment_provider_url),
+            mail.DEPENDENCY: lambda: _ping_mail(settings.smtp_host, settings.smtp_port),
         }
     )
 
 
-def _ask_payment(url: str) -> bool:
+def _ping_payment(url: str) -> bool:
     return requests.get(f"{url}/livez", timeout=PROBE_SECONDS).ok
 
 
-def _ask_mail(host: str, port: int) -> bool:
+def _ping_mail(host: str, port: int) -> bool:
     with smtplib.SMTP(host, port, mail.DOMAIN, timeout=PROBE_SECONDS) as server:
         return server.noop()[0] == 250

@@ -1,4 +1,4 @@
-"""Read, at each scrape, what only the database and the broker know."""
+"""Collectors that ask the database and the broker at each scrape."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 def relay_collectors(settings: WorkerSettings) -> Iterable[Collector]:
-    """Return what the relay exposes: the queues and the dead letters, which outlive the worker."""
+    """Return the relay's collectors: queues and dead letters, also while no worker runs."""
 
     def scheduled() -> dict[str, float]:
         with connect(settings, ORDERS_RELAY) as conn:
@@ -48,14 +48,14 @@ def relay_collectors(settings: WorkerSettings) -> Iterable[Collector]:
     yield ScrapeGauge(ORDERS_DEAD_LETTER_TASKS, lambda: _dead_letters(settings))
     yield DependencyProbes(
         {
-            "postgres": lambda: ask_database(settings, ORDERS_RELAY),
-            "broker": lambda: ask_broker(settings),
+            "postgres": lambda: ping_database(settings, ORDERS_RELAY),
+            "broker": lambda: ping_broker(settings),
         }
     )
 
 
 class OutboxCollector:
-    """Expose the outbox's backlog, read over one short connection per scrape.
+    """The outbox's backlog, read over one short connection per scrape.
 
     Args:
         connect: Opens that connection.
@@ -76,9 +76,9 @@ class OutboxCollector:
         yield family(OUTBOX_POISON_ROWS, {(): backlog.poison_rows})
 
 
-def connect(settings: WorkerSettings, who: str) -> psycopg.Connection:
+def connect(settings: WorkerSettings, program: str) -> psycopg.Connection:
     """Open a connection for one scrape."""
-    return psycopg.connect(**connection_arguments(settings.database, f"{who}-scrape"))
+    return psycopg.connect(**connection_arguments(settings.database, f"{program}-scrape"))
 
 
 def _dead_letters(settings: WorkerSettings) -> dict[tuple[str, ...], float]:
@@ -87,13 +87,13 @@ def _dead_letters(settings: WorkerSettings) -> dict[tuple[str, ...], float]:
     return {(task,): float(counts.get(task, 0)) for task in {*TASK_QUEUES, *counts}}
 
 
-def ask_broker(settings: WorkerSettings) -> bool:
-    """Tell whether the broker answers."""
+def ping_broker(settings: WorkerSettings) -> bool:
+    """Return whether the broker answers."""
     with connect_broker(settings) as client:
         return bool(client.ping())
 
 
-def ask_database(settings: WorkerSettings, who: str) -> bool:
-    """Tell whether the database answers."""
-    with connect(settings, who) as conn:
+def ping_database(settings: WorkerSettings, program: str) -> bool:
+    """Return whether the database answers."""
+    with connect(settings, program) as conn:
         return conn.execute("SELECT 1").fetchone() is not None

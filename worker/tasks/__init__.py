@@ -1,1 +1,1 @@
-"""What the tasks do, from a message to its outcome."""
+"""The tasks, from message to outcome. `worker.app` and `worker.process` import them."""

@@ -112,19 +112,20 @@ class Runner:
             logger.info("order %s", changed.status.value, extra={ATTR_ORDER_ID: str(changed.id)})
 
     def _record_failure(self, delivery: Delivery, error: Exception, decision: Decision) -> None:
-        """Reschedule the row, or move it to the dead letters and raise the error again."""
+        """Record what becomes of the attempt; raise its error unless it is rescheduled."""
         extra = {ATTR_ORDER_ID: str(delivery.order_id), "attempt": delivery.attempt}
-        if decision.action is Action.HAND_BACK:
-            raise error
-        if decision.action is Action.RESCHEDULE:
-            self.database.run(lambda conn: reschedule(conn, delivery, error, decision))
-            logger.warning("%s will be tried again: %s", delivery.task, error, extra=extra)
-            mark_retried(error)
-            return
-        self.database.run(lambda conn: dead_letter(conn, delivery, error))
-        self.note_progress()
-        logger.error("%s is a dead letter: %s", delivery.task, error, extra=extra)
-        raise error
+        match decision.action:
+            case Action.HAND_BACK:
+                raise error
+            case Action.RESCHEDULE:
+                self.database.run(lambda conn: reschedule(conn, delivery, error, decision))
+                logger.warning("%s will be tried again: %s", delivery.task, error, extra=extra)
+                mark_retried(error)
+            case Action.DEAD_LETTER:
+                self.database.run(lambda conn: dead_letter(conn, delivery, error))
+                self.note_progress()
+                logger.error("%s is a dead letter: %s", delivery.task, error, extra=extra)
+                raise error
 
     def _hand_back(self, delivery: Delivery, error: StoreUnavailableError) -> None:
         """Let the broker deliver the message again; this start does not count."""
@@ -175,8 +176,8 @@ def reschedule(
     conn: Connection[Any], delivery: Delivery, error: Exception, decision: Decision
 ) -> None:
     """Let the row be sent again later."""
-    row, attempt = delivery.row, delivery.attempt
-    outbox.reschedule(conn, row, attempt, decision.due_in, describe(error), counts=decision.counts)
+    values = (delivery.row, delivery.attempt, decision.due_in, describe(error))
+    outbox.reschedule(conn, *values, counts=decision.counts)
 
 
 def dead_letter(conn: Connection[Any], delivery: Delivery, error: Exception) -> None:

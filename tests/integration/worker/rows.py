@@ -1,4 +1,4 @@
-"""Orders and outbox rows as tests want them."""
+"""Orders and outbox rows for tests."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def letters(sql: psycopg.Connection) -> list[tuple[Any, ...]]:
 
 
 def add_letter(sql: psycopg.Connection, order_id: UUID) -> int:
-    """Write a dead letter about an e-mail and return its id."""
+    """Write a dead letter about an email and return its id."""
     row = sql.execute(
         "INSERT INTO dead_letters"
         " (task, queue, order_id, payload, attempt, error_type, error, traceparent)"

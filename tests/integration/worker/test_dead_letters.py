@@ -1,4 +1,4 @@
-"""Tasks that failed for good can be looked at, and run again."""
+"""The command that lists dead letters and replays them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_list_has_a_line_for_each_that_waits(command, letter):
     ]  # fmt: skip
 
 
-def test_show_tells_everything_about_one(command, letter):
+def test_show_prints_everything_about_one(command, letter):
     code, text = command("show", letter[0])
     assert code == 0
     shown = json.loads(text)
@@ -75,12 +75,12 @@ def test_those_that_wait_are_counted_by_task(conn, letter):
     assert dead_letters.count(conn) == {TASK_SEND_ORDER_EMAIL: 1}
 
 
-def test_discard_forgets_one(command, letter, conn):
+def test_discard_deletes_one(command, letter, conn):
     assert command("discard", letter[0])[0] == 0
     assert dead_letters.count(conn) == {}
 
 
-def test_rows_that_were_set_aside_can_be_seen_and_forgotten(command, sql):
+def test_rows_that_were_set_aside_can_be_listed_and_deleted(command, sql):
     sql.execute(
         "INSERT INTO outbox (order_id, task, queue, payload, poisoned_at, last_error)"
         " VALUES (gen_random_uuid(), 'odd', 'orders', '{}', now(), 'there is no task odd')"
@@ -93,7 +93,7 @@ def test_rows_that_were_set_aside_can_be_seen_and_forgotten(command, sql):
 
 
 @pytest.mark.parametrize("words", [[], ["list", "x"], ["show", "x"], ["replay"], ["poison", "x"]])
-def test_words_that_make_no_sense_are_refused(command, words):
+def test_unknown_arguments_are_a_usage_error(command, words):
     assert command(*words)[0] == 2
 
 

@@ -1,4 +1,4 @@
-"""What customers are told, against a real mail server."""
+"""Emails to customers, against a real mail server."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def make_mailer(telemetry):
     return make
 
 
-def test_a_message_says_what_became_of_the_order_and_carries_its_trace():
+def test_an_email_carries_its_order_and_its_trace():
     message = compose(ORDER, "confirmed", TraceContext(TRACEPARENT))
     assert message["Message-ID"] == f"<{ORDER_ID}.confirmed@orders.example>"
     assert message["To"] == "customer_7.x@customers.example"
@@ -75,7 +75,7 @@ def test_the_server_gets_the_message(server, mailbox, make_mailer):
     assert mailbox.messages[0]["Subject"] == "Your order is cancelled"
 
 
-def test_nobody_listening_is_unavailable(make_mailer):
+def test_a_server_that_does_not_listen_is_unavailable(make_mailer):
     with pytest.raises(MailUnavailableError):
         make_mailer(free_port()).send(ORDER, "confirmed")
 
@@ -98,7 +98,7 @@ def test_refusals_for_good_leave_the_circuit_closed(server, mailbox, make_mailer
             mailer.send(ORDER, "confirmed")
 
 
-def test_after_five_outages_nobody_is_asked(server, mailbox, make_mailer):
+def test_after_five_outages_the_server_is_not_asked(server, mailbox, make_mailer):
     down = [True]
     mailer = make_mailer(server.port, RefusingMailer, faults=lambda: Faults(email_down=down[0]))
     for _ in range(MAX_FAILURES):

@@ -114,19 +114,19 @@ def test_what_the_provider_decides_is_an_answer(
     assert breaker.state == "closed"
 
 
-def test_a_refund_of_a_charge_that_nobody_saw_is_void(client, provider):
+def test_a_refund_of_an_unknown_charge_is_void(client, provider):
     provider.answers = [(201, {"id": "vo_1", "state": "voided"}, {})]
     assert client.refund(ORDER_ID) == PaymentAnswer(PaymentResult.VOIDED, "vo_1")
     assert provider.requests == [("/v1/refunds", f"{ORDER_ID}:refund", {"order_id": str(ORDER_ID)})]
 
 
-def test_a_broken_connection_is_tried_once_more_with_the_same_key(client, provider):
+def test_a_broken_connection_is_retried_once_with_the_same_key(client, provider):
     provider.answers = ["reset", (201, {"id": "ch_1", "state": "succeeded"}, {})]
     assert client.charge(ORDER).result is PaymentResult.SUCCEEDED
     assert [key for _, key, _ in provider.requests] == [f"{ORDER_ID}:charge"] * 2
 
 
-def test_a_time_out_is_not_tried_again_at_once(client, provider, monkeypatch):
+def test_a_timeout_is_not_retried_at_once(client, provider, monkeypatch):
     monkeypatch.setattr(payment, "READ_SECONDS", 0.1)
     provider.answers = ["hang"]
     with pytest.raises(PaymentUnavailableError, match="ReadTimeout"):
@@ -134,7 +134,7 @@ def test_a_time_out_is_not_tried_again_at_once(client, provider, monkeypatch):
     assert len(provider.requests) == 1
 
 
-def test_nobody_listening_is_unavailable(breaker):
+def test_a_provider_that_does_not_listen_is_unavailable(breaker):
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -142,7 +142,7 @@ def test_nobody_listening_is_unavailable(breaker):
             PaymentClient(url, breaker, session).charge(ORDER)
 
 
-def test_a_server_that_does_not_even_accept_is_asked_once(breaker, monkeypatch):
+def test_a_server_that_does_not_accept_is_asked_once(breaker, monkeypatch):
     monkeypatch.setattr(payment, "CONNECT_SECONDS", 0.3)
     with socket.socket() as busy, socket.socket() as first, socket.socket() as second:
         busy.bind(("127.0.0.1", 0))
@@ -157,21 +157,21 @@ def test_a_server_that_does_not_even_accept_is_asked_once(breaker, monkeypatch):
         assert time.monotonic() - began < 0.55
 
 
-def test_a_redirect_is_no_answer_and_is_not_followed(client, provider):
+def test_a_redirect_is_refused_and_not_followed(client, provider):
     provider.answers = [(307, {}, {"Location": f"{provider.url}/elsewhere"})]
     with pytest.raises(PaymentRefusedError, match="307"):
         client.charge(ORDER)
     assert len(provider.requests) == 1
 
 
-def test_503_is_unavailable_and_says_when_to_come_back(client, provider):
+def test_503_is_unavailable_and_its_retry_after_is_kept(client, provider):
     provider.answers = [(503, {}, {"Retry-After": "7"})]
     with pytest.raises(PaymentUnavailableError) as caught:
         client.charge(ORDER)
     assert caught.value.retry_after == timedelta(seconds=7)
 
 
-def test_an_answer_without_a_state_is_no_answer(client, provider):
+def test_a_response_without_a_state_is_unavailable(client, provider):
     provider.answers = [(201, ["surprise"], {})]
     with pytest.raises(PaymentUnavailableError, match="without a state"):
         client.charge(ORDER)
@@ -185,7 +185,7 @@ def test_a_request_that_the_provider_refuses_is_refused_for_good(client, provide
     assert breaker.state == "closed"
 
 
-def test_after_five_outages_nobody_is_asked_and_the_caller_learns_until_when(client, provider):
+def test_after_five_outages_the_provider_is_not_asked_until_the_next_probe(client, provider):
     provider.answers = [(503, {}, {})]
     for _ in range(MAX_FAILURES):
         with pytest.raises(PaymentUnavailableError):

@@ -70,7 +70,7 @@ def nothing_left(sql):
     return rows(sql) == []
 
 
-def test_one_trace_runs_from_the_row_through_relay_and_worker_to_provider_and_e_mail(world, sql):
+def test_one_trace_runs_from_the_row_through_relay_and_worker_to_provider_and_email(world, sql):
     world.start_provider()
     world.start_worker()
     world.start_relay()
@@ -261,7 +261,7 @@ def test_a_worker_that_could_not_acknowledge_takes_messages_again(world, sql, br
     wait_until(lambda: all_confirmed(sql, orders) and nothing_left(sql), 90)
 
 
-def test_e_mails_wait_while_the_mail_server_is_down(world, sql):
+def test_emails_wait_while_the_mail_server_is_down(world, sql):
     # Before the worker starts: a running one looks at the switches once a second only.
     set_world_fault(world, "email_down")
     world.start_provider()
@@ -277,7 +277,7 @@ def test_e_mails_wait_while_the_mail_server_is_down(world, sql):
     assert letters(sql) == []
 
 
-def test_a_stuck_worker_is_present_but_not_healthy_and_goes_on_afterwards(world, sql):
+def test_a_stuck_worker_does_its_work_once_the_fault_is_off(world, sql):
     world.start_provider()
     world.start_worker()
     world.start_relay()
@@ -287,7 +287,7 @@ def test_a_stuck_worker_is_present_but_not_healthy_and_goes_on_afterwards(world,
     wait_until(lambda: nothing_left(sql), 90)
 
 
-def test_a_dead_relay_sends_nothing_until_it_lives_again(world, sql, broker_client):
+def test_a_dead_relay_sends_nothing_until_the_fault_is_off(world, sql, broker_client):
     set_world_fault(world, "relay_dead")
     world.start_relay()
     place_order(sql)
@@ -329,7 +329,7 @@ print(sorted(set(sys.modules) - loaded))
 """
 
 
-def test_a_scrape_loads_no_module_so_that_a_fork_inherits_no_modules_lock(world):
+def test_a_scrape_imports_nothing_so_a_fork_inherits_no_import_lock(world):
     world.start_provider()
     environ = {**world.environ, "PROMETHEUS_MULTIPROC_DIR": str(world.folder / "unused")}
     command = [sys.executable, "-c", SCRAPE]
@@ -339,8 +339,8 @@ def test_a_scrape_loads_no_module_so_that_a_fork_inherits_no_modules_lock(world)
     assert done.stdout == "[]\n"
 
 
-def test_the_health_check_says_what_is_wrong(world):
-    environ = {**world.environ, "PROMETHEUS_MULTIPROC_DIR": str(world.folder / "nobody")}
+def test_the_health_check_reports_what_is_wrong(world):
+    environ = {**world.environ, "PROMETHEUS_MULTIPROC_DIR": str(world.folder / "unused")}
 
     def check(**more):
         return subprocess.run(

@@ -270,7 +270,7 @@ def test_only_what_the_broker_does_not_hold_is_lost(sql, connect, app, broker):
             broker.lpush("orders", text)
         elif number == f"outbox-{delivered}-1":
             broker.hset("unacked", "tag", json.dumps([json.loads(text), "", "orders"]))
-    # What no message of Celery looks like names nothing, and stops nobody.
+    # Entries that are not Celery messages are skipped.
     broker.lpush("orders", "not json", "[]", "1", '{"headers": null}', '{"headers": {}}')
     broker.hset("unacked", "foreign", "{}")
     sql.execute("UPDATE outbox SET published_at = now() - interval '61 seconds'")
@@ -280,7 +280,7 @@ def test_only_what_the_broker_does_not_hold_is_lost(sql, connect, app, broker):
     assert unsent == [(lost,)]
 
 
-def test_while_it_is_dead_on_purpose_it_sends_nothing_and_a_span_says_why(
+def test_while_the_fault_is_on_it_sends_nothing_and_a_span_records_why(
     sql, start_relay, broker, telemetry
 ):
     dead = [True]

@@ -1,4 +1,4 @@
-"""What becomes of an attempt: done once, put off, given up, or handed back."""
+"""The outcome of an attempt: done once, rescheduled, a dead letter, or handed back."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CHARGED = PaymentAnswer(PaymentResult.SUCCEEDED, "ch_1")
 
 @dataclass
 class FakePayment:
-    """Answer, or raise, and remember; `meanwhile` happens while the provider thinks."""
+    """A provider that answers or raises; `meanwhile` runs before it does."""
 
     answer: Any = CHARGED
     meanwhile: Any = None
@@ -130,7 +130,7 @@ def payment_state(sql, order_id, kind=PaymentKind.CHARGE):
     return found.state if found else None
 
 
-def test_a_charged_order_is_confirmed_and_its_customer_told(runner, payment, sql, outcomes):
+def test_a_charged_order_is_confirmed_and_its_customer_gets_email(runner, payment, sql, outcomes):
     order_id, row = place_order(sql)
     runner.run(delivery(row, order_id))
     assert status(sql, order_id) == "confirmed"
@@ -140,7 +140,7 @@ def test_a_charged_order_is_confirmed_and_its_customer_told(runner, payment, sql
     assert runner.cache.orders[0].status is OrderStatus.CONFIRMED
 
 
-def test_a_declined_order_fails_and_its_customer_is_told(runner, payment, sql, outcomes):
+def test_a_declined_order_fails_and_its_customer_gets_email(runner, payment, sql, outcomes):
     payment.answer = PaymentAnswer(PaymentResult.DECLINED, None)
     order_id, row = place_order(sql)
     runner.run(delivery(row, order_id))
@@ -232,7 +232,7 @@ def test_a_charge_that_a_refund_has_voided_leaves_the_order_cancelled(runner, pa
     assert payment_state(sql, order_id) is PaymentState.VOIDED
 
 
-def test_a_void_charge_of_an_order_nobody_cancelled_waits_for_a_person(runner, payment, sql):
+def test_a_void_charge_of_an_order_that_was_not_cancelled_waits_for_a_person(runner, payment, sql):
     order_id, row = place_order(sql)
     payment.answer = PaymentAnswer(PaymentResult.VOIDED, None)
     with pytest.raises(Exception, match="is void"):
@@ -240,7 +240,7 @@ def test_a_void_charge_of_an_order_nobody_cancelled_waits_for_a_person(runner, p
     assert letters(sql) == [(TASK_FULFIL_ORDER, 1, "UnexpectedAnswerError")]
 
 
-def test_an_e_mail_is_sent_once_and_written_down(runner, mailer, sql):
+def test_an_email_is_sent_once_and_recorded(runner, mailer, sql):
     order_id = add_order(sql)
     for _ in range(2):
         row = add_row(sql, order_id, TASK_SEND_ORDER_EMAIL, payload={"kind": "confirmed"})
@@ -251,7 +251,7 @@ def test_an_e_mail_is_sent_once_and_written_down(runner, mailer, sql):
     assert sent == [("confirmed", f"{order_id}.confirmed@x")]
 
 
-def test_an_outage_puts_the_row_off_as_its_next_attempt(runner, payment, sql):
+def test_an_outage_reschedules_the_row_as_its_next_attempt(runner, payment, sql):
     payment.answer = PaymentUnavailableError("ReadTimeout")
     order_id, row = place_order(sql)
     sql.execute("UPDATE outbox SET published_at = now()")
@@ -261,7 +261,7 @@ def test_an_outage_puts_the_row_off_as_its_next_attempt(runner, payment, sql):
     assert status(sql, order_id) == "pending"
 
 
-def test_an_open_circuit_puts_the_row_off_without_counting(runner, payment, sql):
+def test_an_open_circuit_reschedules_the_row_without_counting(runner, payment, sql):
     payment.answer = CircuitOpenError("payment-provider", timedelta(seconds=7))
     order_id, row = place_order(sql)
     runner.run(delivery(row, order_id, attempt=1))
@@ -282,7 +282,7 @@ def test_the_last_attempt_is_a_dead_letter(runner, mailer, sql):
     assert letters(sql) == [(TASK_SEND_ORDER_EMAIL, MAX_ATTEMPTS, "MailUnavailableError")]
 
 
-def test_what_can_never_succeed_is_a_dead_letter_at_once(runner, payment, sql):
+def test_an_error_that_can_never_succeed_is_a_dead_letter_at_once(runner, payment, sql):
     payment.answer = PaymentRefusedError("422")
     order_id, row = place_order(sql)
     with pytest.raises(PaymentRefusedError):
@@ -356,7 +356,7 @@ def test_a_foreign_message_gets_a_row_of_its_own(runner, sql):
         (MAX_ATTEMPTS + 5, CircuitOpenError("smtp", timedelta(seconds=3)), 3.5, 4),
     ],
 )
-def test_how_long_an_attempt_is_put_off(attempt, error, low, high):
+def test_how_long_an_attempt_is_held_back(attempt, error, low, high):
     decision = classify(error, attempt)
     assert decision.action is Action.RESCHEDULE
     assert timedelta(seconds=low) <= decision.due_in <= timedelta(seconds=high)
@@ -367,7 +367,7 @@ def test_how_long_an_attempt_is_put_off(attempt, error, low, high):
     ("attempt", "error"),
     [(MAX_ATTEMPTS, PaymentUnavailableError("x")), (1, PaymentRefusedError("x"))],
 )
-def test_when_an_attempt_is_given_up(attempt, error):
+def test_when_an_attempt_is_a_dead_letter(attempt, error):
     assert classify(error, attempt).action is Action.DEAD_LETTER
 
 

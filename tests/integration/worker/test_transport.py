@@ -1,4 +1,4 @@
-"""A message that could not be acknowledged does not take a place for ever."""
+"""A message that could not be acknowledged stops counting against the prefetch limit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def held(connection):
     return message
 
 
-def test_the_mended_transport_is_used_although_somebody_connected_before(broker):
+def test_our_transport_is_used_although_the_process_connected_before(broker):
     with Connection(f"redis://127.0.0.1:{broker.port}/0") as before:
         before.connect()
     app = Celery("test", set_as_current=False)
@@ -58,7 +58,7 @@ def test_the_mended_transport_is_used_although_somebody_connected_before(broker)
         assert isinstance(connection.transport, Transport)
 
 
-def test_the_address_of_the_broker_leads_to_the_mended_transport(connection):
+def test_the_address_of_the_broker_selects_our_transport(connection):
     assert isinstance(connection.transport, Transport)
     assert isinstance(connection.transport, KombuTransport)
 
@@ -78,7 +78,7 @@ def test_an_acknowledged_message_is_gone_from_the_broker(connection, held):
     assert held.channel.client.hlen("unacked") == 0
 
 
-def test_a_message_that_is_given_back_comes_again(connection, held):
+def test_a_message_that_is_requeued_comes_again(connection, held):
     held.requeue()
     assert held.channel.client.llen("orders") == 1
     assert held.channel.client.hlen("unacked") == 0

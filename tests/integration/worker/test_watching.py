@@ -1,4 +1,4 @@
-"""What the relay tells of the queues, the broker's part left out."""
+"""What the relay exposes about the queues while the broker is away."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from worker.metrics.watching import relay_collectors
 from worker.settings import WorkerSettings
 
 
-def test_the_limit_of_each_queue_is_what_the_setting_says_even_while_the_broker_is_away() -> None:
+def test_the_limit_of_each_queue_is_the_setting_even_while_the_broker_is_away() -> None:
     settings = WorkerSettings.from_env(
         {
             "ORDERS_DATABASE_PASSWORD": "x",
