@@ -77,6 +77,12 @@ def connect_broker(settings: WorkerSettings) -> redis.Redis:
     )
 
 
+def ping_broker(settings: WorkerSettings) -> bool:
+    """Return whether the broker answers."""
+    with connect_broker(settings) as client:
+        return bool(client.ping())
+
+
 def priority_lists(queue: str) -> list[str]:
     """Return the names of the Redis lists that make up a queue."""
     return [f"{queue}{SEPARATOR}{step}" if step else queue for step in PRIORITY_STEPS]

@@ -22,7 +22,7 @@ from service.storage.database import Database, open_pool
 from worker.clients import mail, payment
 from worker.clients.circuit_breaker import SharedCircuitBreaker
 from worker.faults import RefusingMailer, StuckHandler
-from worker.metrics.parent import worker_collectors
+from worker.metrics.worker import worker_collectors
 from worker.progress import Progress
 from worker.tasks.runner import Runner
 

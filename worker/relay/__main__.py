@@ -13,7 +13,7 @@ from observability.instrumentation.logs import configure_logging
 from observability.instrumentation.telemetry import start_telemetry
 from service.faults.switchboard import Switchboard
 from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE
-from worker.metrics.watching import relay_collectors
+from worker.metrics.relay import relay_collectors
 from worker.relay.app import create_relay
 from worker.settings import WorkerSettings
 

@@ -320,7 +320,7 @@ def test_importing_the_worker_leaves_the_metrics_folder_alone(world, tmp_path):
 SCRAPE = """
 import sys
 import worker.main
-from worker.metrics.parent import worker_collectors
+from worker.metrics.worker import worker_collectors
 from worker.settings import WorkerSettings
 loaded = set(sys.modules)
 for collector in worker_collectors(WorkerSettings.from_env(), {}):

@@ -1,4 +1,4 @@
-"""Collectors of the worker's main process, in addition to its children's metrics."""
+"""The collectors of the worker's main process, in addition to its children's metrics."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.metrics import ScrapeGauge
 from observability.instrumentation.semconv import BREAKER_STATES, CIRCUIT_BREAKER_STATE
 from service.semconv import ORDERS_WORKER
+from worker.broker import ping_broker
 from worker.clients import mail, payment
-from worker.metrics.watching import OutboxCollector, connect, ping_broker, ping_database
+from worker.metrics.database import OutboxCollector, connect, ping_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

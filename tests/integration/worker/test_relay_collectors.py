@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.semconv import QUEUES
 from tools.servers import free_port
-from worker.metrics.watching import relay_collectors
+from worker.metrics.relay import relay_collectors
 from worker.settings import WorkerSettings
 
 
