@@ -197,7 +197,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
 
 
 def qualified_name(error: BaseException) -> str:
-    """Return the class name of an exception with its module, builtins without."""
+    """Return the qualified class name of an exception; a builtin has no module."""
     kind = type(error)
     if kind.__module__ == "builtins":
         return kind.__qualname__
