@@ -45,7 +45,7 @@ load: $(VENV)/installed-local ## Change the customers' rate, in requests per sec
 	@$(PY) -m local load --mode $(MODE) $(RATE)
 
 unit: $(VENV)/installed-dev ## Run the unit tests: no server, under 30 seconds.
-	@$(PY) -m pytest -q tests/unit
+	@$(PY) -m pytest -q -m "not slow" tests/unit
 
 test: $(VENV)/installed-dev $(PROMTOOLS) ## Run the tests: unit, integration, alert rules, contracts, one end-to-end run.
 	@$(PY) -m pytest -m "not browser and not slow and not nightly"
