@@ -1,1 +1,4 @@
-"""Two rooms: import `instrumentation`, mount `stack`."""
+"""Observability: import `instrumentation`, mount `stack` and `scrape`.
+
+This package imports nothing; services, workers and local tools import `instrumentation`.
+"""

@@ -1,4 +1,4 @@
-"""Who hears of which alert, and which alert mutes which: asked of the real programs."""
+"""Routing and inhibition of alerts, tested with the real amtool and Alertmanager."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def receivers(amtool: object, labels: Labels) -> list[str]:
         ({"alertname": "OrdersDown"}, "unrouted"),
     ],
 )
-def test_a_severity_leads_to_its_receiver_and_a_misspelt_one_to_nobody(
+def test_a_severity_leads_to_its_receiver_and_a_misspelt_one_to_unrouted(
     amtool_bin, labels, receiver
 ):
     assert receivers(amtool_bin, labels) == [receiver]
@@ -57,7 +57,7 @@ def shipped_labels() -> dict[str, Labels]:
 
 
 @pytest.mark.parametrize("labels", shipped_labels().values(), ids=shipped_labels())
-def test_no_shipped_alert_is_left_without_a_receiver(amtool_bin, labels):
+def test_every_shipped_alert_has_a_receiver(amtool_bin, labels):
     severity = labels["severity"]
     expected = {"page": "page", "ticket": "ticket", "none": "heartbeat"}[severity]
     assert receivers(amtool_bin, labels) == [expected]
@@ -65,10 +65,10 @@ def test_no_shipped_alert_is_left_without_a_receiver(amtool_bin, labels):
 
 @pytest.fixture(scope="module")
 def muted(tmp_path_factory) -> Iterator[Callable[[Labels, Labels], bool]]:
-    """Post alerts to a real Alertmanager and ask whether one of them is inhibited."""
+    """Post alerts to a real Alertmanager and return whether one is inhibited."""
     folder = tmp_path_factory.mktemp("alertmanager")
     port = free_port()
-    # Mail goes nowhere: nobody listens on that port, and the test is over before it matters.
+    # No mail server listens on that port; the tests end before a mail is sent.
     text = CONFIG.read_text().replace("mailpit:1025", f"127.0.0.1:{free_port()}")
     (folder / "alertmanager.yml").write_text(text)
     (folder / "templates").symlink_to(STACK / "alertmanager/templates")
@@ -95,8 +95,8 @@ def muted(tmp_path_factory) -> Iterator[Callable[[Labels, Labels], bool]]:
         return next(a for a in call() if a["labels"] == target)["status"]["inhibitedBy"]
 
     def mutes(source: Labels, target: Labels) -> bool:
-        # Alertmanager looks at what it was sent a moment later, in order: once the last one mutes,
-        # the first ones were looked at too.
+        # Alertmanager processes alerts later, but in order: when the last pair is inhibited, the
+        # first alerts have been processed too.
         everything = [source, target, *CONTROL]
         post(everything, ended=False)
         wait_until(lambda: muted_by(CONTROL[1]))
@@ -143,7 +143,7 @@ MUTES = [
     (alert("TargetDown", job="collector"), alert("TraceDeliveryRatioLow", service="telemetry")),
 ]
 DOES_NOT_MUTE = [
-    # Neither has the label `slo`, which Alertmanager takes for equal unless it is demanded of both.
+    # Both lack the label `slo`, which counts as equal unless the matchers require it.
     (
         alert("QueueStalled", service="orders-worker", **PAGE),
         alert("DBPoolSaturated", service="orders"),
@@ -171,16 +171,16 @@ def named(pairs: list[tuple[Labels, Labels]]) -> list[str]:
 
 
 @pytest.mark.parametrize(("source", "target"), MUTES, ids=named(MUTES))
-def test_an_alert_mutes_what_says_the_same_with_more_words(muted, source, target):
+def test_an_alert_mutes_its_consequences(muted, source, target):
     assert muted(source, target)
 
 
 @pytest.mark.parametrize(("source", "target"), DOES_NOT_MUTE, ids=named(DOES_NOT_MUTE))
-def test_an_alert_mutes_nothing_else(muted, source, target):
+def test_an_alert_does_not_mute_unrelated_alerts(muted, source, target):
     assert not muted(source, target)
 
 
-def test_the_names_in_the_inhibitions_are_those_of_shipped_alerts():
+def test_inhibition_rules_name_only_shipped_alerts():
     names = {rule["alert"] for _, rule in shipped_alerts()}
     for rule in load(CONFIG)["inhibit_rules"]:
         for matcher in rule["source_matchers"] + rule["target_matchers"]:

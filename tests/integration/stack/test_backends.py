@@ -1,4 +1,4 @@
-"""Each back end's configuration: what is promised of it, and its own checker's verdict."""
+"""The configuration of each backend: its promised settings, and its own checker."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(*command: str | Path) -> None:
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_configuration_parses_and_explains_itself(path):
+def test_a_configuration_parses_and_has_comments(path):
     assert load(path)
     lines = path.read_text().splitlines()
     assert any("#" in line for line in lines) or len(lines) < 10
@@ -38,8 +38,8 @@ def test_a_configuration_parses_and_explains_itself(path):
 @pytest.mark.parametrize(
     "name", ["prometheus", "alertmanager", "collector", "loki", "tempo", "grafana", "mailpit"]
 )
-def test_every_option_on_a_command_line_or_in_a_variable_has_a_reason(name):
-    """The path of a file needs none, nor what the block above says for all of its lines."""
+def test_options_and_environment_variables_have_a_comment(name):
+    """Paths of files, and lines that share the comment of a line above, need none."""
     block = service_text(name)
     obvious = (
         "--config.file",
@@ -48,7 +48,7 @@ def test_every_option_on_a_command_line_or_in_a_variable_has_a_reason(name):
         "GF_ANALYTICS",
         "GF_SECURITY",
     )
-    said_above = (
+    commented_above = (
         "GF_PLUGINS_PREINSTALL_AUTO",
         "GF_NEWS",
         "GF_SERVER_ROOT_URL",
@@ -56,7 +56,9 @@ def test_every_option_on_a_command_line_or_in_a_variable_has_a_reason(name):
     )
     for line in block:
         option = line.strip().removeprefix("- ")
-        if option.startswith(("--", "GF_", "MP_")) and not option.startswith(obvious + said_above):
+        if option.startswith(("--", "GF_", "MP_")) and not option.startswith(
+            obvious + commented_above
+        ):
             assert "#" in option, option
 
 
@@ -72,10 +74,10 @@ def service_text(name: str) -> list[str]:
 
 
 def prometheus_tree(folder: Path, *, old: bool = False) -> Path:
-    """Lay out what the container sees below a folder and return its configuration.
+    """Write Prometheus' configuration with the paths of the host; return its path.
 
     Args:
-        old: Leave out what Prometheus 2.42 does not know: jobs in files of their own.
+        old: Avoid `scrape_config_files`, which Prometheus 2.42 lacks.
     """
     config = yaml.safe_load((STACK / "prometheus/prometheus.yml").read_text())
     mounts = {m.target: m.folder for m in project()["prometheus"].mounts if m.folder}
@@ -92,15 +94,15 @@ def prometheus_tree(folder: Path, *, old: bool = False) -> Path:
     return path
 
 
-def test_prometheus_own_checker_accepts_the_file(promtool_bins, tmp_path):
+def test_promtool_accepts_the_configuration(promtool_bins, tmp_path):
     run(promtool_bins[-1], "check", "config", prometheus_tree(tmp_path))
 
 
-def test_an_older_checker_accepts_it_too_without_what_it_does_not_know(promtool_bins, tmp_path):
+def test_an_older_promtool_accepts_it_without_newer_settings(promtool_bins, tmp_path):
     run(promtool_bins[0], "check", "config", prometheus_tree(tmp_path, old=True))
 
 
-def test_alertmanagers_own_checker_accepts_the_file_and_its_template(amtool_bin):
+def test_amtool_accepts_the_configuration_and_its_template(amtool_bin):
     run(amtool_bin, "check-config", STACK / "alertmanager/alertmanager.yml")
 
 
@@ -113,14 +115,14 @@ BUILT_FOR_COMPOSE = Path("/var/tmp/standins/go/otelcol")
 
 
 @pytest.mark.parametrize("program", CHECKERS)
-def test_a_back_ends_own_checker_accepts_the_file(program):
+def test_a_backends_own_checker_accepts_the_configuration(program):
     found = shutil.which(program) or shutil.which(program, path=str(BUILT_FOR_COMPOSE))
     if not found:
-        pytest.skip(f"{program} is not here; the compose run checks it in its image")
+        pytest.skip(f"{program} is not installed; the compose run checks it in its image")
     run(found, *CHECKERS[program])
 
 
-def test_the_collector_refuses_before_it_is_killed_and_batches_where_it_can_try_again():
+def test_the_collector_limits_its_memory_and_batches_in_the_retry_queue():
     limiter = COLLECTOR["processors"]["memory_limiter"]
     limit = int(project()["collector"].get("mem_limit")[:-1])
     assert limiter["limit_mib"] < 160 < limit
@@ -156,16 +158,16 @@ def test_prometheus_keeps_forty_days_or_eight_gigabytes():
     assert not [flag for flag in command if "enable-lifecycle" in flag or "admin-api" in flag]
 
 
-def test_prometheus_takes_what_arrives_late():
+def test_prometheus_accepts_late_samples():
     assert PROMETHEUS["storage"]["tsdb"]["out_of_order_time_window"] == "10m"
 
 
-def test_our_jobs_are_scraped_every_5_s_and_back_ends_every_15():
+def test_backends_are_scraped_every_15_s():
     assert PROMETHEUS["global"] == {"scrape_interval": "15s", "evaluation_interval": "15s"}
     assert not [job for job in PROMETHEUS["scrape_configs"] if "scrape_interval" in job]
 
 
-def test_a_job_is_called_as_its_compose_service_and_found_by_dns_where_there_may_be_several():
+def test_a_job_is_named_after_its_compose_service_and_scalable_services_are_found_by_dns():
     ports = {"orders": 9464, "orders-worker": 9465, "orders-relay": 9466, "payment-provider": 9467}
     names = [job["job_name"] for job in PROMETHEUS["scrape_configs"] + SCRAPE["scrape_configs"]]
     assert len(names) == len(set(names))
@@ -178,19 +180,19 @@ def test_a_job_is_called_as_its_compose_service_and_found_by_dns_where_there_may
     assert found == ports
 
 
-def test_prometheus_shares_a_network_with_whatever_it_scrapes():
+def test_prometheus_shares_a_network_with_every_target():
     for job in PROMETHEUS["scrape_configs"] + SCRAPE["scrape_configs"]:
         assert project()[job["job_name"]].networks & project()["prometheus"].networks, job
 
 
-def test_loki_keeps_seven_days_and_really_deletes():
+def test_loki_deletes_logs_after_seven_days():
     assert LOKI["limits_config"]["retention_period"] == "168h"
     assert LOKI["compactor"]["retention_enabled"] is True
     assert LOKI["compactor"]["delete_request_store"] == "filesystem"
     assert LOKI["compactor"]["working_directory"].startswith("/loki/")
 
 
-def test_tempo_keeps_seven_days_in_both_places_that_delete():
+def test_tempo_deletes_traces_after_seven_days_in_both_settings():
     planned = TEMPO["backend_scheduler"]["provider"]["compaction"]["compaction"]["block_retention"]
     assert planned == TEMPO["backend_worker"]["compaction"]["block_retention"] == "168h"
 
@@ -198,11 +200,11 @@ def test_tempo_keeps_seven_days_in_both_places_that_delete():
 @pytest.mark.parametrize(
     "gone", ["ingester", "compactor", "ingester_client", "metrics_generator_client"]
 )
-def test_tempo_is_told_nothing_that_version_3_no_longer_knows(gone):
+def test_tempo_has_no_setting_that_version_3_removed(gone):
     assert gone not in TEMPO
 
 
-def test_nothing_phones_home_or_downloads_at_the_start():
+def test_backends_send_no_usage_reports_and_download_nothing_at_the_start():
     assert LOKI["analytics"]["reporting_enabled"] is False
     assert TEMPO["usage_report"]["reporting_enabled"] is False
     grafana = project()["grafana"].environment
@@ -210,13 +212,13 @@ def test_nothing_phones_home_or_downloads_at_the_start():
     assert grafana["GF_ANALYTICS_REPORTING_ENABLED"] == "false"
 
 
-def test_grafana_shows_to_anybody_and_lets_nobody_change_without_the_password():
+def test_anonymous_visitors_of_grafana_are_viewers_and_the_admin_has_a_password_file():
     grafana = project()["grafana"].environment
     assert grafana["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
     assert grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/secrets/password"
 
 
-def test_the_edge_asks_again_only_when_that_is_safe():
+def test_the_edge_retries_only_reads():
     text = (ROOT / "service/edge/nginx.conf").read_text()
     directives = [line.split("#")[0] for line in text.splitlines()]
     retried = [line.strip() for line in directives if "proxy_next_upstream " in line]

@@ -1,4 +1,4 @@
-"""What a security reviewer and whoever starts it may take for granted of the compose files."""
+"""Security, limits, start-up and shutdown of the containers in the compose files."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ def service(name: str) -> Service:
     return PROJECT[name]
 
 
-def test_the_services_are_those_that_everything_else_speaks_of():
+def test_the_services_of_project_and_stack_are_complete():
     ours = {*APPLICATION, "edge", "secrets", "postgres", "cache", "broker"}
     exporters = {"postgres-exporter", "cache-exporter", "broker-exporter"}
-    back_ends = {"collector", "prometheus", "alertmanager", "loki", "tempo", "grafana", "mailpit"}
+    backends = {"collector", "prometheus", "alertmanager", "loki", "tempo", "grafana", "mailpit"}
     assert set(OURS) == ours | exporters
-    assert set(STACK_ALONE) == back_ends | {"stack-secrets"}
+    assert set(STACK_ALONE) == backends | {"stack-secrets"}
 
 
 @each
-def test_a_container_may_neither_write_to_its_image_nor_gain_rights(service):
+def test_a_container_cannot_write_to_its_image_or_gain_privileges(service):
     assert service.get("read_only") is True
     assert service.get("cap_drop") == ["ALL"]
     assert service.get("cap_add") is None
@@ -50,13 +50,13 @@ def test_a_container_may_neither_write_to_its_image_nor_gain_rights(service):
 
 
 @each
-def test_a_container_runs_as_somebody_who_is_not_root(service):
+def test_only_the_containers_that_generate_secrets_run_as_root(service):
     is_root = str(service.get("user", "0")).split(":")[0] in {"0", "root"}
     assert is_root == (service.name in ROOT_ONLY)
 
 
 @pytest.mark.parametrize("name", sorted(ROOT_ONLY))
-def test_the_root_processes_end_and_have_no_network(service):
+def test_containers_that_run_as_root_exit_and_have_no_network(service):
     assert service.is_one_shot
     assert service.get("network_mode") == "none"
 
@@ -74,7 +74,7 @@ def test_all_memory_limits_together_fit_a_laptop():
 
 
 @each
-def test_a_container_that_stays_has_a_health_check_and_comes_back(service):
+def test_a_long_running_container_has_a_health_check_and_restarts(service):
     if service.is_one_shot:
         assert service.get("healthcheck") is None
     else:
@@ -83,14 +83,14 @@ def test_a_container_that_stays_has_a_health_check_and_comes_back(service):
         assert service.get("restart") == "unless-stopped"
 
 
-def test_no_health_check_is_a_mere_yes():
-    lazy = {"true", "exit 0", ":"}
+def test_no_health_check_always_succeeds():
+    trivial = {"true", "exit 0", ":"}
     assert [
-        n for n, s in PROJECT.items() if lazy & set(s.get("healthcheck", {}).get("test", []))
+        n for n, s in PROJECT.items() if trivial & set(s.get("healthcheck", {}).get("test", []))
     ] == []
 
 
-def test_a_one_shot_is_awaited_so_that_up_wait_does_not_take_its_end_for_a_failure():
+def test_another_service_waits_for_each_one_shot_since_up_wait_would_fail_otherwise():
     awaited = {
         need
         for service in PROJECT.values()
@@ -101,7 +101,7 @@ def test_a_one_shot_is_awaited_so_that_up_wait_does_not_take_its_end_for_a_failu
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_nothing_of_ours_waits_for_telemetry(name):
+def test_no_service_of_the_application_waits_for_telemetry(name):
     assert set(PROJECT[name].needs) & set(STACK_ALONE) == set()
 
 
@@ -116,7 +116,7 @@ PORTS = {
 
 
 @each
-def test_a_port_is_published_on_this_machine_only_and_can_be_changed(service):
+def test_a_port_is_published_on_localhost_only_and_can_be_changed(service):
     variable, default = PORTS.get(service.name, (None, None))
     if variable is None:
         assert service.get("ports") is None
@@ -127,10 +127,10 @@ def test_a_port_is_published_on_this_machine_only_and_can_be_changed(service):
 
 
 @each
-def test_exactly_one_network_of_a_published_port_leads_out_and_nobody_else_has_one(service):
+def test_only_containers_with_a_published_port_have_an_external_network(service):
     networks = declared("networks")
-    open_ones = [n for n in service.networks if not (networks[n] or {}).get("internal")]
-    assert len(open_ones) == (1 if service.name in PORTS else 0)
+    external = [n for n in service.networks if not (networks[n] or {}).get("internal")]
+    assert len(external) == (1 if service.name in PORTS else 0)
 
 
 def reachable(name: str) -> set[str]:
@@ -139,7 +139,7 @@ def reachable(name: str) -> set[str]:
     return {other for other, service in PROJECT.items() if service.networks & mine} - {name}
 
 
-def test_neither_the_edge_nor_the_customers_reach_the_data():
+def test_the_edge_the_customers_and_the_payment_provider_cannot_reach_the_data():
     data = {"postgres", "cache", "broker"}
     assert reachable("edge") == {"orders", "customers"}
     assert reachable("customers") & data == set()
@@ -147,7 +147,7 @@ def test_neither_the_edge_nor_the_customers_reach_the_data():
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_nothing_of_ours_reaches_a_back_end_but_the_collector_and_those_who_ask_us(name):
+def test_the_application_reaches_no_backend_except_the_collector_and_prometheus(name):
     allowed = {"collector", "prometheus"} | (
         {"mailpit", "alertmanager"} if name == "orders-worker" else set()
     )
@@ -161,7 +161,7 @@ def test_every_network_and_volume_of_a_service_is_declared(service):
     assert named <= set(declared("volumes"))
 
 
-def test_no_declared_volume_or_network_is_left_over():
+def test_every_declared_volume_and_network_is_used():
     volumes = {m.source for s in PROJECT.values() for m in s.mounts if not m.folder and m.source}
     networks = set().union(*(service.networks for service in PROJECT.values()))
     assert volumes == set(declared("volumes"))
@@ -169,7 +169,7 @@ def test_no_declared_volume_or_network_is_left_over():
 
 
 @each
-def test_what_is_mounted_from_the_repository_is_a_folder_that_exists_and_cannot_be_written(service):
+def test_mounts_from_the_repository_are_existing_folders_and_read_only(service):
     for mount in service.mounts:
         if mount.folder is not None:
             assert mount.folder.is_dir(), mount
@@ -178,12 +178,12 @@ def test_what_is_mounted_from_the_repository_is_a_folder_that_exists_and_cannot_
 
 
 @pytest.mark.parametrize("profile", ["demo", "production"])
-def test_the_profile_chooses_the_folder_of_slo_rules(profile):
+def test_the_profile_selects_the_folder_of_slo_rules(profile):
     mounts = {m.target: m for m in project({"SLO_PROFILE": profile})["prometheus"].mounts}
     assert mounts["/rules/slo"].folder == ROOT / "alerts" / "rules" / profile
 
 
-def test_the_profile_is_demo_unless_it_is_said():
+def test_the_default_profile_is_demo():
     mounts = {m.target: m for m in PROJECT["prometheus"].mounts}
     assert mounts["/rules/slo"].folder == ROOT / "alerts" / "rules" / "demo"
 
@@ -196,7 +196,7 @@ def test_the_profile_is_demo_unless_it_is_said():
         ("SCRAPE_DIR", "prometheus", "/scrape"),
     ],
 )
-def test_the_stack_takes_three_inputs_and_has_empty_folders_for_them(variable, name, target):
+def test_the_stack_has_three_inputs_with_empty_folders_as_defaults(variable, name, target):
     def folder(services: dict[str, Service]) -> object:
         return {m.target: m.folder for m in services[name].mounts}[target]
 
@@ -208,19 +208,19 @@ def test_the_stack_takes_three_inputs_and_has_empty_folders_for_them(variable, n
 
 
 @pytest.mark.parametrize("services", [PROJECT, STACK_ALONE], ids=["project", "stack"])
-def test_an_input_that_does_not_exist_is_an_error_and_no_empty_folder(services):
+def test_a_missing_input_folder_is_an_error_and_is_not_created(services):
     mounts = {m.target: m for name in ("prometheus", "grafana") for m in services[name].mounts}
     inputs = ("/rules/slo", "/scrape", "/dashboards")
     assert [target for target in inputs if mounts[target].may_create] == []
 
 
 @pytest.mark.parametrize(("name", "policy"), [("broker", "noeviction"), ("cache", "allkeys-lru")])
-def test_a_broker_forgets_nothing_and_a_cache_what_is_old(name, policy):
+def test_the_broker_evicts_nothing_and_the_cache_evicts_old_keys(name, policy):
     command = PROJECT[name].get("command")
     assert command[command.index("--maxmemory-policy") + 1] == policy
 
 
-def test_the_stack_alone_mounts_nothing_from_outside_of_its_folder():
+def test_the_stack_alone_mounts_only_folders_of_its_own():
     folders = [m.folder for service in STACK_ALONE.values() for m in service.mounts if m.folder]
     assert folders
     assert [folder for folder in folders if not folder.is_relative_to(STACK)] == []
@@ -230,7 +230,7 @@ SECRET_FILES = re.compile(r"/secrets/([\w.-]+)")
 GIVE = re.compile(r"^give (\S+) (\S+) ", re.MULTILINE)
 
 
-def test_each_secret_volume_has_one_reader_who_cannot_write_it():
+def test_each_secret_volume_has_one_reader_without_write_access():
     readers: dict[str, list[str]] = {}
     for service in PROJECT.values():
         for mount in service.mounts:
@@ -242,7 +242,7 @@ def test_each_secret_volume_has_one_reader_who_cannot_write_it():
     assert "secrets-own" not in readers
 
 
-def test_a_reader_is_given_just_the_secrets_that_it_reads():
+def test_a_reader_receives_only_the_secrets_that_it_reads():
     given: dict[str, set[str]] = {}
     for reader, file in GIVE.findall(PROJECT["secrets"].get("command")[-1]):
         given.setdefault(reader, set()).add(file)
@@ -255,55 +255,55 @@ def test_a_reader_is_given_just_the_secrets_that_it_reads():
 
 
 @each
-def test_no_password_stands_in_a_variable(service):
+def test_no_environment_variable_contains_a_password(service):
     for variable, value in service.environment.items():
         if "PASS" in variable:
             assert variable.endswith("_FILE"), variable
             assert value.startswith("/secrets/")
 
 
-def test_nothing_mounts_the_engines_socket_or_has_a_fixed_name():
+def test_no_container_mounts_the_docker_socket_or_has_a_fixed_name():
     text = COMPOSE.read_text() + (STACK / "compose.yaml").read_text()
     assert "docker.sock" not in text
     assert "container_name" not in text
 
 
 @pytest.mark.parametrize("name", [n for n in APPLICATION if n != "customers"])
-def test_the_switches_are_in_one_hand(name):
+def test_only_the_customers_may_write_the_fault_switches(name):
     mounts = {m.source: m for m in PROJECT[name].mounts}
     assert "switches" not in mounts or mounts["switches"].read_only
     assert not {m.source: m for m in PROJECT["customers"].mounts}["switches"].read_only
 
 
 @pytest.mark.parametrize("name", APPLICATION)
-def test_each_of_our_processes_has_a_metrics_folder_of_its_own(name):
+def test_each_container_of_the_application_has_its_own_metrics_folder(name):
     service = PROJECT[name]
     folder = service.environment["PROMETHEUS_MULTIPROC_DIR"]
     assert any(entry.startswith(f"{folder}:uid=10001") for entry in service.get("tmpfs"))
 
 
-def test_an_order_service_that_is_stopped_may_finish_what_it_does():
+def test_a_stopped_service_has_time_to_finish_its_work():
     grace = {n: int(s.get("stop_grace_period", "10s")[:-1]) for n, s in PROJECT.items()}
     assert grace["orders-worker"] > 20, "the longest task may take 20 s"
-    assert grace["orders"] >= 30, "gunicorn's graceful time-out"
+    assert grace["orders"] >= 30, "gunicorn's graceful timeout"
 
 
-def test_the_stack_and_the_root_have_names_so_that_volumes_keep_theirs():
+def test_the_compose_projects_have_names_so_that_their_volumes_keep_theirs():
     assert load(COMPOSE)["name"] == "sightline"
     assert load(STACK / "compose.yaml")["name"] == "sightline-stack"
 
 
-def compose_is_here() -> bool:
+def has_compose() -> bool:
     found = shutil.which("docker")
     command = [str(found), "compose", "version"]
     return bool(found) and subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.skipif(not compose_is_here(), reason="docker compose is not here")
+@pytest.mark.skipif(not has_compose(), reason="docker compose is not installed")
 @pytest.mark.parametrize(
     ("file", "ours"), [("compose.yaml", PROJECT), ("observability/stack/compose.yaml", STACK_ALONE)]
 )
-def test_compose_itself_reads_the_files_the_same_way_and_without_a_warning(file, ours, tmp_path):
+def test_docker_compose_reads_the_files_identically_and_without_warnings(file, ours, tmp_path):
     command = [
         "docker",
         "compose",

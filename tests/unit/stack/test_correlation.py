@@ -1,4 +1,4 @@
-"""Every way from one signal to another, resolved at both of its ends."""
+"""Every link from one signal to another, checked at both ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def as_grafana_reads_it(text: str) -> str:
     return text.replace("$$", "$")
 
 
-def test_the_uids_are_the_four_that_dashboards_and_links_know():
+def test_the_data_sources_have_the_uids_that_dashboards_and_links_use():
     assert {uid: source["type"] for uid, source in SOURCES.items()} == {
         "prometheus": "prometheus",
         "loki": "loki",
@@ -40,26 +40,26 @@ def test_the_uids_are_the_four_that_dashboards_and_links_know():
     }
 
 
-def test_every_uid_that_a_data_source_points_to_exists():
-    pointed = set(re.findall(r"[dD]atasourceUid: (\w+)", yaml.safe_dump(list(SOURCES.values()))))
-    assert {"prometheus", "loki", "tempo"} <= pointed <= set(SOURCES)
+def test_every_uid_in_a_link_of_a_data_source_exists():
+    linked = set(re.findall(r"[dD]atasourceUid: (\w+)", yaml.safe_dump(list(SOURCES.values()))))
+    assert {"prometheus", "loki", "tempo"} <= linked <= set(SOURCES)
 
 
 @pytest.mark.parametrize("uid", sorted(SOURCES))
-def test_a_data_source_is_where_a_container_listens(uid):
+def test_the_url_of_a_data_source_is_the_address_of_a_container(uid):
     host, port = re.fullmatch(r"http://([\w-]+):(\d+)", SOURCES[uid]["url"]).groups()
     listens = {"prometheus": 9090, "loki": 3100, "tempo": 3200, "alertmanager": 9093}
     assert listens[host] == int(port)
     assert project()[host].networks & project()["grafana"].networks
 
 
-def test_exemplar_to_trace_the_label_is_spelled_the_same_by_all_three():
+def test_exemplar_to_trace_grafana_tempo_and_the_kit_use_the_same_label():
     ends = JSON_DATA["prometheus"]["exemplarTraceIdDestinations"]
     assert [(end["name"], end["datasourceUid"]) for end in ends] == [("trace_id", "tempo")]
     assert GENERATOR["trace_id_label_name"] == "trace_id"
     kit = (ROOT / "observability/instrumentation/_multiprocess/exemplars.py").read_text()
-    words = (ROOT / "observability/instrumentation/semconv.py").read_text()
-    assert '"trace_id"' in kit + words
+    semconv_text = (ROOT / "observability/instrumentation/semconv.py").read_text()
+    assert '"trace_id"' in kit + semconv_text
 
 
 def test_exemplar_to_trace_prometheus_stores_exemplars_and_tempo_sends_them():
@@ -67,15 +67,15 @@ def test_exemplar_to_trace_prometheus_stores_exemplars_and_tempo_sends_them():
     assert TEMPO["metrics_generator"]["storage"]["remote_write"][0]["send_exemplars"] is True
 
 
-def test_log_to_trace_the_id_is_read_where_otlp_puts_it():
+def test_log_to_trace_the_id_is_read_from_structured_metadata():
     field = JSON_DATA["loki"]["derivedFields"][0]
-    assert field["matcherType"] == "label"  # structured metadata counts as one
+    assert field["matcherType"] == "label"  # structured metadata counts as a label
     assert field["matcherRegex"] == "trace_id"
     assert field["datasourceUid"] == "tempo"
     assert as_grafana_reads_it(field["url"]) == "${__value.raw}"
 
 
-def test_trace_to_logs_asks_for_a_label_that_loki_indexes():
+def test_trace_to_logs_queries_a_label_that_loki_indexes():
     link = JSON_DATA["tempo"]["tracesToLogsV2"]
     query = as_grafana_reads_it(link["query"])
     assert link["datasourceUid"] == "loki"
@@ -86,7 +86,7 @@ def test_trace_to_logs_asks_for_a_label_that_loki_indexes():
         assert tag["value"] == tag["key"].replace(".", "_")
 
 
-def test_loki_indexes_three_labels_and_none_that_differs_per_process():
+def test_loki_indexes_three_labels_without_the_instance_id():
     indexed = LOKI["distributor"]["otlp_config"]["default_resource_attributes_as_index_labels"]
     assert len(indexed) == 3
     assert "service.instance.id" not in indexed
@@ -105,7 +105,7 @@ def metric_queries() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("name", "query"), metric_queries().items())
-def test_trace_to_metrics_asks_for_series_that_the_kit_exposes(name, query):
+def test_trace_to_metrics_queries_metrics_that_the_kit_exposes(name, query):
     promql_parser.parse(query)
     metric = re.search(r"rate\((\w+?)(?:_bucket|_count)?\{", query)[1]
     declared = METRICS[metric]
@@ -114,14 +114,14 @@ def test_trace_to_metrics_asks_for_series_that_the_kit_exposes(name, query):
     assert ("le" in labels) == ("histogram_quantile" in query)
 
 
-def test_trace_to_metrics_the_tag_becomes_the_label_job():
+def test_trace_to_metrics_service_name_becomes_the_label_job():
     link = JSON_DATA["tempo"]["tracesToMetrics"]
     assert link["datasourceUid"] == "prometheus"
     assert link["tags"] == [{"key": "service.name", "value": "job"}]
     assert len(link["queries"]) >= 3
 
 
-def test_trace_to_service_graph_tempo_makes_it_and_prometheus_takes_it():
+def test_trace_to_service_graph_tempo_writes_it_to_prometheus():
     assert JSON_DATA["tempo"]["serviceMap"] == {"datasourceUid": "prometheus"}
     assert set(GENERATOR["processors"]) == {"service-graphs", "span-metrics"}
     assert "--web.enable-remote-write-receiver" in project()["prometheus"].get("command")
@@ -129,13 +129,13 @@ def test_trace_to_service_graph_tempo_makes_it_and_prometheus_takes_it():
     assert url == f"{SOURCES['prometheus']['url']}/api/v1/write"
 
 
-def test_the_service_graph_times_messages_and_does_not_lose_edges():
+def test_the_service_graph_measures_queue_time_and_loses_no_edges():
     graph = TEMPO["metrics_generator"]["processor"]["service_graphs"]
     assert graph["enable_messaging_system_latency_histogram"] is True
     assert "enable_virtual_node_label" not in graph
 
 
-def test_each_signal_leaves_the_collector_for_the_back_end_that_grafana_asks():
+def test_the_collector_sends_each_signal_to_the_backend_that_grafana_queries():
     exporters = COLLECTOR["exporters"]
     assert exporters["otlp_http/loki"]["endpoint"] == f"{SOURCES['loki']['url']}/otlp"
     assert exporters["otlp_http/tempo"]["endpoint"] == "http://tempo:4318"
@@ -147,7 +147,7 @@ def test_each_signal_leaves_the_collector_for_the_back_end_that_grafana_asks():
     assert pipelines == {"traces": ["otlp_http/tempo"], "logs": ["otlp_http/loki"]}
 
 
-def test_the_rate_interval_is_made_from_how_often_our_services_are_scraped():
+def test_grafanas_scrape_interval_equals_that_of_the_scrape_jobs():
     jobs = load(ROOT / "observability/scrape/sightline.yml")["scrape_configs"]
     ours = {job["scrape_interval"] for job in jobs if "dns_sd_configs" in job}
     assert ours == {JSON_DATA["prometheus"]["timeInterval"]}
@@ -157,7 +157,7 @@ DASHBOARDS = sorted((ROOT / "dashboards/json").glob("*.json"))
 
 
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
-def test_a_dashboard_asks_only_data_sources_that_are_provisioned(path):
+def test_a_dashboard_queries_only_provisioned_data_sources(path):
     board = json.loads(path.read_text())
     assert board["uid"] == path.stem
     types = {source["type"] for source in SOURCES.values()}
@@ -171,7 +171,7 @@ def test_a_dashboard_asks_only_data_sources_that_are_provisioned(path):
 LOCAL_ONLY = {"local"}
 
 
-def test_every_file_of_rules_is_one_that_prometheus_reads():
+def test_prometheus_reads_every_rule_file():
     patterns = load(STACK / "prometheus/prometheus.yml")["rule_files"]
     assert rule_files()
     assert {path.suffix for path in rule_files()} == {".yml"}
@@ -184,7 +184,7 @@ def test_every_file_of_rules_is_one_that_prometheus_reads():
             assert f"{(targets | production)[folder]}/*.yml" in patterns
 
 
-def test_alert_to_dashboard_and_runbook_both_exist():
+def test_the_dashboard_and_the_runbook_of_every_alert_exist():
     uids = {path.stem for path in DASHBOARDS}
     for where, rule in shipped_alerts():
         notes = rule["annotations"]
@@ -194,7 +194,7 @@ def test_alert_to_dashboard_and_runbook_both_exist():
         assert not uids or uid in uids, name
 
 
-def test_the_mail_about_an_alert_leads_to_its_dashboard_and_its_runbook():
+def test_the_mail_of_an_alert_links_to_its_dashboard_and_its_runbook():
     template = (STACK / "alertmanager/templates/sightline.tmpl").read_text()
     for part in ("text", "html"):
         body = template.split(f'define "sightline.{part}"')[1].split("{{- end }}")[0]

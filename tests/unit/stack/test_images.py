@@ -1,4 +1,4 @@
-"""One file says which image runs; everything that names an image is held to it."""
+"""images.yaml pins every image; compose files, Dockerfiles and documents agree with it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENTRY_OF = {
 }
 
 
-def test_an_image_has_one_tag_and_it_is_a_version():
+def test_an_image_is_pinned_to_one_version():
     for name, tag in pulled().items():
         assert re.match(r"v?\d", tag), f"{name}:{tag}"
 
@@ -38,17 +38,17 @@ def test_an_image_has_one_tag_and_it_is_a_version():
 @pytest.mark.parametrize(
     "path", [COMPOSE, STACK / "compose.yaml", STACK / "sightline.compose.yaml"]
 )
-def test_a_compose_file_names_no_image_itself(path):
+def test_a_compose_file_contains_no_image(path):
     text = re.sub(r"#.*", "", path.read_text())
     assert re.findall(r"^\s+(?:image|build|dockerfile_inline):.*", text, re.MULTILINE) == []
 
 
 @pytest.mark.parametrize(("name", "service"), project().items())
-def test_a_service_takes_the_entry_of_its_name(name, service):
+def test_a_service_has_the_image_of_its_entry(name, service):
     assert service.get("image") == ENTRIES[ENTRY_OF.get(name, name)]["image"]
 
 
-def test_no_entry_is_left_over():
+def test_every_entry_is_used():
     assert {ENTRY_OF.get(name, name) for name in project()} == set(ENTRIES)
 
 
@@ -61,19 +61,19 @@ def test_the_dockerfile_starts_from_the_same_images():
     assert defaults == ENTRIES["application"]["build"]["args"]
 
 
-def test_the_collectors_stand_in_is_built_of_modules_of_its_version():
+def test_the_stand_in_of_the_collector_is_built_from_modules_of_the_pinned_version():
     modules = (ROOT / "tools/standins/context/collector.yaml").read_text()
     versions = set(re.findall(r"gomod: \S+ v(\S+)", modules))
     assert versions == {pulled()["otel/opentelemetry-collector-contrib"]}
 
 
 def documents() -> list[Path]:
-    pages = [*STACK.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "README.md"]
+    pages = [*STACK.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
     return [page for page in pages if page.exists()]
 
 
 @pytest.mark.parametrize("page", documents(), ids=lambda path: path.name)
-def test_a_document_that_names_an_image_names_the_pinned_one(page):
+def test_documents_name_the_pinned_images(page):
     text = page.read_text()
     for name, tag in pulled().items():
         for found in re.findall(rf"(?<![\w/.-]){re.escape(name)}:([\w.-]*\w)", text):
