@@ -1,1 +1,1 @@
-"""Measure an hour of the stack: memory, disk, streams, series."""
+"""Measure the memory, disk usage, streams and series of the stack under load."""

@@ -1,21 +1,20 @@
-"""Measure what the stack takes and keeps under load, and write docs/measurements/footprint.md.
+"""Write docs/measurements/footprint.md from the figures in build/compose.json.
 
-    python -m tools.footprint            from the figures in build/compose.json
-
-`python -m tools.standins.compose_run --minutes 60` makes those figures.
+`python -m tools.standins.compose_run --minutes 60` measures those figures with `measure`.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
+
+import click
 
 from tools.bench.machine import describe_machine
 from tools.standins.composed import ROOT
-from tools.standins.docker import Project, say
-from tools.standins.edges import Walker, streams
-from tools.standins.shop import Shop, ask, settle
+from tools.standins.docker import Project, report
+from tools.standins.edges import Links, streams
+from tools.standins.shop import Shop, request, settle
 
 FIGURES = ROOT / "build" / "compose.json"
 DOCUMENT = ROOT / "docs" / "measurements" / "footprint.md"
@@ -35,7 +34,7 @@ SIGNALS = (
 
 
 def measure(sut: Project, shop: Shop, minutes: float) -> dict[str, Any]:
-    """Let the load run and return what was counted, stored, and fired meanwhile."""
+    """Let the load run; return the counted items, the stored bytes and the fired alerts."""
     before = sut.stored_kib()
     settle(minutes * 60)
     window = f"{max(60, int(minutes * 60))}s"
@@ -51,39 +50,39 @@ def measure(sut: Project, shop: Shop, minutes: float) -> dict[str, Any]:
     found["fired"] = _fired(shop, window)
     slowest = "sum(max_over_time(prometheus_rule_group_last_duration_seconds[5m]))"
     found["rules_ms"] = round(1000 * shop.query(slowest).get("", 0), 1)
-    say(f"in {minutes} minutes of the default load: {found}")
+    report(f"in {minutes} minutes of the default load: {found}")
     return found
 
 
 def _streams(sut: Project, shop: Shop) -> dict[str, int]:
-    """Return Loki's streams by service; none where Loki is a stub."""
+    """Return the number of Loki's streams by service; none if Loki is a stub."""
     if any("loki" in stub for stub in sut.stubs()):
         return {}
-    names = streams(Walker(sut, shop))
+    names = streams(Links(sut, shop))
     return {name: names.count(name) for name in sorted(set(names))}
 
 
 def _fired(shop: Shop, window: str) -> list[str]:
-    """Return the alerts that were firing at some moment."""
+    """Return the alerts that fired within the window."""
     query = f'count by (alertname) (last_over_time(ALERTS{{alertstate="firing"}}[{window}]))'
-    body = ask(shop.url("PROMETHEUS_PORT", "/api/v1/query", query=query))[2]
+    body = request(shop.url("PROMETHEUS_PORT", "/api/v1/query", query=query))[2]
     return sorted(result["metric"]["alertname"] for result in body["data"]["result"])
 
 
 PAGE = """\
-# What the stack takes and keeps
+# Footprint of the stack
 
-Measured by `python -m tools.standins.compose_run --minutes 60`, written by
-`python -m tools.footprint`; the newest run that was committed.
+Measured by `python -m tools.standins.compose_run --minutes 60`, and written by
+`python -m tools.footprint`.
 
-- **Where**: {machine}
+- **Machine**: {machine}
 - **Load**: {minutes:g} minutes at the default rate, {requests:,} requests to the API
-- **From `up` to healthy**, images present: {first:.0f} s from empty volumes, {again:.0f} s from
-  yesterday's
+- **From `up` to healthy**, without pulling images: {first:.0f} s with empty volumes,
+  {again:.0f} s with old ones
 - **Memory**: {memory:,.0f} MiB in {running} containers
-- **Restarts**: {restarts}; killed for memory: {killed}
-- **Alerts that fired meanwhile**: {fired}
-- **Evaluating all rules once**, each group at its slowest of the last five minutes:
+- **Restarts**: {restarts}; out-of-memory kills: {killed}
+- **Alerts that fired**: {fired}
+- **One evaluation of all rules**, the slowest of each group in the last five minutes:
   {rules_ms:g} ms
 
 ## Bytes per signal
@@ -92,8 +91,8 @@ Measured by `python -m tools.standins.compose_run --minutes 60`, written by
 | --- | ---: | ---: | ---: | ---: | ---: |
 {signals}
 
-On disk is what the store's volume grew by, its write-ahead log included, which is compacted later:
-an upper bound. The caps of each store are in `observability/stack/README.md`.
+*On disk* is the growth of the store's volume. It includes the write-ahead log, which is compacted
+later, so it is an upper bound. The limits of each store are in `observability/stack/README.md`.
 
 ## Series and streams
 
@@ -117,7 +116,7 @@ def as_markdown(figures: dict[str, Any]) -> str:
     """Return the document.
 
     Args:
-        figures: What `compose_run` wrote: timings_s, cost, containers.
+        figures: The content of build/compose.json: timings_s, cost, containers.
     """
     cost, rows, timings = figures["cost"], figures["containers"], figures["timings_s"]
     running = [row for row in rows if row["health"] != "one-shot"]
@@ -125,8 +124,8 @@ def as_markdown(figures: dict[str, Any]) -> str:
         machine=cost["machine"],
         minutes=cost["minutes"],
         requests=cost["requests"],
-        first=timings["up --wait from empty volumes"],
-        again=timings["up --wait from yesterday's volumes"],
+        first=timings["up --wait with empty volumes"],
+        again=timings["up --wait with old volumes"],
         memory=sum(row["memory_mib"] for row in running),
         running=len(running),
         restarts=sum(row["restarts"] for row in rows),
@@ -157,17 +156,17 @@ def _container_row(row: dict[str, Any]) -> str:
     )
 
 
-def main() -> int:
-    """Write the document from the newest figures."""
+@click.command()
+def main() -> None:
+    """Write docs/measurements/footprint.md from the figures in build/compose.json."""
     try:
         figures = json.loads(FIGURES.read_text())
     except OSError as error:
-        sys.stderr.write(f"{error}; run python -m tools.standins.compose_run --minutes 60 first\n")
-        return 2
+        click.echo(f"{error}; run python -m tools.standins.compose_run --minutes 60", err=True)
+        raise SystemExit(2) from error
     DOCUMENT.write_text(as_markdown(figures))
-    sys.stdout.write(f"{DOCUMENT.relative_to(ROOT)} written\n")
-    return 0
+    click.echo(f"{DOCUMENT.relative_to(ROOT)} written")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(prog_name="python -m tools.footprint")

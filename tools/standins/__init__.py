@@ -1,1 +1,4 @@
-"""Run `docker compose up` for real where no image can be pulled."""
+"""Run and test the compose project on a machine that cannot pull images.
+
+Tests and `tools.footprint` import `composed`, which reads the compose files without Docker.
+"""

@@ -1,7 +1,7 @@
-"""Read the compose files as Compose would, as far as this project uses it; needs no Docker.
+"""A reader of this project's compose files that needs no Docker.
 
-Known: merge keys, `extends` into images.yaml, `include` with files laid over each other, and
-`${NAME:-default}`. A live run (compose_run.py) holds this reading to Compose's own.
+It supports what they use: merge keys, `extends` into images.yaml, `include` with merged files, and
+`${NAME:-default}`. tests/unit/stack/test_compose.py compares it with `docker compose config`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INNERMOST = re.compile(r"(?<!\$)\$\{(\w+)(?::-([^{}]*))?\}")
 
 
 def interpolate(text: str, environ: Mapping[str, str]) -> str:
-    """Replace `${NAME:-default}`, the innermost first."""
+    """Return a text with `${NAME:-default}` replaced, the innermost first."""
     while match := INNERMOST.search(text):
         value = environ.get(match[1]) or match[2] or ""
         text = text[: match.start()] + value + text[match.end() :]
@@ -31,6 +31,7 @@ def interpolate(text: str, environ: Mapping[str, str]) -> str:
 
 
 def expand(value: Any, environ: Mapping[str, str]) -> Any:
+    """Return a value with the variables in all of its texts replaced."""
     if isinstance(value, str):
         return interpolate(value, environ)
     if isinstance(value, list):
@@ -42,7 +43,7 @@ def expand(value: Any, environ: Mapping[str, str]) -> Any:
 
 @dataclass(frozen=True)
 class Mount:
-    """One entry of `volumes`: a folder of ours, a named volume, or a nameless one."""
+    """One entry of `volumes`: a folder of this repository, a named or an anonymous volume."""
 
     source: str
     target: str
@@ -52,6 +53,7 @@ class Mount:
 
     @classmethod
     def parse(cls, entry: str | Mapping[str, Any], base: Path) -> Mount:
+        """Return an entry in short or long syntax; `base` is the folder of its file."""
         if not isinstance(entry, str):
             source, may_create = entry["source"], entry["bind"]["create_host_path"]
             folder = (base / source).resolve()
@@ -68,16 +70,27 @@ class Mount:
 
 @dataclass(frozen=True)
 class Service:
+    """One service of a compose file.
+
+    Args:
+        name: Its name.
+        base: The folder of its file.
+        raw: Its settings, merged and with variables replaced.
+        written: Its settings as in the file.
+    """
+
     name: str
     base: Path
     raw: Mapping[str, Any]
     written: Mapping[str, Any]
 
     def get(self, key: str, default: Any = None) -> Any:
+        """Return one setting."""
         return self.raw.get(key, default)
 
     @property
     def mounts(self) -> list[Mount]:
+        """Its mounts; a later one replaces an earlier one with the same target."""
         by_target = {}
         for entry in self.raw.get("volumes", []):
             mount = Mount.parse(entry, self.base)
@@ -86,26 +99,32 @@ class Service:
 
     @property
     def networks(self) -> set[str]:
+        """The names of its networks."""
         return set(self.raw.get("networks", []))
 
     @property
     def environment(self) -> dict[str, str | None]:
+        """Its environment variables."""
         return dict(self.raw.get("environment", {}))
 
     @property
     def is_one_shot(self) -> bool:
+        """Whether it exits after its work."""
         return self.raw.get("restart") == "no"
 
     @property
     def needs(self) -> dict[str, str]:
+        """The condition of each service that it depends on, by name."""
         return {name: how["condition"] for name, how in self.raw.get("depends_on", {}).items()}
 
 
 def load(path: Path) -> Any:
+    """Return the content of a YAML file."""
     return yaml.safe_load(path.read_text())
 
 
 def services_of(path: Path, environ: Mapping[str, str]) -> dict[str, Service]:
+    """Return the services of one compose file."""
     images = load(IMAGES)["services"]
     services = {}
     for name, written in load(path)["services"].items():
@@ -114,8 +133,8 @@ def services_of(path: Path, environ: Mapping[str, str]) -> dict[str, Service]:
     return services
 
 
-def laid_over(service: Service, written: Mapping[str, Any], environ: Mapping[str, str]) -> Service:
-    """Return the service with another file's entry on top; lists grow, mappings merge."""
+def merged(service: Service, written: Mapping[str, Any], environ: Mapping[str, str]) -> Service:
+    """Return the service merged with another file's entry; lists are joined, mappings merged."""
     raw = dict(service.raw)
     for key, value in expand(dict(written), environ).items():
         old = raw.get(key)
@@ -125,7 +144,7 @@ def laid_over(service: Service, written: Mapping[str, Any], environ: Mapping[str
 
 
 def project(environ: Mapping[str, str] | None = None) -> dict[str, Service]:
-    """Return every service of the root project."""
+    """Return every service of the root compose.yaml and of the files that it includes."""
     environ = environ or {}
     services = {}
     for include in load(COMPOSE)["include"]:
@@ -133,22 +152,22 @@ def project(environ: Mapping[str, str] | None = None) -> dict[str, Service]:
         services = services_of(first, environ)
         for other in others:
             for name, written in load(other)["services"].items():
-                services[name] = laid_over(services[name], written, environ)
+                services[name] = merged(services[name], written, environ)
     return services | services_of(COMPOSE, environ)
 
 
 def stack(environ: Mapping[str, str] | None = None) -> dict[str, Service]:
-    """Return the services of the stack alone."""
+    """Return the services of the telemetry stack."""
     return services_of(STACK / "compose.yaml", environ or {})
 
 
 def declared(section: str) -> dict[str, Any]:
-    """Return the networks or volumes that both files declare."""
+    """Return the networks or volumes declared in both compose files."""
     return load(STACK / "compose.yaml")[section] | load(COMPOSE)[section]
 
 
 def pulled() -> dict[str, str]:
-    """Return name and tag of every image that comes from elsewhere, those of builds included."""
+    """Return the tag of every pulled image by name, base images of builds included."""
     entries = load(IMAGES)["services"].values()
     texts = [entry["image"] for entry in entries if "build" not in entry]
     for build in (entry["build"] for entry in entries if "build" in entry):
@@ -165,10 +184,12 @@ RULE_FOLDERS = [*sorted((ROOT / "alerts/rules").glob("*")), STACK / "rules"]
 
 
 def rule_files() -> list[Path]:
+    """Return every shipped file of Prometheus rules."""
     return [path for folder in RULE_FOLDERS for path in sorted(folder.glob("*.y*ml"))]
 
 
 def shipped_alerts() -> list[tuple[str, dict[str, object]]]:
+    """Return every shipped alert with the name of its file."""
     return [
         (f"{path.parent.name}/{path.name}", rule)
         for path in rule_files()

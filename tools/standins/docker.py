@@ -1,4 +1,4 @@
-"""Drive a Docker engine and one Compose project on it, through the command that people use."""
+"""A Docker engine and one compose project on it, driven by the command `docker`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from tools.servers import free_port
 from tools.standins.composed import ROOT, pulled
 
-STAND_INS = ROOT / "tests" / "standins"
+STAND_INS = ROOT / "tools" / "standins"
 STATE = Path(os.environ.get("STANDINS_STATE", "/var/tmp/standins"))
 STUBS = ("grafana/grafana", "grafana/loki", "grafana/tempo")
 PORTS = (
@@ -30,11 +30,15 @@ PORTS = (
 
 
 class ComposeRunError(RuntimeError):
-    """Raised when something did not come out as the compose files promise."""
+    """A command of the run failed; has its output."""
 
 
 def run(*command: str | Path, seconds: float = 900, **options: Any) -> str:
-    """Run a command and return what it prints; show all of it when it fails."""
+    """Run a command and return its output.
+
+    Raises:
+        ComposeRunError: The command failed; has the end of its output.
+    """
     result = subprocess.run(
         [*map(str, command)],
         cwd=ROOT,
@@ -51,7 +55,8 @@ def run(*command: str | Path, seconds: float = 900, **options: Any) -> str:
     return result.stdout
 
 
-def answers() -> bool:
+def engine_answers() -> bool:
+    """Return whether a Docker engine is running."""
     try:
         return bool(run("docker", "info", "--format", "{{.ServerVersion}}", seconds=20).strip())
     except (OSError, ComposeRunError):
@@ -60,21 +65,24 @@ def answers() -> bool:
 
 @contextmanager
 def engine() -> Iterator[str]:
-    """Have an engine: the one that answers, else Debian's; yield its data folder."""
-    was_there = answers()
-    if not was_there:
+    """Start Debian's Docker engine unless one is running; yield the engine's data folder."""
+    was_running = engine_answers()
+    if not was_running:
         run(STAND_INS / "engine", "up")
     try:
         yield run("docker", "info", "--format", "{{.DockerRootDir}}").strip()
     finally:
-        if not was_there:
+        if not was_running:
             run(STAND_INS / "engine", "down")
 
 
-def have_images(data: str) -> None:
-    """Have every image under its name.
+def prepare_images(data: str) -> None:
+    """Build a stand-in for every image, or pull the images if the engine is not ours.
 
-    An engine of somebody else pulls: a stand-in under an official name would stay there.
+    A stand-in under an official name must not stay on an engine that others use.
+
+    Args:
+        data: The engine's data folder.
     """
     references = [f"{name}:{tag}" for name, tag in pulled().items()]
     if data != str(STATE / "docker"):
@@ -84,30 +92,33 @@ def have_images(data: str) -> None:
     for reference in references:
         stub = ["--stub"] if reference.startswith(STUBS) else []
         try:
-            say(run(STAND_INS / "images", *stub, reference).strip())
+            report(run(STAND_INS / "images", *stub, reference).strip())
         except ComposeRunError as error:
-            say(f"{error}\nNOT REAL: {reference} becomes a stub")
+            report(f"{error}\nNOT REAL: {reference} becomes a stub")
             run(STAND_INS / "images", "--stub", reference)
 
 
 def is_stub(reference: str) -> bool:
-    """Return whether an image holds nothing but the program that says yes."""
+    """Return whether an image only answers 200."""
     label = '{{index .Config.Labels "sightline.standin"}}'
     return run("docker", "inspect", "--format", label, reference).strip() == "stub"
 
 
-def say(text: str) -> None:
+def report(text: str) -> None:
+    """Print a line at once."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 @dataclass
 class Project:
-    """The root compose file under a name and on ports of its own.
+    """The root compose file, started under its own name and on its own ports.
 
     Args:
-        name: What its containers, volumes and networks begin with.
-        overlays: Compose files to lay over it, such as one that names other images.
+        name: Prefix of its containers, volumes and networks.
+        overlays: Compose files to merge, such as one with other images.
+        settings: Environment variables of `docker compose`.
+        timings: Seconds of each timed step, by its name.
     """
 
     name: str
@@ -119,36 +130,38 @@ class Project:
         self.ports = {variable: free_port() for variable in PORTS}
 
     def compose(self, *words: str, seconds: float = 900) -> str:
+        """Run a `docker compose` command and return its output."""
         keep = ("PATH", "HOME", "DOCKER_HOST", "DOCKER_CONFIG")
         environ = {name: os.environ[name] for name in keep if name in os.environ}
         environ |= {name: str(port) for name, port in self.ports.items()} | self.settings
-        # No .env of whoever works in this checkout.
+        # Without the .env of this checkout.
         options = ["--progress", "quiet", "--env-file", "/dev/null", "--project-name", self.name]
         options += [word for file in ("compose.yaml", *self.overlays) for word in ("-f", file)]
         return run("docker", "compose", *options, *words, seconds=seconds, env=environ)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
-        """Note how long a step takes, and say it."""
+        """Measure the seconds of a step, and print them."""
         since = time.monotonic()
         yield
         self.timings[what] = round(time.monotonic() - since, 1)
-        say(f"{self.timings[what]:7.1f} s  {what}")
+        report(f"{self.timings[what]:7.1f} s  {what}")
 
     def up(self, *words: str) -> None:
+        """Start the project and wait until it is healthy."""
         self.compose("up", "--detach", "--wait", "--wait-timeout", "180", *words)
 
     def stubs(self) -> list[str]:
-        """Return the images that only say yes."""
+        """Return the images that are stubs."""
         return sorted({i for i in self.compose("config", "--images").split() if is_stub(i)})
 
     def containers(self) -> list[dict[str, Any]]:
-        """Return what the engine knows of each container, the ended ones too."""
+        """Return `docker inspect` of each container, stopped ones included."""
         ids = self.compose("ps", "--all", "--quiet").split()
         return json.loads(run("docker", "inspect", *ids)) if ids else []
 
     def stored_kib(self) -> dict[str, int]:
-        """Return the size of each store's volume."""
+        """Return the size of each store's volume, KiB."""
         names = ("loki", "tempo", "prometheus", "postgres", "broker")
         mounts = [word for name in names for word in ("-v", f"{self.name}_{name}:/{name}:ro")]
         busybox = f"busybox:{pulled()['busybox']}"
@@ -158,7 +171,7 @@ class Project:
         return {line.split("/")[-1]: int(line.split()[0]) for line in lines}
 
     def left_over(self) -> list[str]:
-        """Return what of this project is still there."""
+        """Return the containers, volumes and networks of this project that still exist."""
         label = f"label=com.docker.compose.project={self.name}"
         found = []
         for kind in ("container", "volume", "network"):
@@ -169,11 +182,12 @@ class Project:
 
 
 def service_of(container: dict[str, Any]) -> str:
+    """Return the compose service of a container."""
     return container["Config"]["Labels"]["com.docker.compose.service"]
 
 
 def mebibytes() -> dict[str, float]:
-    """Return the memory of every running container by its id's first twelve characters."""
+    """Return the memory of every running container, MiB, by the first 12 characters of its id."""
     units = {"B": 1 / 2**20, "KiB": 1 / 1024, "MiB": 1, "GiB": 1024}
     usage = {}
     for line in run("docker", "stats", "--no-stream", "--format", "{{json .}}").splitlines():

@@ -1,15 +1,17 @@
 #!/usr/bin/env python3
-"""Answer 200 to anything on the usual ports of the back ends; proves wiring, nothing else."""
+"""Answer 200 to every request on the usual ports of the backends; tests connections only."""
 
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 PORTS = (1025, 3000, 3100, 3200, 4317, 4318, 8025, 8888, 13133)
-HEALTH_WORDS = ("health", "readyz")  # as in `loki -health`, `mailpit readyz`
+HEALTH_ARGUMENTS = ("health", "readyz")  # as in `loki -health`, `mailpit readyz`
 
 
-class Answer(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """Answers 200 with an empty exposition."""
+
     def do_GET(self):
         self.rfile.read(int(self.headers.get("content-length") or 0))
         self.send_response(200)
@@ -24,7 +26,7 @@ class Answer(BaseHTTPRequestHandler):
         pass
 
 
-if any(word in argument for word in HEALTH_WORDS for argument in sys.argv[1:]):
+if any(name in argument for name in HEALTH_ARGUMENTS for argument in sys.argv[1:]):
     sys.exit(0)
 for port in PORTS:
-    threading.Thread(target=ThreadingHTTPServer(("0.0.0.0", port), Answer).serve_forever).start()
+    threading.Thread(target=ThreadingHTTPServer(("0.0.0.0", port), Handler).serve_forever).start()
