@@ -1,7 +1,7 @@
-"""Read a `.env` file as Docker Compose reads it, or say which line the two would read differently.
+"""Read a `.env` file as Docker Compose does, or report lines that it would read differently.
 
-python-dotenv splits the file. It differs from Compose in what it replaces: Compose leaves single
-quotes alone and knows `$NAME` and `$$`. A line on which they cannot agree is an error.
+python-dotenv splits the file. The two differ in substitution: Compose leaves single quotes alone
+and knows `$NAME` and `$$`. A line on which they cannot agree is an error.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class DotenvError(ValueError):
 
 
 def read_dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that the file sets; nothing if there is no file.
+    """Return the variables that the file sets; none if it does not exist.
 
     Args:
         path: The `.env` file, UTF-8.
-        environ: What `${NAME}` finds before it looks at the lines above it.
+        environ: Values of `${NAME}`; they win over earlier lines of the file.
 
     Raises:
         DotenvError: A line cannot be read, or Compose would read it differently.
@@ -69,7 +69,7 @@ def _read(binding: Binding, known: Mapping[str, str]) -> dict[str, str]:
     if binding.key is None or binding.value is None:
         return {}
     if not _NAME.match(binding.key):
-        raise ValueError(f"{binding.key!r} is no variable name")
+        raise ValueError(f"{binding.key!r} is not a variable name")
     match = _VALUE.match(binding.original.string)
     raw = match["raw"] if match else ""
     if raw.startswith("'"):
@@ -77,9 +77,9 @@ def _read(binding: Binding, known: Mapping[str, str]) -> dict[str, str]:
     if raw.startswith('"'):
         _check_escapes(raw)
     elif match and match["blank"] and raw.startswith("#"):
-        raise ValueError("Compose takes the comment after '=' as the value; move it")
+        raise ValueError("Compose reads the comment after '=' as the value; move it")
     elif re.search(r"[^\S ]#", raw):
-        raise ValueError("a comment begins after a space, nothing else")
+        raise ValueError("only a space may precede a comment")
     elif "\\$" in raw:
         raise ValueError("'\\$' needs quotes")
     return {binding.key: _REFERENCE.sub(lambda found: _replace(found, known), binding.value)}
@@ -99,12 +99,12 @@ def _check_escapes(raw: str) -> None:
 
 
 def _replace(found: re.Match[str], known: Mapping[str, str]) -> str:
-    """Return what stands for one `$` reference."""
+    """Return the value of one `$` reference."""
     text = found[0]
     if text.startswith("\\") and found["open"] is None:
         return text[1:]
     if found["open"] is not None:
-        raise ValueError("only ${NAME}, ${NAME:-default} and ${NAME-default} are understood")
+        raise ValueError("expected ${NAME}, ${NAME:-default} or ${NAME-default}")
     if found["dollar"]:
         return "$"
     name = found["name"] or found["braced"]

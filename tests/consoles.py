@@ -1,4 +1,4 @@
-"""A console of each test's own, on free ports, and what feeds it: the SDK's own exporters."""
+"""A private console on free ports, and services that send to it with the SDK's exporters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MS = 1_000_000
 
 @dataclass
 class Answer:
-    """What an address answered."""
+    """An HTTP response."""
 
     status: int
     headers: Any
@@ -43,7 +43,7 @@ class Answer:
 
 
 def ask(url: str, data: bytes | None = None, method: str | None = None, **headers: str) -> Answer:
-    """Send a request; an error status is an answer too."""
+    """Send a request; return the response whatever its status."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(url, data, names, method=method)
     try:
@@ -56,7 +56,7 @@ def ask(url: str, data: bytes | None = None, method: str | None = None, **header
 
 @dataclass
 class Running:
-    """A console that runs, and its addresses."""
+    """A running console and its URLs."""
 
     console: Console
 
@@ -117,7 +117,7 @@ def console(start_console: Callable[..., Running]) -> Running:
 
 
 class Service:
-    """A service that sends spans and log lines as a real one does."""
+    """A service that exports spans and log lines as a real one does."""
 
     def __init__(self, base: str, name: str) -> None:
         resource = Resource({"service.name": name, "service.namespace": "sightline"})
@@ -173,7 +173,7 @@ class Service:
 
 @pytest.fixture
 def service(console: Running) -> Iterator[Callable[[str], Service]]:
-    """Make a service that sends to the test's console."""
+    """Create services that export to the test's console."""
     made: dict[str, Service] = {}
 
     def make(name: str) -> Service:

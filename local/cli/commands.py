@@ -118,7 +118,7 @@ def _mode(name: str) -> DockerMode | LocalMode:
     try:
         settings = LocalSettings.from_env()
     except SettingsError as error:
-        raise RefusedError("\n  ".join(["bad settings:", *error.problems])) from error
+        raise RefusedError(str(error)) from error
     if name == "local" or (name == "auto" and StateFolder(settings.state).is_running()):
         return LocalMode(settings)
     engine = find_engine()

@@ -116,7 +116,6 @@ class Runner:
     async def _live_once(self) -> float:
         """Start the child and wait for its end; return the seconds for which it was ready."""
         started = time.monotonic()
-        self._set("starting")
         try:
             self._process = process = spawn(
                 self.child.command,

@@ -1,4 +1,4 @@
-"""What a person sees and clicks, in a real Chromium, with a real Prometheus behind."""
+"""The pages in a real Chromium, with a real Prometheus."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """A page that fails its test when a script fails or anything is asked of another address."""
+    """Open a page; fail the test if a script fails or requests another origin."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
     page = context.new_page()
     problems: list[str] = []
@@ -75,7 +75,7 @@ def _away(url: str) -> bool:
     return not re.match(r"(http://127\.0\.0\.1:|data:|blob:)", url)
 
 
-# What strangers' dashboards have and ours do not.
+# Features of third-party dashboards that ours do not use.
 ODD = {
     "uid": "odd",
     "title": "Odd",
@@ -122,7 +122,7 @@ ODD = {
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """A console that a Prometheus scrapes and that asks this Prometheus."""
+    """Run a console and a Prometheus that scrapes it and that it queries."""
     tmp_path = tmp_path_factory.mktemp("live")
     folder = tmp_path / "prometheus"
     folder.mkdir()
@@ -152,7 +152,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def order(live: Running) -> str:
-    """One failed order's trace in a live console, scraped; its id."""
+    """Send the trace of one failed order; return its id once it is scraped."""
     now = time.time_ns()
     shop, worker = Service(live.otlp, "orders"), Service(live.otlp, "orders-worker")
     from opentelemetry._logs import SeverityNumber
@@ -181,7 +181,7 @@ def order(live: Running) -> str:
     ],
     ids=["metrics page", "p99 panel"],
 )
-def test_from_an_exemplar_to_its_trace_to_its_logs_and_back(
+def test_an_exemplar_leads_to_its_trace_its_logs_and_back(
     live: Running, order: str, page: Page, address: str, place: str
 ) -> None:
     page.goto(live.pages + address)
@@ -206,9 +206,7 @@ def test_from_an_exemplar_to_its_trace_to_its_logs_and_back(
     expect(page.locator(".line")).to_have_count(2)
 
 
-def test_traces_are_searched_and_opened_with_the_keyboard_alone(
-    live: Running, order: str, page: Page
-) -> None:
+def test_traces_are_searched_and_opened_by_keyboard(live: Running, order: str, page: Page) -> None:
     page.goto(f"{live.pages}/")
     page.keyboard.press("g")
     page.keyboard.press("t")
@@ -229,7 +227,7 @@ def test_traces_are_searched_and_opened_with_the_keyboard_alone(
     expect(page.locator(".detail")).to_contain_text("charge failed <b>503</b>")
 
 
-def test_the_tail_shows_a_line_without_a_reload(console: Running, page: Page) -> None:
+def test_the_live_tail_shows_a_line_without_a_reload(console: Running, page: Page) -> None:
     from opentelemetry._logs import SeverityNumber
 
     page.goto(f"{console.pages}/logs")
@@ -242,7 +240,7 @@ def test_the_tail_shows_a_line_without_a_reload(console: Running, page: Page) ->
     assert "live=1" in page.url
 
 
-def test_a_name_is_suggested_and_a_wrong_query_shows_prometheus_own_words(
+def test_metric_names_are_suggested_and_a_bad_query_shows_the_error(
     live: Running, order: str, page: Page
 ) -> None:
     page.goto(f"{live.pages}/explore")
@@ -272,7 +270,7 @@ def test_an_alert_shows_its_state_its_labels_and_its_runbook(live: Running, page
     expect(page.locator("main")).to_contain_text("2 alerts, 0 recordings")
 
 
-def test_every_kind_of_panel_is_drawn_or_says_why_not(
+def test_every_type_of_panel_is_drawn_or_explains_why_not(
     live: Running, order: str, page: Page
 ) -> None:
     page.goto(f"{live.pages}/d/every-panel?render=1")
@@ -298,9 +296,7 @@ def test_every_kind_of_panel_is_drawn_or_says_why_not(
     expect(panel("Redis memory")).to_have_count(0)
 
 
-def test_a_choice_of_a_variable_is_in_the_address_and_in_the_queries(
-    live: Running, order: str, page: Page
-) -> None:
+def test_a_variable_changes_the_url_and_the_queries(live: Running, order: str, page: Page) -> None:
     page.goto(f"{live.pages}/d/every-panel?var-size=large")
     page.locator("body[data-ready=true]").wait_for()
     expect(page.locator('section[aria-label="Lines of large"]')).to_have_count(1)
@@ -311,9 +307,7 @@ def test_a_choice_of_a_variable_is_in_the_address_and_in_the_queries(
     expect(page.locator("main")).not_to_contain_text("Repeated for prometheus")
 
 
-def test_dragging_over_a_chart_zooms_the_whole_dashboard(
-    live: Running, order: str, page: Page
-) -> None:
+def test_dragging_over_a_chart_zooms_the_dashboard(live: Running, order: str, page: Page) -> None:
     page.goto(f"{live.pages}/d/every-panel")
     page.locator("body[data-ready=true]").wait_for()
     box = page.locator('section[aria-label="Lines of small"] canvas').bounding_box()
@@ -325,7 +319,7 @@ def test_dragging_over_a_chart_zooms_the_whole_dashboard(
     page.wait_for_url(re.compile(r"from=\d{13}&to=\d{13}"))
 
 
-def test_a_strangers_dashboard_is_drawn_as_far_as_it_goes(
+def test_a_third_party_dashboard_is_drawn_as_far_as_supported(
     live: Running, order: str, page: Page
 ) -> None:
     page.goto(f"{live.pages}/d/odd")
@@ -344,7 +338,7 @@ def test_a_strangers_dashboard_is_drawn_as_far_as_it_goes(
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_both_themes_are_kept_and_readable(live: Running, page: Page, theme: str) -> None:
+def test_both_themes_are_remembered_and_readable(live: Running, page: Page, theme: str) -> None:
     page.goto(f"{live.pages}/?theme={theme}")
     contrast = page.evaluate(
         """() => { const light = (text) => { const [r, g, b] = text.match(/\\d+/g).map((n) => {
@@ -382,9 +376,7 @@ def test_a_picture_and_a_page_are_rendered_from_the_command_line(
     assert 'src="/' not in page
 
 
-def test_a_dashboard_that_is_not_there_is_named_by_the_command(
-    live: Running, tmp_path: Path
-) -> None:
+def test_the_command_reports_an_unknown_dashboard(live: Running, tmp_path: Path) -> None:
     out = tmp_path / "a.png"
     command = ["-m", "local", "render", "absent", "--out", str(out), "--url", live.pages]
     done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)

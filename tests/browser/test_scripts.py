@@ -1,4 +1,4 @@
-"""The page's pure functions, run where they run: in the browser, imported from the console."""
+"""The scripts' pure functions, run in a browser that imports them from the console."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ SCOPE = """
         ("$constructor $unknown", "text", "$constructor $unknown"),
     ],
 )
-def test_variables_are_filled_in_as_grafana_does(
+def test_variables_are_substituted_as_in_grafana(
     page: Page, text: str, style: str, filled: str
 ) -> None:
     body = f"const given = v; {{ {SCOPE} return m.fill(given[0], scope, given[1]); }}"
@@ -97,14 +97,14 @@ def test_variables_are_filled_in_as_grafana_does(
         ("s", None, None, "no value"),
     ],
 )
-def test_numbers_are_written_in_their_unit(
+def test_numbers_are_formatted_in_their_unit(
     page: Page, unit: str, decimals: int | None, value: float | None, text: str
 ) -> None:
     body = "return m.unitFormat(v[0], v[1])(v[2]);"
     assert run(page, "dash/units", body, unit, decimals, value) == text
 
 
-def test_thresholds_mappings_and_overrides_decide_text_and_colour(page: Page) -> None:
+def test_thresholds_mappings_and_overrides_set_text_and_color(page: Page) -> None:
     body = """
       const panel = {fieldConfig: {defaults: {unit: "s", color: {mode: "thresholds"},
         thresholds: {mode: "absolute",
@@ -126,7 +126,7 @@ def test_thresholds_mappings_and_overrides_decide_text_and_colour(page: Page) ->
     ]
 
 
-def test_markdown_becomes_elements_and_never_markup(page: Page) -> None:
+def test_markdown_becomes_elements_and_is_never_parsed_as_html(page: Page) -> None:
     text = (
         "# A\n\n1. one\n   - two\n\n| a | b |\n|---|---|\n| x | **z** |\n\n```\n<b>\n```\n"
         "[j](javascript:alert(1)) [r](../runbooks/OrdersDown.md) <img src=x>"
@@ -149,7 +149,7 @@ def test_markdown_becomes_elements_and_never_markup(page: Page) -> None:
     }
 
 
-def test_spans_that_point_at_each_other_are_still_all_shown(page: Page) -> None:
+def test_spans_with_circular_parents_are_all_shown(page: Page) -> None:
     spans = [
         {"span_id": "a", "parent_span_id": "b", "start_ns": 1},
         {"span_id": "b", "parent_span_id": "a", "start_ns": 2},
@@ -163,7 +163,7 @@ def test_spans_that_point_at_each_other_are_still_all_shown(page: Page) -> None:
     assert ["e", 1] in shown
 
 
-def test_a_repeat_moves_what_stands_below_it(page: Page) -> None:
+def test_a_repeated_panel_moves_the_panels_below_it(page: Page) -> None:
     panels = [
         {
             "type": "stat",
@@ -187,7 +187,7 @@ def test_a_repeat_moves_what_stands_below_it(page: Page) -> None:
     ]
 
 
-def test_addresses_and_runbooks_in_a_text_are_links_and_nothing_else_is(page: Page) -> None:
+def test_only_urls_and_runbooks_in_a_text_become_links(page: Page) -> None:
     text = "See http://127.0.0.1:3000/d/slo?a=1&b=2. <b>x</b> alerts/runbooks/Burn.md javascript:a"
     body = "const d = document.createElement('pre'); m.put(d, m.linked(v[0])); return d.innerHTML;"
     assert run(page, "dom", body, text) == (

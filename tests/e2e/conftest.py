@@ -1,4 +1,4 @@
-"""One running local system for every end-to-end test: free ports, a state folder of its own."""
+"""One running local mode for all end-to-end tests, on free ports, in a private state folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tools.servers import ROOT
 
 @pytest.fixture(scope="session")
 def system() -> Iterator[System]:
-    """The whole local mode, without load; ended by `down` whatever happened."""
+    """Run the local mode without load; stop it by `down` after the tests."""
     # Not pytest's own folder: socket paths and process titles want a short one.
     state = Path(tempfile.mkdtemp(prefix="sl-e2e-"))
     environ = {

@@ -1,4 +1,4 @@
-"""How the end-to-end tests talk to a running system, so that they read as a story."""
+"""A running system, with the requests of the end-to-end tests."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ LOAD_SECONDS = 45
 
 @pytest.fixture
 def load(system):
-    """Customers who shop while the test lasts."""
+    """Run the load generator during the test."""
     assert system.run("load", str(REQUESTS_PER_SECOND)).returncode == 0
     yield
     assert system.run("load", "0").returncode == 0
@@ -67,8 +67,8 @@ def test_every_panel_of_every_dashboard_has_rows_after_two_minutes_of_load(syste
 
 @pytest.mark.browser
 @pytest.mark.timeout(400)
-def test_every_dashboard_is_drawn_light_and_dark(system, load):
-    """Whoever looks at a change finds its pictures in build/pictures."""
+def test_every_dashboard_is_drawn_in_both_themes(system, load):
+    """The pictures are kept in build/pictures for the review of a change."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     trace_id = uuid.uuid4().hex
     order = system.place_order(trace_id)

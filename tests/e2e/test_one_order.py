@@ -1,4 +1,4 @@
-"""One order through the running system: a trace, its logs, its metrics, its e-mail."""
+"""One order through the running system: a trace, its logs, its metrics, its email."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ADDED_BY_PROMETHEUS = {"__name__", "instance", "job", "le"}
 
 @pytest.fixture(scope="module")
 def placed(system):
-    """An order that was confirmed and whose e-mail arrived, with its trace id."""
+    """Place an order; return it and its trace id once its email has arrived."""
     trace_id = secrets.token_hex(16)
     order = system.place_order(trace_id)
     wait_until(lambda: system.order(order["id"])["status"] == "confirmed", 30)
@@ -50,7 +50,7 @@ def test_every_process_is_ready_and_counted(system):
     assert {row["restarts"] for row in rows.values()} == {0}
 
 
-def test_one_trace_holds_every_process(system, placed):
+def test_one_trace_spans_every_process(system, placed):
     _, trace_id = placed
     wait_until(lambda: {s["service"] for s in spans_of(system, trace_id)} >= PROCESSES, 20)
     wait_until(lambda: any(s["name"] == "process emails" for s in spans_of(system, trace_id)), 20)
@@ -105,7 +105,7 @@ def test_prometheus_counted_the_order(system, placed):
     )
 
 
-def test_the_customer_got_one_e_mail_that_leads_back_to_the_trace(system, placed):
+def test_the_customer_gets_one_email_that_links_to_the_trace(system, placed):
     order, trace_id = placed
     (mail,) = system.mails(order["id"])
     assert order["id"] in mail["message_id"]
@@ -118,7 +118,7 @@ def exposed(system, metric):
 
 
 @pytest.mark.parametrize("metric", [*kit.METRICS, *words.METRICS], ids=lambda m: m.name)
-def test_a_metric_of_the_vocabulary_is_exposed_with_its_labels(system, placed, metric):
+def test_a_metric_of_the_semconv_modules_is_exposed_with_its_labels(system, placed, metric):
     series = wait_until(lambda: exposed(system, metric), 30)
     for one in series:
         assert set(one["metric"]) - ADDED_BY_PROMETHEUS == set(metric.labels)
@@ -164,7 +164,7 @@ def system_rules(system):
         ("PUT", "/v1/orders", {}, 405),
     ],
 )
-def test_bad_input_is_answered_as_a_problem_with_its_trace(system, method, path, body, status):
+def test_bad_input_is_answered_as_a_problem_with_its_trace_id(system, method, path, body, status):
     answer = system.ask(method, system.url("ORDERS_PORT", path), body)
     assert answer.status == status or (status == 422 and answer.status == 400), answer
     assert answer.headers.get_content_type() == "application/problem+json"

@@ -1,4 +1,4 @@
-"""The whole local mode with its real processes: what `make up` promises, and what `down` leaves."""
+"""The local mode with its real processes, from `up` to `down`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMMAND = [sys.executable, "-m", "local"]
 
 
 class Mode:
-    """One local mode of this test's own."""
+    """A private local mode."""
 
     def __init__(self, state: Path) -> None:
         self.state = state
@@ -73,7 +73,7 @@ def started(mode):
     return done.stdout
 
 
-def test_up_tells_where_to_look_and_both_figures(mode, started):
+def test_up_prints_the_addresses_and_both_figures(mode, started):
     for variable in ("ORDERS_PORT", "GRAFANA_PORT", "PROMETHEUS_PORT", "MAIL_PORT"):
         assert f"http://127.0.0.1:{mode.ports[variable]}" in started
     assert re.search(r"first order seen in the console after \d+\.\d s", started)
@@ -82,7 +82,7 @@ def test_up_tells_where_to_look_and_both_figures(mode, started):
     assert "no replacement for the stack" in started
 
 
-def test_every_process_is_ready_and_the_sum_of_memory_is_what_up_promised(mode, started):
+def test_every_process_is_ready_and_the_total_memory_is_that_of_up(mode, started):
     status = mode.run("status", "--json")
     rows = {row["name"]: row for row in json.loads(status.stdout)}
     assert status.returncode == 0, status.stdout
@@ -101,13 +101,13 @@ def test_every_job_is_scraped(mode, started):
     assert set(healths()) >= {"orders", "orders-worker", "orders-relay", "payment-provider"}
 
 
-def test_a_task_that_runs_may_end_before_its_worker_is_killed(mode, started):
+def test_a_running_task_may_end_before_its_worker_is_killed(mode, started):
     plan = Plan.load(mode.state / "plan.json")
     (worker,) = (child for child in plan.children if child.name == "orders-worker")
     assert worker.grace_seconds > HARD_SECONDS
 
 
-def test_nothing_listens_beyond_this_machine(mode, started):
+def test_every_port_is_on_loopback(mode, started):
     tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
     rows = [line.split() for lines in tables for line in lines]
     listening = [row[1].rpartition(":") for row in rows if row[3] == "0A"]
@@ -118,7 +118,7 @@ def test_nothing_listens_beyond_this_machine(mode, started):
 
 
 @pytest.mark.parametrize("name", ["orders", "orders-worker", "orders-relay", "broker", "postgres"])
-def test_a_killed_process_comes_back(mode, started, name):
+def test_a_killed_process_is_restarted(mode, started, name):
     before = mode.rows()[name]
     os.kill(before["pid"], signal.SIGKILL)
     wait_until(lambda: mode.rows()[name]["restarts"] == before["restarts"] + 1, 30)
@@ -126,13 +126,13 @@ def test_a_killed_process_comes_back(mode, started, name):
     assert mode.rows()[name]["pid"] != before["pid"]
 
 
-def test_a_killed_supervisor_leaves_no_process(mode, started):
+def test_a_killed_supervisor_leaves_no_processes(mode, started):
     os.kill(StateFolder(mode.state).read_report()["pid"], signal.SIGKILL)
     wait_until(lambda: members(mode.state) == [], 30)
     assert not any(is_listening(int(port)) for port in mode.ports.values())
 
 
-def test_up_after_a_kill_starts_again_and_down_leaves_nothing(mode, started):
+def test_up_restarts_after_a_kill_and_down_leaves_nothing(mode, started):
     wait_until(lambda: members(mode.state) == [], 30)
     again = mode.run("up")
     assert again.returncode == 0, again.stdout[-4000:] + again.stderr[-4000:]

@@ -1,4 +1,4 @@
-"""Mails: in by SMTP, out by our API and by Mailpit's."""
+"""Emails: received by SMTP, read through our API and Mailpit's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def send(console: Running, number: int = 1, text: str = "Your order is confirmed
         smtp.send_message(message)
 
 
-def test_a_mail_is_there_with_its_ids_when_the_sender_was_told_250(console: Running) -> None:
+def test_an_email_is_stored_with_its_ids_once_smtp_answers_250(console: Running) -> None:
     send(console)
     (mail,) = ask(f"{console.mail}/api/mails").json["mails"]
     assert mail["message_id"] == "order-1.confirmed@sightline.example"
@@ -36,7 +36,7 @@ def test_a_mail_is_there_with_its_ids_when_the_sender_was_told_250(console: Runn
     assert mail["text"] == "Your order is confirmed.\n"
 
 
-def test_mails_are_found_by_order_trace_recipient_and_words(console: Running) -> None:
+def test_emails_are_found_by_order_trace_recipient_and_words(console: Running) -> None:
     for number in (1, 2, 3):
         send(console, number)
     for params, ids in (
@@ -49,7 +49,7 @@ def test_mails_are_found_by_order_trace_recipient_and_words(console: Running) ->
         assert [mail["order_id"] for mail in found] == ids
 
 
-def test_the_mail_port_answers_in_mailpits_shapes(console: Running) -> None:
+def test_the_mail_port_answers_as_mailpit_does(console: Running) -> None:
     send(console)
     listing = ask(f"{console.mail}/api/v1/messages").json
     assert listing["total"] == 1
@@ -76,18 +76,18 @@ def test_the_mail_port_answers_in_mailpits_shapes(console: Running) -> None:
         b"Message-ID: <\xff>\r\n\r\n\xff",
     ],
 )
-def test_a_mail_that_is_hardly_one_is_kept_too(console: Running, raw: bytes) -> None:
+def test_a_malformed_email_is_stored_too(console: Running, raw: bytes) -> None:
     with smtplib.SMTP("127.0.0.1", console.console.smtp_port) as smtp:
         smtp.sendmail("a@example.org", ["b@example.org"], raw)
     (mail,) = console.json("/api/mails")["mails"]
     assert mail["to"] == ["b@example.org"]
 
 
-def test_a_mail_larger_than_the_limit_is_refused(console: Running) -> None:
+def test_an_email_above_the_size_limit_is_refused(console: Running) -> None:
     with pytest.raises(smtplib.SMTPResponseException):
         send(console, text="x" * 70 + "\n" + ("y" * 70 + "\n") * 20_000)
     assert console.json("/api/mails")["total"] == 0
 
 
-def test_the_mail_ports_start_page_is_the_mail_page(console: Running) -> None:
+def test_the_start_page_of_the_mail_port_lists_emails(console: Running) -> None:
     assert b'data-page="mails"' in ask(console.mail + "/").body

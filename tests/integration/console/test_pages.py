@@ -1,4 +1,4 @@
-"""The pages' frame, and what the console hands out of files and of Prometheus."""
+"""The pages, the files that the console serves, and the queries that it forwards."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ STATIC = Path(__file__).resolve().parents[3] / "local" / "console" / "static"
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_lets_nothing_run_or_load_but_what_the_console_serves(
-    console: Running, path: str
-) -> None:
+def test_a_page_runs_and_loads_only_what_the_console_serves(console: Running, path: str) -> None:
     answer = console.get(path)
     assert answer.status == 200
     policy = answer.headers["Content-Security-Policy"]
@@ -36,13 +34,13 @@ def test_a_page_lets_nothing_run_or_load_but_what_the_console_serves(
     assert "onclick" not in page
 
 
-def test_every_page_says_the_mode_and_the_profile(start_console: Callable[..., Running]) -> None:
+def test_every_page_shows_the_mode_and_the_profile(start_console: Callable[..., Running]) -> None:
     page = start_console(SLO_PROFILE="production").get("/logs").body.decode()
     assert "local mode" in page
     assert "<b>production</b>" in page
 
 
-def test_the_scripts_never_turn_text_into_markup() -> None:
+def test_the_scripts_never_parse_text_as_markup() -> None:
     scripts = sorted((STATIC / "js").rglob("*.js"))
     assert len(scripts) > 20
     for script in scripts:
@@ -51,13 +49,13 @@ def test_the_scripts_never_turn_text_into_markup() -> None:
             assert word not in text, f"{script.name} uses {word}"
 
 
-def test_the_chart_library_carries_its_licence() -> None:
+def test_the_chart_library_comes_with_its_license() -> None:
     folder = STATIC / "vendor" / "echarts"
     assert "Apache License" in (folder / "LICENSE").read_text(encoding="utf-8")
     assert (folder / "NOTICE").exists()
 
 
-def test_a_script_named_by_version_may_be_kept_and_another_is_asked_for_anew(
+def test_a_script_with_a_version_is_cached_and_one_without_is_revalidated(
     console: Running,
 ) -> None:
     path = "/static/js/theme.js"
@@ -66,7 +64,7 @@ def test_a_script_named_by_version_may_be_kept_and_another_is_asked_for_anew(
 
 
 @pytest.mark.parametrize("name", ["../slo", "..%2Fslo", "%2Fetc%2Fpasswd", "a.md", "nothing"])
-def test_a_runbook_comes_only_from_its_folder(
+def test_a_runbook_is_only_served_from_its_folder(
     start_console: Callable[..., Running], tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "slo.md").write_text("secret")
@@ -77,7 +75,7 @@ def test_a_runbook_comes_only_from_its_folder(
     assert console.get(f"/api/runbooks/{name}").status == 404
 
 
-def test_dashboards_are_read_anew_and_a_broken_file_is_named_beside_the_good_ones(
+def test_dashboards_are_reread_and_a_broken_file_is_listed_with_its_problem(
     start_console: Callable[..., Running], tmp_path: Path
 ) -> None:
     console = start_console(DASHBOARDS_DIR=str(tmp_path))
@@ -96,7 +94,7 @@ def test_dashboards_are_read_anew_and_a_broken_file_is_named_beside_the_good_one
     assert "cannot be read" in broken.body.decode()
 
 
-def test_tags_written_as_one_word_are_listed_as_a_list(
+def test_a_single_tag_is_listed_as_a_list(
     start_console: Callable[..., Running], tmp_path: Path
 ) -> None:
     console = start_console(DASHBOARDS_DIR=str(tmp_path))
@@ -113,7 +111,7 @@ def test_render_names_a_file_that_is_not_a_dashboard(tmp_path: Path, text: str) 
     assert raised.value.exit_code == 2
 
 
-def test_prometheus_own_words_reach_the_page(
+def test_errors_of_prometheus_reach_the_page(
     start_console: Callable[..., Running], tmp_path: Path
 ) -> None:
     folder = tmp_path / "prometheus"
@@ -129,7 +127,7 @@ def test_prometheus_own_words_reach_the_page(
         assert console.get("/api/prometheus/-/quit").status == 404
 
 
-def test_a_prometheus_that_is_down_is_named_with_its_address(
+def test_a_prometheus_that_is_down_is_reported_with_its_address(
     start_console: Callable[..., Running],
 ) -> None:
     answer = start_console(PROMETHEUS_PORT="1").get("/api/prometheus/api/v1/query", query="up")
@@ -137,7 +135,7 @@ def test_a_prometheus_that_is_down_is_named_with_its_address(
     assert "Prometheus at 127.0.0.1:1" in answer.json["error"]
 
 
-def test_a_page_names_every_script_that_it_will_need(console: Running) -> None:
+def test_a_page_preloads_every_script_that_it_needs(console: Running) -> None:
     page = console.get("/d/any").body.decode()
     for script in ("frame.js", "dash/query.js", "panels/heatmap.js", "tree.js"):
         assert f'<link rel="modulepreload" href="/static/js/{script}">' in page

@@ -1,4 +1,4 @@
-"""LogQL and TraceQL, as far as dashboards use them, on the local store."""
+"""The parts of LogQL and TraceQL that dashboards use, on the local store."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ GET, SLOW, FAILED = "GET /v1/orders 200", "database is slow", "task failed: 503"
         ("{service_name=~`.+`} | json | detected_level=`error`", [FAILED]),
         ('{service_name=~".+"} | severity_text="WARN" or detected_level="error"', [SLOW, FAILED]),
         ('{service_name=~".+"} | trace_id=~".+" and detected_level!="info"', [FAILED]),
-        ('{service_name="nobody"}', []),
+        ('{service_name="unknown"}', []),
     ],
 )
-def test_lines_are_found_as_loki_finds_them(
+def test_logql_finds_the_lines_that_loki_finds(
     console: Running, lines: None, query: str, bodies: list[str]
 ) -> None:
     assert found(console, query) == sorted(bodies)
 
 
-def test_counts_per_group_add_up(console: Running, lines: None) -> None:
+def test_counts_by_label_add_up(console: Running, lines: None) -> None:
     query = "sum by (service_name) (count_over_time({service_name=~`.+`}[5m]))"
     answer = console.json("/loki/api/v1/query", query=query)["data"]
     assert answer["resultType"] == "vector"
@@ -80,7 +80,7 @@ def test_counts_per_group_add_up(console: Running, lines: None) -> None:
         ("/tempo/api/search", {"q": "{ name > `x` }"}, "'>'"),
     ],
 )
-def test_what_is_outside_the_known_part_is_said_plainly(
+def test_an_unsupported_query_is_refused_with_the_reason(
     console: Running, path: str, params: dict[str, str], word: str
 ) -> None:
     answer = console.get(path, **params)
@@ -106,7 +106,7 @@ def test_what_is_outside_the_known_part_is_said_plainly(
         ("{ span.order.id != nil && span:duration >= 20ms }", ["bad", "good"]),
     ],
 )
-def test_traces_are_found_as_tempo_finds_them(
+def test_traceql_finds_the_traces_that_tempo_finds(
     console: Running, order_trace: Callable[..., str], query: str, orders: list[str]
 ) -> None:
     now = time.time_ns() - 10_000 * MS
@@ -119,7 +119,9 @@ def test_traces_are_found_as_tempo_finds_them(
     assert sorted(names[trace["traceID"]] for trace in traces) == orders
 
 
-def test_a_trace_by_id_has_tempos_shape(console: Running, order_trace: Callable[..., str]) -> None:
+def test_a_trace_by_id_has_the_shape_of_tempo(
+    console: Running, order_trace: Callable[..., str]
+) -> None:
     trace_id = order_trace(time.time_ns())
     v1: Any = console.json(f"/tempo/api/traces/{trace_id}")["batches"]
     v2: Any = console.json(f"/tempo/api/v2/traces/{trace_id}")["trace"]["resourceSpans"]

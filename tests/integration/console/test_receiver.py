@@ -1,4 +1,4 @@
-"""What the OTLP door takes and what it refuses."""
+"""The OTLP receiver: what it accepts and what it refuses."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_spans_of_the_sdk_exporter_are_queryable_as_soon_as_the_exporter_returns
     assert trace["services"] == ["orders", "orders-relay", "orders-worker", "payment-provider"]
 
 
-def test_json_is_taken_with_hex_ids_and_every_kind_of_value(console: Running) -> None:
+def test_json_is_accepted_with_hex_ids_and_every_type_of_value(console: Running) -> None:
     assert post(console, trace_document()).status == 200
     (span,) = console.json(f"/api/traces/{TRACE_ID}")["spans"]
     assert span["span_id"] == SPAN_ID
@@ -75,7 +75,7 @@ def test_json_is_taken_with_hex_ids_and_every_kind_of_value(console: Running) ->
     }
 
 
-def test_gzip_is_taken(console: Running) -> None:
+def test_gzip_is_accepted(console: Running) -> None:
     body = gzip.compress(trace_document())
     assert post(console, body, Content_Encoding="gzip").status == 200
     assert console.get(f"/api/traces/{TRACE_ID}").status == 200
@@ -97,7 +97,7 @@ def test_gzip_is_taken(console: Running) -> None:
         (trace_document(), {"Content_Type": "text/plain"}, 415),
     ],
 )
-def test_a_body_that_cannot_be_read_is_refused_with_a_reason_and_stores_nothing(
+def test_a_malformed_body_is_refused_with_a_reason_and_stores_nothing(
     console: Running, body: bytes, headers: dict[str, str], status: int
 ) -> None:
     answer = post(console, body, **headers)
@@ -112,13 +112,13 @@ def test_a_bad_body_is_counted(console: Running) -> None:
     assert console.metrics()[name] == 1
 
 
-def test_another_path_and_another_method_are_named(console: Running) -> None:
+def test_an_unknown_path_and_a_wrong_method_are_refused(console: Running) -> None:
     assert post(console, b"{}", "/v1/profiles").status == 404
     assert ask(f"{console.otlp}/v1/traces").status == 405
     assert ask(f"{console.otlp}/livez").body == b"ok"
 
 
-def test_metrics_are_answered_politely_with_what_to_do_instead(console: Running) -> None:
+def test_metrics_are_not_stored_and_the_answer_explains_why(console: Running) -> None:
     answer = post(console, b"", "/v1/metrics", Content_Type=PROTOBUF)
     assert answer.status == 200
     message = ExportMetricsServiceResponse.FromString(answer.body)
@@ -127,7 +127,7 @@ def test_metrics_are_answered_politely_with_what_to_do_instead(console: Running)
     assert "scraped" in as_json.json["partialSuccess"]["errorMessage"]
 
 
-def test_a_span_that_is_sent_again_is_stored_and_counted_once(console: Running) -> None:
+def test_a_span_that_is_sent_twice_is_stored_and_counted_once(console: Running) -> None:
     body = trace_document()
     for _ in range(3):
         assert post(console, body).status == 200
@@ -135,7 +135,7 @@ def test_a_span_that_is_sent_again_is_stored_and_counted_once(console: Running) 
     assert console.metrics()['telemetry_store_spans_accepted_total{service="shop"}'] == 1
 
 
-def test_many_senders_at_once_lose_nothing(console: Running) -> None:
+def test_concurrent_senders_lose_nothing(console: Running) -> None:
     statuses = []
 
     def send(sender: int) -> None:
@@ -152,7 +152,7 @@ def test_many_senders_at_once_lose_nothing(console: Running) -> None:
     assert len(console.json(f"/api/traces/{TRACE_ID}")["spans"]) == 160
 
 
-def test_what_was_acknowledged_is_there_after_a_restart(
+def test_acknowledged_data_survives_a_restart(
     start_console: Callable[..., Running],
 ) -> None:
     first = start_console()

@@ -13,7 +13,7 @@ from tests.consoles import MS, Running, Service
 
 @pytest.fixture
 def two_orders(order_trace: Callable[..., str]) -> tuple[str, str]:
-    """A good order ten minutes ago, and a slow one that failed just now."""
+    """Send a successful order of ten minutes ago, and a slow one that failed just now."""
     now = time.time_ns()
     good = order_trace(now - 600 * 1000 * MS, order_id="good")
     bad = order_trace(now, took=900 * MS, order_id="bad", error="ProviderUnavailableError")
@@ -25,7 +25,7 @@ def two_orders(order_trace: Callable[..., str]) -> tuple[str, str]:
     [
         ({}, ["bad", "good"]),
         ({"service": "orders-worker"}, ["bad", "good"]),
-        ({"service": "nobody"}, []),
+        ({"service": "unknown"}, []),
         ({"operation": "process orders"}, ["bad", "good"]),
         ({"operation": "process"}, []),
         ({"status": "error"}, ["bad"]),
@@ -44,7 +44,7 @@ def two_orders(order_trace: Callable[..., str]) -> tuple[str, str]:
         ({"limit": "1"}, ["bad"]),
     ],
 )
-def test_a_trace_is_found_by_what_one_of_its_spans_is(
+def test_a_trace_is_found_by_the_attributes_of_one_span(
     console: Running, two_orders: tuple[str, str], params: dict[str, str], found: list[str]
 ) -> None:
     names = dict(zip(two_orders, ("good", "bad"), strict=True))
@@ -52,7 +52,7 @@ def test_a_trace_is_found_by_what_one_of_its_spans_is(
     assert [names[trace["trace_id"]] for trace in traces] == found
 
 
-def test_a_result_says_what_the_trace_is(console: Running, two_orders: tuple[str, str]) -> None:
+def test_a_result_summarizes_the_trace(console: Running, two_orders: tuple[str, str]) -> None:
     trace = console.json("/api/traces", status="error")["traces"][0]
     assert (trace["root_service"], trace["root_name"]) == ("orders", "POST /v1/orders")
     assert (trace["spans"], trace["errors"]) == (6, 1)
@@ -74,7 +74,7 @@ def test_a_result_says_what_the_trace_is(console: Running, two_orders: tuple[str
         ("/api/logs", {"after": "-1"}, "after"),
     ],
 )
-def test_a_bad_parameter_answers_400_and_is_named(
+def test_a_bad_parameter_is_reported_with_status_400(
     console: Running, path: str, params: dict[str, str], named: str
 ) -> None:
     answer = console.get(path, **params)
@@ -88,7 +88,7 @@ def test_a_short_trace_id_is_padded_and_an_unknown_one_answers_404(console: Runn
     assert "00000000000000000000000000000abc" in answer.json["error"]
 
 
-def test_the_log_lines_of_a_trace_are_those_with_its_id(
+def test_the_log_lines_of_a_trace_have_its_id(
     console: Running, two_orders: tuple[str, str]
 ) -> None:
     lines = console.json("/api/logs", trace_id=two_orders[1])["lines"]
@@ -126,7 +126,7 @@ def test_lines_are_found_by_level_text_and_service(
     assert [line["body"] for line in lines] == bodies
 
 
-def test_tailing_gets_each_new_line_once_and_in_order(
+def test_a_live_tail_gets_each_new_line_once_and_in_order(
     console: Running, service: Callable[[str], Service]
 ) -> None:
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""The console's settings and its door."""
+"""The console's settings and its process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def start(tmp_path: Path, **variables: str) -> subprocess.Popen[str]:
     )
 
 
-def test_every_bad_variable_is_named_at_once() -> None:
+def test_every_bad_variable_is_reported_at_once() -> None:
     bad = {"GRAFANA_PORT": "many", "OTLP_PORT": "70000", "SLO_PROFILE": "test"}
     with pytest.raises(SettingsError) as caught:
         ConsoleSettings.from_env(bad)
@@ -38,13 +38,13 @@ def test_every_bad_variable_is_named_at_once() -> None:
         assert f"{name}={value!r}: expected" in str(caught.value)
 
 
-def test_nothing_set_gives_the_documented_ports() -> None:
+def test_the_default_ports_are_the_documented_ones() -> None:
     settings = ConsoleSettings.from_env({})
     ports = (settings.pages_port, settings.otlp_port, settings.mail_port, settings.smtp_port)
     assert ports == (3000, 4318, 8025, 1025)
 
 
-def test_the_process_says_where_it_listens_and_ends_with_0_when_told_to(tmp_path: Path) -> None:
+def test_the_process_prints_its_ports_and_exits_with_0_on_sigterm(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         assert process.stdout is not None
         ports = json.loads(process.stdout.readline())
@@ -54,7 +54,7 @@ def test_the_process_says_where_it_listens_and_ends_with_0_when_told_to(tmp_path
         assert process.wait(5) == 0
 
 
-def test_bad_settings_end_the_process_with_2(tmp_path: Path) -> None:
+def test_bad_settings_exit_with_2(tmp_path: Path) -> None:
     with start(tmp_path, OTLP_PORT="x", SLO_PROFILE="y") as process:
         _, error = process.communicate(timeout=10)
     assert process.returncode == 2
@@ -62,7 +62,7 @@ def test_bad_settings_end_the_process_with_2(tmp_path: Path) -> None:
     assert "SLO_PROFILE" in error
 
 
-def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -73,7 +73,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     assert f"MAIL_PORT: 127.0.0.1:{port}" in error
 
 
-def test_the_console_stays_within_its_memory(tmp_path: Path) -> None:
+def test_the_console_stays_within_its_memory_limit(tmp_path: Path) -> None:
     with start(tmp_path) as process:
         assert process.stdout is not None
         ports = json.loads(process.stdout.readline())

@@ -36,7 +36,7 @@ def test_calls_latency_and_errors_are_counted_per_operation(
         assert metrics[f"traces_spanmetrics_latency_bucket{{{labels}}}"] == count
 
 
-def test_the_service_graph_has_calls_messages_databases_and_the_entry(
+def test_the_service_graph_has_calls_messages_databases_and_entry_requests(
     console: Running, order_trace: Callable[..., str]
 ) -> None:
     for _ in range(4):
@@ -69,7 +69,7 @@ def test_a_database_at_loopback_is_named_after_its_system(
     assert console.metrics()[edge("total", "orders", "redis", "database")] == 1
 
 
-def test_exemplars_carry_the_trace_id_where_openmetrics_is_asked_for(
+def test_openmetrics_has_exemplars_with_trace_ids(
     console: Running, order_trace: Callable[..., str]
 ) -> None:
     trace_id = order_trace(time.time_ns())
@@ -84,7 +84,7 @@ def test_exemplars_carry_the_trace_id_where_openmetrics_is_asked_for(
     assert {exemplar.labels["trace_id"] for exemplar in exemplars} == {trace_id}
 
 
-def test_made_up_span_names_do_not_make_ever_more_series(
+def test_the_number_of_series_is_bounded(
     console: Running, service: Callable[[str], Service]
 ) -> None:
     for number in range(2_500):

@@ -1,4 +1,4 @@
-"""A real supervisor in its own process, running small stand-ins."""
+"""A real supervisor in its own process, with small stand-in servers."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ STANDIN = Path(__file__).parent / "standin.py"
 
 
 def standin(name: str, *words: str, **options: Any) -> Child:
-    """A child that listens on a free port."""
+    """Return a child that listens on a free port."""
     port = free_port()
     command = (sys.executable, str(STANDIN), str(port), *words)
     return Child(name, command, probe=Probe("tcp", port), address=f"127.0.0.1:{port}", **options)
 
 
 def shell(name: str, line: str, **options: Any) -> Child:
-    """A child that is one line of shell."""
+    """Return a child that is one line of shell."""
     return Child(name, ("sh", "-c", line), **options)
 
 
@@ -54,7 +54,7 @@ class Running:
 
 @pytest.fixture
 def supervise(tmp_path: Path) -> Iterator[Callable[..., Running]]:
-    """Start a supervisor with these children; nothing of it is left after the test."""
+    """Start supervisors with given children; end them after the test."""
     state = StateFolder(tmp_path)
     started = []
 

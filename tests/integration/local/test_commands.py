@@ -1,4 +1,4 @@
-"""The command line, as people and scripts meet it."""
+"""The command line: output and exit codes."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_help_explains_every_command(run):
         assert f"  {command} " in shown.stdout
 
 
-def test_bad_settings_are_all_told_and_nothing_starts(run, tmp_path):
+def test_all_bad_settings_are_reported_and_nothing_starts(run, tmp_path):
     done = run("up", ORDERS_PORT="x", SLO_PROFILE="y")
     assert done.returncode == 2
     assert "ORDERS_PORT='x'" in done.stderr
@@ -88,13 +88,13 @@ def test_up_names_the_child_that_failed_its_log_and_its_last_lines(run, tmp_path
     assert members(tmp_path) == []
 
 
-def test_a_program_that_a_setting_misnames_is_told(run):
+def test_a_wrong_program_path_in_a_setting_is_reported(run):
     done = run("up", PROMETHEUS_BIN="/nowhere/prometheus")
     assert done.returncode == 2
     assert "/nowhere/prometheus is not an executable file" in done.stderr
 
 
-def test_nothing_running_is_told_by_every_command(run):
+def test_status_and_down_report_that_nothing_is_running(run):
     status = run("status")
     assert status.returncode == 3
     assert "not running" in status.stdout
@@ -103,7 +103,7 @@ def test_nothing_running_is_told_by_every_command(run):
     assert (down.returncode, down.stdout) == (0, "nothing was running\n")
 
 
-def test_status_shows_a_row_per_child_and_fails_when_one_is_not_well(run, supervise):
+def test_status_shows_a_row_per_child(run, supervise):
     running = supervise(standin("server"), shell("task", "true", once=True))
     running.wait_ready()
     well = run("status", JSON="1")
@@ -121,7 +121,7 @@ def test_status_shows_a_row_per_child_and_fails_when_one_is_not_well(run, superv
     assert table.splitlines()[0].split() == ["NAME", "STATE", "ADDRESS", "MEMORY", "RESTARTS"]
 
 
-def test_status_asks_the_child_itself(run, supervise, tmp_path):
+def test_status_probes_the_children_and_fails_if_one_is_unhealthy(run, supervise, tmp_path):
     probed = shell(
         "probed",
         "sleep 60",
@@ -137,7 +137,7 @@ def test_status_asks_the_child_itself(run, supervise, tmp_path):
     assert "unhealthy" in ill.stdout
 
 
-def test_a_second_up_shows_the_status_and_is_content(run, supervise):
+def test_a_second_up_shows_the_status_and_succeeds(run, supervise):
     running = supervise(standin("server"))
     running.wait_ready()
     done = run("up")
@@ -147,7 +147,7 @@ def test_a_second_up_shows_the_status_and_is_content(run, supervise):
     assert running.phase() == "ready"
 
 
-def test_logs_shows_the_last_lines_of_one_or_of_all(run, supervise):
+def test_logs_prints_the_last_lines_of_one_process_or_of_all(run, supervise):
     running = supervise(shell("left", "seq 100; sleep 60"), shell("right", "echo hello; sleep 60"))
     running.wait_ready()
     wait_until(lambda: running.state.log("left").read_text().endswith("100\n"))
@@ -158,7 +158,7 @@ def test_logs_shows_the_last_lines_of_one_or_of_all(run, supervise):
     assert "no log of 'middle'; there are: left, right" in unknown.stderr
 
 
-def test_logs_follows_what_is_written(run, environ, supervise, tmp_path):
+def test_logs_follows_new_lines(run, environ, supervise, tmp_path):
     loop = f"until [ -e {tmp_path}/go ]; do sleep 0.05; done; echo went; sleep 60"
     supervise(shell("walker", loop)).wait_ready()
     command = [sys.executable, "-m", "local", "logs", "walker", "--follow"]
@@ -171,7 +171,7 @@ def test_logs_follows_what_is_written(run, environ, supervise, tmp_path):
         follower.communicate()
 
 
-def test_load_writes_what_the_customers_read(run, tmp_path):
+def test_load_writes_the_rate_that_the_load_generator_reads(run, tmp_path):
     assert run("load", "25").returncode == 0
     assert read_rate(StateFolder(tmp_path).load, 1) == 25
     refused = run("load", "-3")
@@ -179,7 +179,7 @@ def test_load_writes_what_the_customers_read(run, tmp_path):
     assert read_rate(StateFolder(tmp_path).load, 1) == 25
 
 
-def test_passwords_are_random_made_once_and_private(tmp_path):
+def test_passwords_are_random_private_and_created_once(tmp_path):
     state = StateFolder(tmp_path)
     ensure_passwords(state)
     first = {name: state.secret(name).read_text() for name in NAMES}
@@ -190,7 +190,7 @@ def test_passwords_are_random_made_once_and_private(tmp_path):
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
 
 
-def test_a_log_that_is_too_long_is_put_aside_while_its_writer_goes_on(tmp_path):
+def test_a_log_file_is_rotated_while_its_writer_keeps_writing(tmp_path):
     log = tmp_path / "x.log"
     with log.open("ab", buffering=0) as writer:
         writer.write(b"old\n" * 100)

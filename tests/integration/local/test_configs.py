@@ -1,4 +1,4 @@
-"""The files that the local mode writes, judged by the programs that read them."""
+"""The configuration that the local mode writes, checked by the programs that read it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def settings(request, tmp_path):
     return LocalSettings.from_env({**free_port_variables(), **state}, tmp_path / ".env")
 
 
-def test_both_promtools_accept_prometheus_file_and_find_rules(settings, promtool_bins):
+def test_both_promtools_accept_the_configuration_and_find_its_rules(settings, promtool_bins):
     file = settings.state / "prometheus.yml"
     write_prometheus(settings, file)
     for promtool in promtool_bins:
-        judged = subprocess.run(
+        checked = subprocess.run(
             [promtool, "check", "config", file], check=False, capture_output=True, text=True
         )
-        assert judged.returncode == 0, judged.stdout + judged.stderr
+        assert checked.returncode == 0, checked.stdout + checked.stderr
     for room in (settings.profile, "common", "local"):
-        assert f"alerts/rules/{room}/" in judged.stdout + judged.stderr
+        assert f"alerts/rules/{room}/" in checked.stdout + checked.stderr
 
 
-def test_prometheus_starts_with_its_file(settings, tmp_path):
+def test_prometheus_starts_with_its_configuration(settings, tmp_path):
     file = settings.state / "prometheus.yml"
     write_prometheus(settings, file)
     with running_prometheus(tmp_path, file.read_text()):
@@ -60,14 +60,14 @@ def test_every_process_with_metrics_is_a_job_under_its_own_name(settings):
     assert config["global"]["evaluation_interval"] == "15s"
 
 
-def test_alertmanager_starts_with_its_file(settings, tmp_path):
+def test_alertmanager_starts_with_its_configuration(settings, tmp_path):
     file = settings.state / "alertmanager.yml"
     write_alertmanager(settings, file)
     with running_alertmanager(tmp_path, file):
         pass
 
 
-def test_only_the_mail_server_and_the_folder_of_the_templates_differ_from_the_stack(settings):
+def test_only_the_mail_server_and_the_template_folder_differ_from_the_stack(settings):
     file = settings.state / "alertmanager.yml"
     write_alertmanager(settings, file)
     ours, stack = yaml.safe_load(file.read_text()), yaml.safe_load(ALERTMANAGER_SOURCE.read_text())
@@ -78,6 +78,6 @@ def test_only_the_mail_server_and_the_folder_of_the_templates_differ_from_the_st
     assert ours == stack
 
 
-def test_the_rules_miss_no_job_and_know_no_other():
+def test_the_rules_cover_exactly_the_scraped_jobs():
     rules = (ROOT / "alerts/rules/local/targets.yml").read_text()
     assert set(re.findall(r'job="([^"]+)"', rules)) == set(JOBS)

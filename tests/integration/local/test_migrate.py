@@ -1,4 +1,4 @@
-"""The migration of the local mode, on a cluster that `initdb` just made."""
+"""The migration of the local mode, on a new cluster of `initdb`."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def environ(postgres, tmp_path):
     }, passwords
 
 
-def test_a_new_cluster_gets_the_database_its_tables_and_its_roles_and_a_second_run_is_well(
-    environ, postgres
-):
+def test_a_new_cluster_gets_database_tables_and_roles_and_a_second_run_succeeds(environ, postgres):
     variables, passwords = environ
     for _ in range(2):
         done = subprocess.run(

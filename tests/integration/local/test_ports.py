@@ -41,7 +41,7 @@ def hold():
         process.wait()
 
 
-def test_free_ports_are_no_problem(settings):
+def test_free_ports_are_not_reported(settings):
     assert taken_ports(settings) == []
 
 
@@ -51,29 +51,29 @@ def test_a_free_port_is_found_for_every_variable():
     assert len(set(variables.values())) == len(PORTS)
 
 
-def test_a_strangers_port_is_named_with_the_variable_and_the_process(settings, hold):
-    stranger = hold(settings.ports["PROMETHEUS_PORT"])
+def test_a_port_of_a_third_party_process_is_reported_with_variable_and_process(settings, hold):
+    holder = hold(settings.ports["PROMETHEUS_PORT"])
     (problem,) = taken_ports(settings)
     assert f"port {settings.ports['PROMETHEUS_PORT']}, for prometheus" in problem
-    assert f"process {stranger.pid} (" in problem
+    assert f"process {holder.pid} (" in problem
     assert "standin.py" in problem
     assert "`make down` does not end it" in problem
     assert "PROMETHEUS_PORT moves it" in problem
 
 
-def test_our_own_process_is_one_that_down_ends(settings, hold):
+def test_a_port_of_a_leftover_process_is_reported_as_ended_by_down(settings, hold):
     hold(settings.ports["MAIL_PORT"], **{MARKER: str(settings.state)})
     (problem,) = taken_ports(settings)
     assert "`make down` ends it" in problem
 
 
-def test_another_local_mode_is_named_by_its_state_folder(settings, hold):
+def test_a_port_of_another_local_mode_is_reported_with_its_state_folder(settings, hold):
     hold(settings.ports["MAIL_PORT"], **{MARKER: "/elsewhere/.state"})
     (problem,) = taken_ports(settings)
     assert "`make down ORDERS_STATE_DIR=/elsewhere/.state` ends it" in problem
 
 
-def test_every_taken_port_is_listed(settings, hold):
+def test_every_taken_port_is_reported(settings, hold):
     for variable in ("ORDERS_PORT", "OTLP_PORT"):
         hold(settings.ports[variable])
     assert len(taken_ports(settings)) == 2

@@ -1,4 +1,4 @@
-"""The servers that tests and the local mode stand on."""
+"""The servers of the tests and of the local mode."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_postgres_leaves_nothing_behind(tmp_path):
 
 
 @pytest.mark.parametrize("password", ["plain", "a b#c$d%e&f'g\"h\\i@j:k/l?m=n{o}p`q!r;s|t<u>v~w*x"])
-def test_redis_takes_any_password(tmp_path, password):
+def test_redis_accepts_any_password(tmp_path, password):
     with running_redis(tmp_path, password=password) as server:
         assert redis.Redis(port=server.port, password=password).ping()
         with pytest.raises(redis.AuthenticationError):
             redis.Redis(port=server.port, password="wrong").ping()
 
 
-def test_a_broker_keeps_its_messages_over_a_kill(tmp_path):
+def test_a_broker_keeps_its_messages_after_a_kill(tmp_path):
     with running_redis(tmp_path, durable=True) as server:
         client = redis.Redis(port=server.port)
         client.lpush("orders", "message")
@@ -57,7 +57,7 @@ def test_a_broker_keeps_its_messages_over_a_kill(tmp_path):
         assert redis.Redis(port=server.port).lrange("orders", 0, -1) == [b"message"]
 
 
-def test_a_missing_program_says_what_would_help(tmp_path):
+def test_the_error_for_a_missing_program_suggests_a_fix(tmp_path):
     with pytest.raises(
         ProgramMissingError, match="/nowhere/redis-server is not an executable file"
     ):
@@ -66,15 +66,13 @@ def test_a_missing_program_says_what_would_help(tmp_path):
         )
 
 
-def test_programs_answer_with_their_version(
-    promtool_bins, prometheus_bin, alertmanager_bin, amtool_bin
-):
+def test_programs_print_their_version(promtool_bins, prometheus_bin, alertmanager_bin, amtool_bin):
     for program in (*promtool_bins, prometheus_bin, alertmanager_bin, amtool_bin):
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
-        assert "version" in said.stdout + said.stderr
+        shown = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        assert "version" in shown.stdout + shown.stderr
 
 
-def test_the_programs_are_kept_outside_of_what_git_tracks():
+def test_git_ignores_the_folder_of_programs():
     ignored = subprocess.run(
         ["git", "check-ignore", ".state"], cwd=ROOT, capture_output=True, check=False
     )

@@ -1,18 +1,22 @@
-"""The supervisor: real processes, its own and small stand-ins."""
+"""The supervisor: a real one, with small stand-in servers."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
+import subprocess
+import sys
 
 import pytest
 
 from local.cli.down import down
+from local.supervisor.folder import Folder
 from local.supervisor.plan import Child, Plan, PlanError, Probe
 from local.supervisor.processes import all_processes, family, members
 from tests.integration.local.conftest import shell, standin
-from tools.servers import is_listening, wait_until
+from tools.servers import ROOT, is_listening, wait_until
 
 
 def log_of(running, name):
@@ -29,7 +33,7 @@ def test_a_child_starts_when_what_it_needs_is_ready(supervise, tmp_path):
     wait_until(lambda: f"{tmp_path}/made\n" == log_of(running, "second"))
 
 
-def test_children_that_need_nothing_of_each_other_start_together(supervise, tmp_path):
+def test_independent_children_start_together(supervise, tmp_path):
     meet = "touch {0}/{1}; until [ -e {0}/{2} ]; do sleep 0.05; done"
     running = supervise(
         shell("left", meet.format(tmp_path, "l", "r"), once=True),
@@ -38,7 +42,7 @@ def test_children_that_need_nothing_of_each_other_start_together(supervise, tmp_
     running.wait_ready()
 
 
-def test_a_dead_child_is_started_again_and_counted(supervise):
+def test_a_dead_child_is_restarted_and_counted(supervise):
     running = supervise(standin("server", "forks"), shell("other", "sleep 60"))
     running.wait_ready()
     before = running.child("server")["pid"]
@@ -53,7 +57,7 @@ def test_a_dead_child_is_started_again_and_counted(supervise):
     assert running.phase() == "ready"
 
 
-def test_a_child_that_keeps_dying_is_tried_less_and_less_often(supervise, tmp_path):
+def test_a_child_that_keeps_dying_is_restarted_less_and_less_often(supervise, tmp_path):
     starts = tmp_path / "starts"
     supervise(shell("brief", f"date +%s.%N >> {starts}; sleep 0.2"))
     wait_until(lambda: starts.exists() and len(starts.read_text().split()) == 4, 20)
@@ -62,7 +66,7 @@ def test_a_child_that_keeps_dying_is_tried_less_and_less_often(supervise, tmp_pa
     assert gaps == sorted(gaps)
 
 
-def test_a_child_that_never_becomes_ready_stops_everything_and_is_named(supervise):
+def test_a_child_that_never_becomes_ready_stops_everything_and_is_reported(supervise):
     bad = shell("bad", "echo no such luck; exit 7", probe=Probe("tcp", 1))
     running = supervise(standin("good"), bad)
     assert running.process.wait(20) == 1
@@ -84,13 +88,13 @@ def test_a_child_that_is_not_ready_in_time_stops_everything(supervise):
     assert running.child("slow")["state"] == "failed"
 
 
-def test_a_program_that_does_not_exist_is_named(supervise):
+def test_a_program_that_does_not_exist_is_reported(supervise):
     running = supervise(Child("ghost", ("/nowhere/ghost",)))
     assert running.process.wait(20) == 1
     assert "ghost: cannot start" in running.state.read_report()["failure"]
 
 
-def test_a_child_that_died_early_after_being_ready_fails_nothing(supervise, tmp_path):
+def test_a_child_that_dies_soon_after_it_was_ready_does_not_fail_the_start(supervise, tmp_path):
     once = f"[ -e {tmp_path}/was ] || {{ touch {tmp_path}/was; exec sleep 0.4; }}; exit 3"
     running = supervise(shell("flaky", once), standin("server"))
     wait_until(lambda: running.child("flaky").get("restarts", 0) >= 2)
@@ -109,7 +113,7 @@ def test_dependents_are_stopped_first(supervise, tmp_path):
     assert (tmp_path / "order").read_text().split() == ["top", "middle", "base"]
 
 
-def test_a_child_that_hears_no_signal_is_killed_after_its_grace(supervise):
+def test_a_child_that_ignores_signals_is_killed_after_its_grace_time(supervise):
     running = supervise(standin("deaf", "forks", "stubborn", grace_seconds=0.5))
     running.wait_ready()
     assert down(running.state)
@@ -131,7 +135,7 @@ def test_down_ends_the_leftovers_of_a_killed_supervisor(supervise, words, capsys
         assert "left over: process" in capsys.readouterr().out
 
 
-def test_a_killed_supervisor_takes_its_children_along_by_itself(supervise):
+def test_children_die_with_a_killed_supervisor(supervise):
     running = supervise(standin("server", "forks"))
     running.wait_ready()
     running.process.kill()
@@ -139,7 +143,7 @@ def test_a_killed_supervisor_takes_its_children_along_by_itself(supervise):
     wait_until(lambda: members(running.state.path) == [])
 
 
-def test_down_leaves_the_processes_of_others_alone(supervise, tmp_path_factory):
+def test_down_leaves_other_processes_alone(supervise, tmp_path_factory):
     from local.supervisor.spawn import spawn
 
     other = spawn(["sleep", "60"], environment={"SIGHTLINE_STATE": "/somewhere/else"})
@@ -154,7 +158,7 @@ def test_down_leaves_the_processes_of_others_alone(supervise, tmp_path_factory):
         other.wait()
 
 
-def test_a_second_supervisor_of_the_same_folder_gives_way(supervise):
+def test_a_second_supervisor_of_the_same_folder_exits(supervise):
     running = supervise(standin("server"))
     running.wait_ready()
     assert supervise(standin("server")).process.wait(10) == 3
@@ -171,8 +175,23 @@ def test_an_unknown_need_is_refused():
         Plan((Child("a", ("x",), needs=("c",)),))
 
 
-def test_a_plan_survives_being_written_and_read(tmp_path):
+def test_a_saved_plan_is_loaded_unchanged(tmp_path):
     plan = Plan((standin("a"), shell("b", "true", needs=("a",), environment={"X": "ü"})))
     plan.save(tmp_path / "plan.json")
     assert Plan.load(tmp_path / "plan.json") == plan
     assert (tmp_path / "plan.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_supervisor_runs_when_its_folder_is_copied_alone(tmp_path):
+    shutil.copytree(ROOT / "local/supervisor", tmp_path / "keeper")
+    state = Folder(tmp_path / "state")
+    Plan((shell("task", "echo done", once=True), shell("server", "sleep 60"))).save(state.plan)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "keeper", str(state.path), str(tmp_path)], cwd=tmp_path
+    )
+    try:
+        wait_until(lambda: state.read_report().get("phase") == "ready")
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+    assert state.log("task").read_text() == "done\n"

@@ -24,8 +24,8 @@ def is_open_to_all(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
-def test_the_cluster_belongs_to_nobody_and_no_password_lies_about():
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has to change its user")
+def test_the_unix_user_nobody_owns_the_cluster_and_no_password_file_remains():
     binaries = PROGRAMS.postgres_folder()
     if not is_open_to_all(binaries):
         pytest.skip("this checkout is closed to the user nobody")

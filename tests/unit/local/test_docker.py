@@ -1,4 +1,4 @@
-"""The checks that `make up` adds to Compose, and how its containers become rows of the status."""
+"""The checks that `make up` adds to Compose, and its containers as rows of the status."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ def settings(tmp_path) -> LocalSettings:
         ({"State": "created"}, "starting"),
     ],
 )
-def test_a_container_has_one_word_for_its_state(container, state):
+def test_a_container_state_becomes_a_status_word(container, state):
     assert container_state(container) == state
 
 
-def test_an_old_compose_is_named_before_anything_starts(settings):
+def test_an_old_compose_is_reported_before_anything_starts(settings):
     (problem,) = problems_before_start(Engine(8 * GIB, (2, 20)), settings)
     assert problem == "Docker Compose 2.24 or later is needed; found 2.20"
 
 
-def test_a_missing_compose_is_named(settings):
+def test_a_missing_compose_is_reported(settings):
     (problem,) = problems_before_start(Engine(8 * GIB, (0, 0)), settings)
     assert "found none" in problem
 
 
-def test_too_little_memory_is_named_with_what_is_needed(settings):
+def test_too_little_memory_is_reported_with_the_requirement(settings):
     (problem,) = problems_before_start(Engine(GIB, (2, 40)), settings)
     assert problem == "the Docker engine has 1.0 GiB of memory; 2 GiB are needed"
 

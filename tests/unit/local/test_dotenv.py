@@ -43,7 +43,7 @@ SAME = {
     "${EMPTY:-default}": "default",
     "${EMPTY-default}": "",
     "${UNSET-default}": "default",
-    "$HOME": "/home/somebody",
+    "$HOME": "/home/user",
     '"quoted # no comment" # comment': "quoted # no comment",
     '  "lead"': "lead",
     '"a\\$b"': "a$b",
@@ -64,31 +64,31 @@ SAME = {
 }
 
 REFUSED = {
-    " # comment": "takes the comment",
+    " # comment": "reads the comment",
     "a\\$b": "needs quotes",
-    "a\t# comment": "after a space",
+    "a\t# comment": "only a space",
     '"tail" junk': "closing quote",
     "'it''s'": "closing quote",
     '"no end': "closing quote",
     '"a\\x"': "single quotes",
     "'a\\\\b'": "double quotes",
     '"\\\\$ABOVE"': "ambiguous",
-    "${ABOVE:+other}": "understood",
-    "${ABOVE:?message}": "understood",
-    "${ABOVE:-${EMPTY}}": "understood",
-    "${1}": "understood",
-    "${ABOVE": "understood",
+    "${ABOVE:+other}": "expected .{NAME}",
+    "${ABOVE:?message}": "expected .{NAME}",
+    "${ABOVE:-${EMPTY}}": "expected .{NAME}",
+    "${1}": "expected .{NAME}",
+    "${ABOVE": "expected .{NAME}",
 }
 
 
 def read(tmp_path, value, **environ):
     file = tmp_path / ".env"
     file.write_bytes(f"{ABOVE}VALUE={value}\n".encode())
-    return read_dotenv(file, {"HOME": "/home/somebody", **environ})
+    return read_dotenv(file, {"HOME": "/home/user", **environ})
 
 
 @pytest.mark.parametrize("value", SAME)
-def test_a_value_means_what_compose_makes_of_it(tmp_path, value):
+def test_a_value_is_read_as_compose_reads_it(tmp_path, value):
     assert read(tmp_path, value) == {"ABOVE": "above", "EMPTY": "", "VALUE": SAME[value]}
 
 
@@ -110,7 +110,7 @@ def has_compose() -> bool:
 
 
 @pytest.mark.skipif(not has_compose(), reason="Docker Compose is not installed")
-def test_compose_itself_reads_the_table_so(tmp_path):
+def test_compose_itself_agrees_with_the_table(tmp_path):
     (tmp_path / "compose.yaml").write_text(
         "services: {a: {image: x, environment: {"
         + ", ".join(f'V{n}: "${{V{n}}}"' for n in range(len(SAME)))
@@ -121,7 +121,7 @@ def test_compose_itself_reads_the_table_so(tmp_path):
     shown = subprocess.run(
         ["docker", "compose", "config", "--format", "json"],
         cwd=tmp_path,
-        env={"PATH": os.environ["PATH"], "HOME": "/home/somebody"},
+        env={"PATH": os.environ["PATH"], "HOME": "/home/user"},
         check=True,
         capture_output=True,
         text=True,
@@ -132,7 +132,7 @@ def test_compose_itself_reads_the_table_so(tmp_path):
     assert dict(zip(SAME, shown_values, strict=True)) == SAME
 
 
-def test_the_environment_is_found_before_the_lines_above(tmp_path):
+def test_a_reference_prefers_the_environment_to_earlier_lines(tmp_path):
     assert read(tmp_path, "$ABOVE", ABOVE="outside")["VALUE"] == "outside"
 
 

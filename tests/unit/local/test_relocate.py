@@ -7,7 +7,7 @@ import subprocess
 from local.servers.relocate import COMPILED_IN, DESCRIPTOR, relocate
 
 
-def test_the_compiled_in_folder_becomes_one_of_the_same_length_that_leads_to_the_tree(tmp_path):
+def test_the_compiled_in_folder_is_replaced_by_one_of_the_same_length(tmp_path):
     folder = tmp_path / COMPILED_IN.decode().lstrip("/")
     folder.mkdir(parents=True)
     (folder / "default.tmpl").write_text("hello")
@@ -27,7 +27,7 @@ def test_the_compiled_in_folder_becomes_one_of_the_same_length_that_leads_to_the
     assert program.read_bytes() == code
 
 
-def test_a_program_without_such_a_folder_is_left_alone(tmp_path):
+def test_a_program_without_a_compiled_in_folder_is_unchanged(tmp_path):
     program = tmp_path / "program"
     program.write_bytes(COMPILED_IN)
     assert relocate(tmp_path, program) is None

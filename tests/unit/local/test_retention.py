@@ -1,4 +1,4 @@
-"""How much the store keeps."""
+"""The limits of the store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fill(path: Path, count: int, age: timedelta) -> None:
     store.close()
 
 
-def test_rows_beyond_the_age_are_deleted_and_younger_ones_kept(tmp_path: Path) -> None:
+def test_old_rows_are_deleted_and_newer_ones_kept(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     fill(path, 100, timedelta(hours=3))
     store = Store(path, Limits())
@@ -40,7 +40,7 @@ def test_rows_beyond_the_age_are_deleted_and_younger_ones_kept(tmp_path: Path) -
     connection.close()
 
 
-def test_the_oldest_rows_go_when_the_store_is_too_large_and_the_file_stops_growing(
+def test_a_store_at_its_size_limit_deletes_the_oldest_rows_and_stops_growing(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "store.sqlite"
@@ -60,7 +60,7 @@ def test_the_oldest_rows_go_when_the_store_is_too_large_and_the_file_stops_growi
     store.close()
 
 
-def test_a_file_that_is_no_database_is_replaced(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "store.sqlite"
     path.write_bytes(b"not a database" * 1000)
     store = Store(path, Limits())

@@ -1,4 +1,4 @@
-"""The local mode's settings: from the environment, over the `.env` file, all faults at once."""
+"""The local mode's settings: from the environment and the `.env` file, all problems at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def dotenv(tmp_path):
     return tmp_path / ".env"
 
 
-def test_without_any_variable_the_documented_defaults_hold(dotenv):
+def test_defaults_are_the_documented_ones(dotenv):
     settings = LocalSettings.from_env({}, dotenv)
     assert settings.state == ROOT / ".state"
     assert settings.profile == "demo"
@@ -61,14 +61,14 @@ def test_every_bad_variable_is_listed_at_once(dotenv):
         assert expected in text
 
 
-def test_a_bad_value_in_the_file_is_named_like_one_in_the_environment(dotenv):
+def test_a_bad_value_in_the_file_is_reported_like_one_in_the_environment(dotenv):
     dotenv.write_text("SLO_PROFILE=loud\n")
     with pytest.raises(SettingsError, match="SLO_PROFILE='loud': expected demo or production"):
         LocalSettings.from_env({}, dotenv)
 
 
 @pytest.mark.parametrize("rate", ["-1", "nan", "inf", "1e9", "ten"])
-def test_a_rate_that_makes_no_sense_is_refused(dotenv, rate):
+def test_an_invalid_rate_is_refused(dotenv, rate):
     with pytest.raises(SettingsError, match="ORDERS_LOAD_RATE"):
         LocalSettings.from_env({"ORDERS_LOAD_RATE": rate}, dotenv)
 

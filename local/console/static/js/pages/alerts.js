@@ -104,7 +104,7 @@ function card(alert) {
       create(
         "span",
         { class: "muted", title: dateTime(Date.parse(alert.activeAt)) },
-        `since ${ago(Date.parse(alert.activeAt))}`,
+        `started ${ago(Date.parse(alert.activeAt))}`,
       ),
     ),
     annotations.summary ? create("div", {}, annotations.summary) : null,

@@ -4,6 +4,7 @@ import { getJson } from "../api.js";
 import { loadCharts } from "../chart.js";
 import { Dashboard, dashboardLinks } from "../dash/dashboard.js";
 import { create, empty, failure, put } from "../dom.js";
+import { purpose } from "../format.js";
 import { main } from "../frame.js";
 import { params } from "../state.js";
 import { TimeRange } from "../timerange.js";
@@ -66,11 +67,7 @@ async function draw(model, all) {
         "div",
         {},
         create("h1", {}, model.title),
-        create(
-          "div",
-          { class: "muted" },
-          (model.description ?? "").replace(/\s*Written by .*$/, ""),
-        ),
+        create("div", { class: "muted" }, purpose(model.description)),
       ),
       create("span", { class: "grow" }),
       range.element,

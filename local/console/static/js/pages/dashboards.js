@@ -2,6 +2,7 @@
 
 import { getJson } from "../api.js";
 import { create, empty, failure, put } from "../dom.js";
+import { purpose } from "../format.js";
 import { main } from "../frame.js";
 
 const search = create("input", {
@@ -46,7 +47,7 @@ function card(one) {
     "a",
     { class: "card tile", href: `/d/${encodeURIComponent(one.uid)}` },
     create("h2", {}, one.title),
-    create("span", {}, one.description.replace(/\s*Written by .*$/, "")),
+    create("span", {}, purpose(one.description)),
     create(
       "div",
       { class: "labels" },

@@ -20,7 +20,7 @@ const WAITING = "sum(celery_queue_messages)";
 const TILES = [
   ["requests per second", RATE, (value) => short(value, 2)],
   [
-    "of requests failed, 5 min",
+    "error ratio, 5 min",
     `(${ERRORS} or vector(0)) / ${RATE.replace("1m", "5m")}`,
     (value) => `${short(value * 100, 2)} %`,
   ],
@@ -78,7 +78,7 @@ function showTiles(values, alerts, store) {
     tile(
       "/traces",
       rows ? compact(rows.spans) : "unknown",
-      rows ? `spans, ${compact(rows.logs)} log lines` : "spans stored",
+      rows ? `spans and ${compact(rows.logs)} log lines stored` : "spans stored",
     ),
   );
 }

@@ -30,7 +30,7 @@ async function load() {
     });
     put(problem);
     count.textContent =
-      total > mails.length ? `the newest ${mails.length} of ${total}` : `${total}`;
+      total > mails.length ? `the newest ${mails.length} of ${total} emails` : `${total} emails`;
     if (mails[0]?.id === top && mails.length === shown.length && list.children.length) return;
     shown = mails;
     top = mails[0]?.id ?? 0;
@@ -186,7 +186,7 @@ put(
   create(
     "p",
     { class: "faint" },
-    "Taken by the console's SMTP sink, delivered to nobody; Mailpit takes this place in Docker.",
+    "Received by the console's SMTP sink and not delivered. Docker has Mailpit instead.",
   ),
 );
 search.value = params().get("text") ?? "";
