@@ -85,7 +85,7 @@ def test_dashboards_are_reread_and_a_broken_file_is_listed_with_its_problem(
     listed = {one["file"]: one["problem"] for one in console.json("/api/dashboards")["dashboards"]}
     assert listed["good.json"] == ""
     assert "cannot be read" in listed["broken.json"]
-    assert "no dashboard" in listed["other.json"]
+    assert "not a dashboard" in listed["other.json"]
     (tmp_path / "good.json").write_text(json.dumps({"uid": "good", "title": "B", "panels": []}))
     assert console.json("/api/dashboards/good")["title"] == "B"
     assert console.get("/api/dashboards/absent").status == 404

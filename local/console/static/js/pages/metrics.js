@@ -4,34 +4,13 @@ import { TimeChart } from "../chart.js";
 import { colorAt } from "../colors.js";
 import { autocomplete } from "../complete.js";
 import { create, empty, failure, put } from "../dom.js";
-import { duration, labelText, nearTime, short } from "../format.js";
+import { duration, short } from "../format.js";
 import { facts, main } from "../frame.js";
+import { EXAMPLES, exemplarTable, valueTable } from "../metricsparts.js";
 import { queryExemplars, queryInstant, queryRange, stepFor } from "../promql.js";
 import { onNavigate, params, setParams } from "../state.js";
 import { TimeRange } from "../timerange.js";
 
-const EXAMPLES = [
-  [
-    "Requests per second by route",
-    "sum by (http_route) (rate(http_server_request_duration_seconds_count[1m]))",
-  ],
-  [
-    "p99 latency, with exemplars",
-    "histogram_quantile(0.99, sum by (le) (rate(http_server_request_duration_seconds_bucket[1m])))",
-  ],
-  [
-    "Ratio of failed requests",
-    'sum(rate(http_server_request_duration_seconds_count{http_response_status_code=~"5.."}[1m]))' +
-      " / sum(rate(http_server_request_duration_seconds_count[1m]))",
-  ],
-  ["Messages waiting, by queue", "sum by (queue) (celery_queue_messages)"],
-  [
-    "Queue wait, p95",
-    "histogram_quantile(0.95, " +
-      "sum by (le, queue) (rate(celery_task_queue_wait_seconds_bucket[1m])))",
-  ],
-  ["Targets that answer scrapes", "up"],
-];
 const MOST_SERIES = 60;
 const LETTERS = "ABCDEF";
 
@@ -185,11 +164,14 @@ function show(answers, wanted, bounds, step) {
   const drawn = all.length > MOST_SERIES ? `, the first ${MOST_SERIES} drawn` : "";
   note.textContent = `${all.length} series, step ${duration(step)}${drawn}`;
   draw(all.slice(0, MOST_SERIES), exemplars, bounds);
-  drawTable(
-    good.flatMap(({ letter, instant }) => instant.rows.map((row) => ({ ...row, letter }))),
-    several,
+  put(
+    table,
+    valueTable(
+      good.flatMap(({ letter, instant }) => instant.rows.map((row) => ({ ...row, letter }))),
+      several,
+    ),
   );
-  drawDots(exemplars);
+  put(dots, exemplarTable(exemplars));
   if (!all.length && !bad.length) put(problem, noData(wanted));
 }
 
@@ -244,72 +226,6 @@ function toggle(one, series, only) {
     for (const other of series) hidden.add(other.key);
     hidden.delete(one.key);
   } else if (!hidden.delete(one.key)) hidden.add(one.key);
-}
-
-function drawTable(rows, several) {
-  const keys = [...new Set(rows.flatMap(({ labels }) => Object.keys(labels)))].filter(
-    (key) => key !== "__name__" || rows.some(({ labels }) => labels.__name__),
-  );
-  const head = create(
-    "tr",
-    {},
-    several ? create("th", {}, "") : null,
-    keys.map((key) => create("th", {}, key === "__name__" ? "name" : key)),
-    create("th", { class: "right" }, "value"),
-  );
-  const body = rows.slice(0, 300).map(({ labels, value, letter }) =>
-    create(
-      "tr",
-      {},
-      several ? create("td", {}, letter) : null,
-      keys.map((key) => create("td", { class: "mono" }, labels[key] ?? "")),
-      create("td", { class: "right mono", title: value }, short(Number(value), 5)),
-    ),
-  );
-  put(
-    table,
-    rows.length
-      ? create("table", {}, create("thead", {}, head), create("tbody", {}, body))
-      : empty("No value at the end of the range."),
-  );
-}
-
-function drawDots(exemplars) {
-  const rows = [...exemplars]
-    .sort((left, right) => right.value - left.value)
-    .slice(0, 50)
-    .map(({ ms, value, labels, series }) =>
-      create(
-        "tr",
-        {},
-        create("td", { class: "right mono" }, short(value)),
-        create("td", { class: "nowrap" }, nearTime(ms)),
-        create(
-          "td",
-          {},
-          labels.trace_id
-            ? create("a", { class: "mono", href: `/trace/${labels.trace_id}` }, labels.trace_id)
-            : labelText(labels),
-        ),
-        create("td", { class: "mono muted" }, labelText(series)),
-      ),
-    );
-  const head = create(
-    "tr",
-    {},
-    ["value", "when", "trace", "series"].map((name, index) =>
-      create("th", { class: index ? "" : "right" }, name),
-    ),
-  );
-  put(
-    dots,
-    rows.length
-      ? create("table", {}, create("thead", {}, head), create("tbody", {}, rows))
-      : empty(
-          "No exemplars for this query.",
-          "Query the _bucket series of a histogram, or a counter with exemplars.",
-        ),
-  );
 }
 
 put(

@@ -1,13 +1,12 @@
 // Traces: search form, scatter chart of the results, and their list.
 
 import { getJson } from "../api.js";
-import { loadCharts } from "../chart.js";
-import { onTheme, serviceColor, token } from "../colors.js";
+import { onTheme } from "../colors.js";
 import { create, empty, failure, put } from "../dom.js";
-import { dateTime, duration, nanoseconds, nearTime } from "../format.js";
-import { arrowKeys, main } from "../frame.js";
+import { main } from "../frame.js";
 import { onNavigate, params, setParams } from "../state.js";
 import { TimeRange } from "../timerange.js";
+import { drawScatter, traceTable } from "../tracelist.js";
 
 const range = new TimeRange({ from: "now-1h" }, () => search());
 const FIELDS = [
@@ -57,7 +56,6 @@ const problem = create("div");
 const picture = create("div", { class: "scatter" });
 const list = create("div", { class: "scroll" });
 const count = create("span", { class: "muted" });
-let chart = null;
 let shown = [];
 
 async function loadChoices() {
@@ -117,8 +115,8 @@ async function search() {
 function show(traces, start, end) {
   shown = traces;
   count.textContent = traces.length ? `${traces.length} traces` : "";
-  draw(traces, start, end);
-  put(list, traces.length ? table(traces) : nothing());
+  drawScatter(picture, traces, start, end);
+  put(list, traces.length ? traceTable(traces) : nothing());
 }
 
 function nothing() {
@@ -130,168 +128,6 @@ function nothing() {
         "They arrive at the OTLP port a second or two after the first order. " +
           "If a service is up but sends none, check OTEL_SDK_DISABLED.",
       );
-}
-
-function table(traces) {
-  const longest = Math.max(...traces.map((trace) => trace.duration_ns));
-  const open = (trace, event) => {
-    const address = `/trace/${trace.trace_id}`;
-    if (event.ctrlKey || event.metaKey) window.open(address);
-    else location.assign(address);
-  };
-  const rows = traces.map((trace) =>
-    create(
-      "tr",
-      {
-        tabindex: 0,
-        onclick: (event) => {
-          if (!event.target.closest("a")) open(trace, event);
-        },
-        onkeydown: (event) => {
-          if (event.key === "Enter") open(trace, event);
-        },
-      },
-      create("td", { class: "nowrap" }, nearTime(trace.start_ns / 1e6)),
-      create(
-        "td",
-        { class: "name" },
-        create("a", { href: `/trace/${trace.trace_id}` }, trace.root_name),
-        " ",
-        create("span", { class: "muted" }, trace.root_service),
-      ),
-      create(
-        "td",
-        { class: "bar-cell" },
-        nanoseconds(trace.duration_ns),
-        create("div", {
-          class: "meter",
-          style: {
-            width: `${(100 * trace.duration_ns) / longest}%`,
-            background: trace.errors ? token("--bad") : serviceColor(trace.root_service),
-          },
-        }),
-      ),
-      create("td", { class: "right" }, trace.spans),
-      create(
-        "td",
-        {},
-        trace.errors
-          ? create(
-              "span",
-              { class: "badge bad" },
-              `${trace.errors} error${trace.errors > 1 ? "s" : ""}`,
-            )
-          : "",
-      ),
-      create(
-        "td",
-        {},
-        create(
-          "div",
-          { class: "services" },
-          trace.services.map((name) =>
-            create("span", { class: "chip", style: { "--chip": serviceColor(name) } }, name),
-          ),
-        ),
-      ),
-      create("td", { class: "mono faint" }, trace.trace_id.slice(0, 8)),
-    ),
-  );
-  const body = create("tbody", {}, rows);
-  arrowKeys(body, "tr");
-  return create(
-    "table",
-    { class: "results" },
-    create(
-      "thead",
-      {},
-      create(
-        "tr",
-        {},
-        ["Start", "Trace", "Duration"].map((name) => create("th", {}, name)),
-        create("th", { class: "right" }, "Spans"),
-        ["", "Services", "Id"].map((name) => create("th", {}, name)),
-      ),
-    ),
-    body,
-  );
-}
-
-async function draw(traces, start, end) {
-  picture.hidden = !traces.length;
-  if (!traces.length) return;
-  const echarts = await loadCharts();
-  if (!chart) {
-    chart = echarts.init(picture);
-    new ResizeObserver(() => chart.resize()).observe(picture);
-    chart.on("click", ({ data }) => location.assign(`/trace/${data.trace.trace_id}`));
-  }
-  const muted = token("--muted");
-  const from = Math.min(...traces.map((trace) => trace.start_ns)) / 1e6;
-  const wide =
-    traces.length > 20 ? Math.max(start * 1000, from - (end * 1000 - from) * 0.02) : start * 1000;
-  chart.setOption(
-    {
-      animation: false,
-      grid: { left: 8, right: 18, top: 14, bottom: 4, containLabel: true },
-      xAxis: {
-        type: "time",
-        min: wide,
-        max: end * 1000,
-        axisLine: { lineStyle: { color: token("--line") } },
-        axisLabel: { color: muted, fontSize: 11, hideOverlap: true },
-        splitLine: { show: false },
-      },
-      yAxis: {
-        type: "value",
-        axisLabel: { color: muted, fontSize: 11, formatter: duration },
-        splitLine: { lineStyle: { color: token("--line") } },
-        splitNumber: 3,
-      },
-      tooltip: {
-        trigger: "item",
-        appendTo: document.body,
-        className: "popup tip",
-        backgroundColor: "",
-        borderWidth: 0,
-        textStyle: { color: token("--text"), fontSize: 12.5, fontFamily: "inherit" },
-        extraCssText: "border: 1px solid var(--line-strong); box-shadow: var(--shadow)",
-        formatter: ({ data: { trace } }) =>
-          create(
-            "div",
-            {},
-            create("b", {}, trace.root_name),
-            create(
-              "div",
-              { class: "muted" },
-              `${trace.root_service}, ${dateTime(trace.start_ns / 1e6, true)}`,
-            ),
-            create(
-              "div",
-              {},
-              `${nanoseconds(trace.duration_ns)}, ${trace.spans} spans, ${trace.errors} errors`,
-            ),
-          ),
-      },
-      series: [
-        {
-          type: "scatter",
-          symbolSize: 9,
-          cursor: "pointer",
-          data: traces.map((trace) => ({
-            value: [trace.start_ns / 1e6, trace.duration_ns / 1e9],
-            trace,
-            symbol: trace.errors ? "diamond" : "circle",
-            itemStyle: {
-              color: trace.errors ? token("--bad") : serviceColor(trace.root_service),
-              opacity: 0.85,
-            },
-          })),
-        },
-      ],
-    },
-    { notMerge: true },
-  );
 }
 
 const label = (name, element, wide = false) =>
