@@ -24,7 +24,7 @@ from worker.settings import WorkerSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Variable: who listens there.
+# Variable: process that listens there.
 LISTENERS = {
     "ORDERS_PORT": "orders",
     "ORDERS_METRICS_PORT": "orders",
@@ -48,7 +48,7 @@ _VARIABLES = {
     **WorkerSettings.variables(),
     **Settings.variables(),
 }
-# Variable: the default that the programs have, and who listens there.
+# Variable: default of the program's own settings, process that listens there.
 PORTS = {name: (_VARIABLES[name].default, listener) for name, listener in LISTENERS.items()}
 # Variable: the program whose path it names.
 PROGRAMS = {
@@ -65,17 +65,17 @@ def _from_root(text: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalSettings(EnvironmentSettings):
-    """What the local mode needs to know before it starts anything.
+    """Settings of the local mode.
 
     Args:
         state: Folder of everything that the local mode writes; absolute.
         programs: Folder of fetched programs, shared by every state folder of this checkout.
-        program_paths: Programs that the user named, by name.
-        profile: `demo` or `production`: which SLO windows the rules have.
+        program_paths: Paths that the user set, by program.
+        profile: SLO windows of the rules, `demo` or `production`.
         load_rate: Requests per second of the simulated customers; 0 is none.
         worker_concurrency: Processes of the Celery worker, which checks the value itself.
         ports: Loopback ports by variable.
-        environment: What the children inherit.
+        environment: Variables that the children inherit.
     """
 
     state: Path = setting("ORDERS_STATE_DIR", ROOT / ".state", _from_root)

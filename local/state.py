@@ -29,7 +29,7 @@ class StateFolder(Folder):
 
     @contextmanager
     def exclusively(self, name: str) -> Iterator[None]:
-        """Let one process at a time do what the name describes; the others wait."""
+        """Hold a lock of this name; other processes wait for it."""
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / f"{name}.lock").open("w") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)

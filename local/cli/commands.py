@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 
 
 class _Commands(click.Group):
-    """A group that lists its commands as written, and whose output may be cut off by `| head`."""
+    """A group that lists its commands in order, and whose output may be cut off by `| head`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
@@ -114,7 +114,7 @@ cli.add_command(render)
 
 
 def _mode(name: str) -> DockerMode | LocalMode:
-    """Return the mode asked for; `auto` is the one that runs, else Docker if an engine answers."""
+    """Return a mode; `auto` is the one that is running, else Docker if an engine answers."""
     try:
         settings = LocalSettings.from_env()
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""What each command does with Docker: Compose, and the checks that it cannot make."""
+"""The commands of the Docker mode: Compose, and checks that Compose does not make."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def problems_before_start(engine: Engine, settings: LocalSettings) -> list[str]:
 
 
 class DockerMode:
-    """The commands with Docker Compose; each returns the exit code.
+    """The commands with Docker Compose; each returns its exit code.
 
     Args:
         settings: Ports and the SLO profile.

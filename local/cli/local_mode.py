@@ -1,4 +1,4 @@
-"""What each command does without Docker."""
+"""The commands of the local mode."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAGES = {
 
 
 class LocalMode:
-    """The commands without Docker; each returns the exit code.
+    """The commands without Docker; each returns its exit code.
 
     Args:
         settings: Ports, paths, rates.

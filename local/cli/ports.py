@@ -15,7 +15,7 @@ HOST = "127.0.0.1"
 
 
 def taken_ports(settings: LocalSettings, variables: Iterable[str] = PORTS) -> list[str]:
-    """Return a sentence for each port that is taken: by which process, and what would help.
+    """Return a sentence for each taken port: the process that holds it, and what would help.
 
     Args:
         settings: The ports.

@@ -1,4 +1,4 @@
-"""Draw a dashboard into a picture, or into a page that stands alone: `python -m local render`."""
+"""Draw a dashboard into a picture or a self-contained HTML page: `python -m local render`."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _check_suffix(_context: click.Context, _parameter: click.Parameter, path: Pa
 
 @dataclass(frozen=True)
 class View:
-    """What to draw.
+    """A dashboard to draw.
 
     Args:
         dashboard: Uid, or path of a JSON file.
@@ -91,7 +91,7 @@ def render(
     timeout: float,
     program: str | None,
 ) -> int:
-    """Draw DASHBOARD, a uid or a JSON file, into a picture or a page that stands alone.
+    """Draw DASHBOARD, a uid or a JSON file, into a picture or a self-contained HTML page.
 
     Exit code: 0 drawn, 1 could not be drawn, 2 bad arguments or settings.
     """

@@ -36,7 +36,7 @@ def _megabytes(text: str) -> int:
 
 @dataclass(frozen=True)
 class ConsoleSettings(EnvironmentSettings):
-    """Where the console listens, which servers it asks, and what it keeps.
+    """Settings of the console: its ports, the servers that it queries, the limits of its store.
 
     Args:
         pages_port: Pages and JSON API; 0 picks a free one, as for the other three that it opens.

@@ -52,7 +52,7 @@ _REJECTIONS: dict[type[StoreError], tuple[int, str]] = {
 
 
 def create_receiver(store: Store) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
-    """Return the WSGI application that takes `/v1/traces`, `/v1/logs` and `/v1/metrics`."""
+    """Return the WSGI application for `/v1/traces`, `/v1/logs` and `/v1/metrics`."""
 
     def receiver(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, kind, body = _answer(store, environ)

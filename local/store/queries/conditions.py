@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class Conditions:
-    """Conditions that all hold, with the values they bind."""
+    """SQL conditions joined by AND, with their bound values."""
 
     parts: list[str] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)

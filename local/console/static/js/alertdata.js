@@ -1,4 +1,4 @@
-// Prometheus' alerts, with what Alertmanager does with each.
+// Prometheus' alerts, each with its state in Alertmanager.
 
 import { getJson, prometheus } from "./api.js";
 

@@ -1,4 +1,4 @@
-// Alerts: firing and pending, what Alertmanager does with each, and the runbooks.
+// Alerts: firing and pending, their state in Alertmanager, and their runbooks.
 
 import { activeAlerts, isWatchdog, runbookName, severityClass } from "../alertdata.js";
 import { getJson } from "../api.js";
@@ -94,11 +94,7 @@ function card(alert) {
         labels.severity ?? "no severity",
       ),
       alert.handled
-        ? create(
-            "span",
-            { class: "badge", title: "what Alertmanager does with this alert" },
-            alert.handled,
-          )
+        ? create("span", { class: "badge", title: "state in Alertmanager" }, alert.handled)
         : null,
       create("span", { class: "grow" }),
       create(

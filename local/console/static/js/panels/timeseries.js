@@ -73,7 +73,7 @@ function styled(panel, one, index) {
   };
 }
 
-/** Return lines for stacking: over the same times, gaps as 0, as shares of the sum if asked. */
+/** Return lines for stacking: over the same times, gaps as 0, in percent mode as shares. */
 function stack(lines) {
   const stacked = lines.filter((line) => line.stack);
   if (!stacked.length) return lines.map(turned);
