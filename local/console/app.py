@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, Response, jsonify, request
 
 from local.console.api.dashboards import dashboards_blueprint
+from local.console.api.logs import logs_blueprint
 from local.console.api.loki import loki_blueprint
 from local.console.api.mail import mail_blueprint, mailpit_blueprint
 from local.console.api.runbooks import runbooks_blueprint
-from local.console.api.signals import signals_blueprint
 from local.console.api.tempo import tempo_blueprint
+from local.console.api.traces import traces_blueprint
 from local.console.api.upstream import upstream_blueprint
 from local.console.pages import pages_blueprint
 from local.store.errors import BadQueryError, StoreError
@@ -42,7 +43,8 @@ def create_app(settings: ConsoleSettings, store: Store) -> Flask:
     _add_probes(app, store)
     for blueprint in (
         pages_blueprint(settings, store, version=_version()),
-        signals_blueprint(store),
+        traces_blueprint(store),
+        logs_blueprint(store),
         mail_blueprint(store),
         mailpit_blueprint(store),
         upstream_blueprint(settings),
