@@ -1,1 +1,4 @@
-"""SLOs as data, alert rules generated from them, and the tools that prove the rules."""
+"""SLOs as data, the alert rules generated from them, and the tools that test the rules.
+
+The dashboards and the local mode may import it; it imports the two semconv modules.
+"""

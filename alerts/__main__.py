@@ -2,70 +2,93 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 try:
-    from alerts.layout import AUTHOR, all_files, left_alone, rendered
-    from alerts.paths import FOLDERS, PROGRAMS, ROOT
-    from alerts.promrules.errors import AlertsError
+    import click
+
+    from alerts.layout import AUTHOR, all_files, left_alone, rendered, write_demo_tests
+    from alerts.paths import FOLDERS, PROGRAMS, ROOT, RULES
+    from alerts.promrules.commands import ManyValues
+    from alerts.promrules.errors import RulesError
     from alerts.promrules.promtool import find_all, run_tests
+    from alerts.promrules.verify import verify
     from alerts.refusals import refuse
     from alerts.slo.detection_page import detection_page
     from alerts.slo.spec import load_objectives
     from alerts.slo.windows import PROFILES, load_profile
-    from alerts.verify import verify
 except ImportError as missing:
-    package = {"yaml": "pyyaml", "promql_parser": "promql-parser"}.get(
+    package = {"click": "click", "yaml": "pyyaml", "promql_parser": "promql-parser"}.get(
         (missing.name or "").partition(".")[0]
     )
     if package is None:
         raise
     print(
-        f"python -m alerts needs {package}: pip install promql-parser pyyaml"
-        " (in this repository `make generate` installs both)",
+        f"python -m alerts needs {package}: pip install click promql-parser pyyaml"
+        " (in this repository `make generate` installs them)",
         file=sys.stderr,
     )
     sys.exit(2)
 
+PATH = click.Path(path_type=Path)
+
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line asks; return the exit code."""
-    options = _parser().parse_args(arguments)
+    """Run the command line; return the exit code."""
     try:
-        if options.command == "test":
-            return run_tests(find_all(options.promtool, PROGRAMS), FOLDERS, print)
-        if options.command == "verify":
-            return verify(options.prometheus, options.rules, print)
-        if options.command == "detection":
-            return _detection()
-        return _check() if options.check else _write()
-    except AlertsError as error:
+        return int(commands.main(arguments, "python -m alerts", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except RulesError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m alerts", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
-    commands = parser.add_subparsers(dest="command")
-    test = commands.add_parser("test", help="promtool check and test, on every version found")
-    test.add_argument("--promtool", action="append", type=Path, default=[], help="a promtool")
-    commands.add_parser(
-        "detection", help="measure detection times and write docs/measurements/detection.md"
-    )
-    verify = commands.add_parser("verify", help="which series of which rule a Prometheus lacks")
-    verify.add_argument("--prometheus", required=True, help="its address")
-    verify.add_argument("--rules", nargs="*", type=Path, default=[], help="rule files or folders")
-    return parser
+@click.group(help=__doc__, invoke_without_command=True)
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file is stale.")
+@click.pass_context
+def commands(context: click.Context, *, check: bool) -> int:
+    """Write the rules, or check them, unless a command is given."""
+    if context.invoked_subcommand:
+        return 0
+    return _check() if check else _write()
 
 
-def _detection() -> int:
+@commands.command("test", cls=ManyValues)
+@click.option("--promtool", type=PATH, multiple=True, help="A promtool (default: all found).")
+def run_every_test(promtool: tuple[Path, ...]) -> int:
+    """Check and test every rule with promtool, on every version found."""
+    with tempfile.TemporaryDirectory(prefix="demo-tests-") as folder:
+        demo = write_demo_tests(Path(folder))
+        return run_tests(find_all(promtool, PROGRAMS), [*FOLDERS, demo], print)
+
+
+@commands.command("demo-tests")
+@click.argument("folder", type=PATH)
+def demo_tests(folder: Path) -> int:
+    """Write the tests of the demo profile, which are not committed, into a folder."""
+    print(f"{write_demo_tests(folder)} written")
+    return 0
+
+
+@commands.command()
+def detection() -> int:
+    """Measure detection times and write docs/measurements/detection.md."""
     path = ROOT / "docs" / "measurements" / "detection.md"
     path.write_text(detection_page(find_all(folder=PROGRAMS)[-1]), encoding="utf-8")
     print(f"{path.relative_to(ROOT)} written")
     return 0
+
+
+@commands.command("verify", cls=ManyValues)
+@click.option("--prometheus", required=True, help="Its address.")
+@click.option("--rules", type=PATH, multiple=True, help="Rule files or folders.")
+def verify_rules(prometheus: str, rules: tuple[Path, ...]) -> int:
+    """Print which series each rule lacks on a Prometheus."""
+    return verify(prometheus, rules or (RULES / "production", RULES / "common"), print)
 
 
 def _fresh() -> dict[Path, str]:
@@ -79,7 +102,7 @@ def _write() -> int:
     for path, text in files.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    for path in _strangers(files):
+    for path in _left_over(files):
         path.unlink()
     print(f"{len(files)} files written below alerts/rules and observability/stack/rules")
     return 0
@@ -88,17 +111,17 @@ def _write() -> int:
 def _check() -> int:
     files = _fresh()
     stale = [p for p, text in files.items() if not p.exists() or p.read_text("utf-8") != text]
+    left_over = _left_over(files)
     for path in stale:
         print(f"{path.relative_to(ROOT)} is stale; run `python -m alerts`")
-    strangers = _strangers(files)
-    for path in strangers:
-        print(f"{path.relative_to(ROOT)} is nobody's; run `python -m alerts`")
-    return 1 if stale or strangers else 0
+    for path in left_over:
+        print(f"{path.relative_to(ROOT)} is no longer generated; run `python -m alerts`")
+    return 1 if stale or left_over else 0
 
 
-def _strangers(files: dict[Path, str]) -> list[Path]:
-    """Return files that an earlier run wrote and this one would not."""
-    found = (p for folder in {path.parent for path in files} for p in folder.glob("*.yml"))
+def _left_over(files: dict[Path, str]) -> list[Path]:
+    """Return files that an earlier run wrote and this one does not."""
+    found = (path for folder in FOLDERS for path in folder.rglob("*.yml"))
     known = {*files, *left_alone()}
     return sorted(p for p in found if p not in known and AUTHOR in p.read_text("utf-8"))
 

@@ -1,6 +1,6 @@
-"""Metrics of other people's programs that our rules read, with the version they were read from.
+"""Third-party metrics that our rules read, with the versions that expose them.
 
-Ours are declared in the semconv modules. A lint holds every rule and every test series to both.
+Our own are declared in the semconv modules. A lint compares every rule and test series with both.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ class Program:
 
     Args:
         name: Its Prometheus job.
-        version: The release whose names these are.
-        metrics: Name to the labels that it has besides job and instance.
+        version: The releases that expose these names.
+        metrics: The labels of each metric, without job and instance.
     """
 
     name: str

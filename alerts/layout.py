@@ -1,4 +1,4 @@
-"""Which file holds which groups: everything that `python -m alerts` writes."""
+"""The files that `python -m alerts` writes, and the groups in each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from alerts.slo.windows import PROFILES, Profile, load_profile
 from alerts.symptoms import backends, dependencies, monitoring, orders, queues, telemetry
 from alerts.symptoms.target_tests import target_tests
 
-# What the local mode scrapes; a test holds it to the file that the local mode writes.
+# The jobs that the local mode scrapes; a test compares them with the file that it writes.
 LOCAL_JOBS = (
     "orders",
     "orders-worker",
@@ -28,6 +28,7 @@ LOCAL_JOBS = (
 )
 
 MONITORING = "monitoring.test.yml"
+DEMO = "demo"
 AUTHOR = "Written by `python -m alerts`"
 
 
@@ -74,7 +75,7 @@ def other_files() -> dict[Path, list[Group]]:
 
 
 def _files_of_neighbours() -> dict[Path, list[Group]]:
-    """Return the files that are made from other rooms, as far as those were copied along."""
+    """Return the files that are made from other rooms, if those were copied along."""
     files: dict[Path, list[Group]] = {}
     if SCRAPE.is_dir():
         files[RULES / "docker" / "targets.yml"] = [monitoring.targets(docker_jobs())]
@@ -86,7 +87,7 @@ def _files_of_neighbours() -> dict[Path, list[Group]]:
 
 
 def left_alone() -> set[Path]:
-    """Return the files that cannot be made anew because the room they come from is not here."""
+    """Return the files that cannot be written because the room they are made from is missing."""
     tests = RULES / "docker" / "tests" / "targets.test.yml"
     docker = set() if SCRAPE.is_dir() else {RULES / "docker" / "targets.yml", tests}
     return docker | (set() if STACK.is_dir() else {RULES / "local" / "tests" / MONITORING})
@@ -99,7 +100,7 @@ def all_files() -> dict[Path, list[Group]]:
 
 
 def every_group() -> list[Group]:
-    """Return each kind of group once, whichever rooms were copied along."""
+    """Return every group, whichever rooms were copied along."""
     files = all_files().values()
     return [*(group for groups in files for group in groups), backends.group(), monitoring.group()]
 
@@ -108,10 +109,10 @@ def header(path: Path) -> str:
     """Return the comment that names a file's author, and its profile's caveat."""
     source = "alerts/slo.yaml and alerts/windows.*.yaml" if _is_slo(path) else "alerts/*.py"
     text = f"{AUTHOR} from {source}; an edit here is lost."
-    if path.parent.name == "demo":
+    if path.parent.name == DEMO:
         text += (
-            "\nDEMO: every window is a twelfth of the one in its name, so that one minute here is"
-            "\n12 in production. Take the files of production/ for real use."
+            "\nDEMO: every window is a twelfth of the one in its name: one minute here is 12 in"
+            "\nproduction. For real use, take the files of production/."
         )
     return text
 
@@ -123,16 +124,35 @@ def _is_slo(path: Path) -> bool:
 def rendered() -> dict[Path, str]:
     """Return the text of every file that is written."""
     texts = {path: rule_file(groups, header(path)) for path, groups in all_files().items()}
-    for name in PROFILES:
-        profile = load_profile(name)
-        for objective in load_objectives():
-            texts |= slo_test_files(RULES / name, objective, profile)
+    for name in set(PROFILES) - {DEMO}:
+        texts |= slo_tests(RULES / name / "tests", "..", name)
+    team = load_objectives()[0].team
     for folder, names in _target_jobs().items():
         path = folder / "tests" / "targets.test.yml"
-        texts[path] = target_tests(monitoring.targets(names), names, header(path))
+        texts[path] = target_tests("..", names, team, header(path))
     if STACK.is_dir():
         texts[RULES / "local" / "tests" / MONITORING] = _monitoring_tests()
     return texts
+
+
+def slo_tests(folder: Path, rules: str, profile_name: str) -> dict[Path, str]:
+    """Return the tests of every SLO in a profile; see `slo_test_files`."""
+    profile = load_profile(profile_name)
+    texts: dict[Path, str] = {}
+    for objective in load_objectives():
+        texts |= slo_test_files(folder, rules, objective, profile)
+    return texts
+
+
+def write_demo_tests(folder: Path) -> Path:
+    """Write the tests of the demo profile, which are not committed; return the folder.
+
+    They say the same as those of the production profile, twelve times faster.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, text in slo_tests(folder, str((RULES / DEMO).resolve()), DEMO).items():
+        path.write_text(text, encoding="utf-8")
+    return folder
 
 
 def _target_jobs() -> dict[Path, list[str]]:

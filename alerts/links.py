@@ -1,4 +1,4 @@
-"""The two links that every alert carries."""
+"""The links of an alert: its runbook and its dashboard."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def dashboard_url(uid: str, **variables: str) -> str:
     A value such as `{{ $labels.queue }}` stays as it is: Prometheus fills it in.
     """
     if uid not in DASHBOARDS:
-        raise ValueError(f"{uid!r} is no dashboard; expected one of {', '.join(DASHBOARDS)}")
+        raise ValueError(f"{uid!r} is not a dashboard; expected one of {', '.join(DASHBOARDS)}")
     query = "&".join(
         f"var-{name}={quote(value, safe='{}$. ')}" for name, value in variables.items()
     )

@@ -1,4 +1,4 @@
-"""Where everything is that `python -m alerts` reads or writes."""
+"""The files and folders that `python -m alerts` reads and writes."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ STACK_RULES = STACK / "rules"
 SCRAPE = ROOT / "observability" / "scrape"
 # Every folder with rule files and their tests.
 FOLDERS = (RULES, STACK_RULES)
-# The promtools that this project fetches; the PATH counts too.
+# The promtools that this project fetches; the PATH is searched too.
 PROGRAMS = ROOT / ".state" / "programs" / "bin"

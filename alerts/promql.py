@@ -1,4 +1,4 @@
-"""PromQL from the words of the semconv modules: a metric or label is spelled only there."""
+"""PromQL built from the semconv modules, which alone spell metrics and labels."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def series(metric: Metric | str, *matchers: str, part: str = "") -> str:
     """Return a selector.
 
     Args:
-        metric: A declared metric, or the name of somebody else's.
-        matchers: What its labels must be.
+        metric: A declared metric, or the name of a third-party one.
+        matchers: Conditions on its labels.
         part: `_bucket`, `_count` or `_sum` of a histogram.
     """
     name = metric.name if isinstance(metric, Metric) else metric
@@ -43,5 +43,5 @@ def series(metric: Metric | str, *matchers: str, part: str = "") -> str:
 
 
 def bound(seconds: float) -> str:
-    """Return a bucket's bound as Prometheus 3 stores it: 0.5, 30.0."""
+    """Return the upper bound of a bucket as Prometheus 3 stores it: 0.5, 30.0."""
     return str(float(seconds))

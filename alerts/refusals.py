@@ -1,4 +1,4 @@
-"""What the generator refuses: rules that load, look healthy, and can never work."""
+"""Checks that refuse rules which load, look healthy, and can never work."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Refusal = tuple[Place, str]
 def refuse(
     groups: Iterable[Group], objectives: Iterable[Objective], profiles: Iterable[Profile]
 ) -> None:
-    """Check everything that is about to be written.
+    """Check every rule before it is written.
 
     Raises:
         RefusedError: Names every fault with the file and the line to edit.
@@ -65,7 +65,8 @@ def _objective_faults(objective: Objective, profile: Profile) -> Iterator[Refusa
             text = f"{objective.name}: tier {tier.name} can never fire: a burn rate of"
             yield place, f"{text} {number(tier.factor)} needs an error ratio of {ratio} (at most 1)"
         if tier.severity not in SEVERITIES:
-            yield tier.place, f"{tier.severity!r} is no severity; expected {', '.join(SEVERITIES)}"
+            known = ", ".join(SEVERITIES)
+            yield tier.place, f"{tier.severity!r} is not a severity; expected {known}"
 
 
 def _profile_faults(profile: Profile) -> Iterator[Refusal]:
@@ -75,13 +76,13 @@ def _profile_faults(profile: Profile) -> Iterator[Refusal]:
             text = f"{show(tier.short_window)} holds fewer than {MIN_SCRAPES} scrapes"
             yield tier.place, f"tier {tier.name}: {text} of {show(profile.scrape)}"
         if tier.short_window >= tier.long_window:
-            yield tier.place, f"tier {tier.name}: the short window is not the shorter one"
+            yield tier.place, f"tier {tier.name}: the short window is not shorter than the long one"
 
 
 def _p99_faults() -> Iterator[Refusal]:
     buckets = HTTP_SERVER_REQUEST_DURATION.buckets
     if P99_SECONDS not in buckets:
-        yield _in_source("P99_SECONDS ="), f"the p99 threshold {P99_SECONDS} is no bucket"
+        yield _in_source("P99_SECONDS ="), f"the p99 threshold {P99_SECONDS} is not a bucket"
     if max(buckets) <= P99_SECONDS:
         text = f"the p99 threshold {P99_SECONDS} is not below the top bucket {max(buckets)}:"
         yield _in_source("P99_SECONDS ="), f"{text} a quantile never reads higher"

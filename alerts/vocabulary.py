@@ -1,4 +1,4 @@
-"""Every metric that exists, its labels, and its buckets: what rules and fixtures may speak of."""
+"""Every metric that exists, its labels and its buckets: all that rules and fixtures may use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TARGET = frozenset({JOB, INSTANCE})
 # Prometheus' own: the state of every alert.
 ALERTS = "ALERTS"
 
-# The files that a person edits who has other metrics or other queues.
+# The files to edit for other metrics or other queues.
 KIT_WORDS = "observability/instrumentation/semconv.py"
 OUR_WORDS = "service/semconv.py"
 
@@ -41,7 +41,7 @@ class Vocabulary:
     """The series that can exist, by name.
 
     Args:
-        groups: Whose recordings count besides what programs emit.
+        groups: Their recordings exist too.
     """
 
     def __init__(self, groups: Iterable[Group] = ()) -> None:
@@ -72,7 +72,7 @@ class Vocabulary:
         """Return what is wrong with a metric, its label or the label's value; None if nothing."""
         if name not in self.labels:
             return (
-                f"nothing emits or records a metric {name!r}; metrics are declared in {OUR_WORDS}"
+                f"no metric {name!r} is emitted or recorded; metrics are declared in {OUR_WORDS}"
                 f" and {KIT_WORDS}, those of other programs in alerts/catalogue.py"
             )
         if not label:

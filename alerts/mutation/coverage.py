@@ -1,7 +1,7 @@
-"""Which rules a suite asserts, and which of its assertions cannot fail: promtool tells neither.
+"""Which rules a suite does not cover, and which of its assertions cannot fail.
 
-promtool says SUCCESS to an alert that no rule has, to a series that nothing reads, to a rule file
-that is not there and to a file without tests.
+promtool reports neither: it prints SUCCESS for an alert that no rule has, for a series that nothing
+reads, for a rule file that does not exist and for a file without tests.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from alerts.promrules.durations import parse
-from alerts.promrules.reading import names, selectors
-from alerts.promrules.rule_sites import Site
-from alerts.promrules.suite import ALERTS, TestDocument, load, mentioned, metric
-from alerts.promrules.test_file import EXPR_TESTS, RULE_TESTS
+from .sibling import reading, rule_sites
+from .suite import ALERTS, EXPR_TESTS, RULE_TESTS, TestDocument, eval_time, load, mentioned, metric
 
-# A case about absence says so in its name; every other one must feed what its alert reads.
+# The name of a case about absence has one of these words; every other case must feed its alert.
 ABSENCE = re.compile(
     r"\b(without|vanish\w*|gone|absent|never come|not discovered|is left)\b", re.IGNORECASE
 )
@@ -26,26 +24,26 @@ OWN_LABELS = {"alertname", "alertstate"}
 
 
 @dataclass(frozen=True)
-class Look:
-    """One time at which a case looks at an alert.
+class Check:
+    """One time at which a case checks an alert.
 
     Args:
         case: Which case of the file.
-        at: Seconds from its start.
-        labels: What the assertion demands of the alert's labels.
+        at: Time from its start.
+        labels: The alert's labels that are asserted.
         fires: Whether it must fire.
     """
 
     case: int
-    at: float
+    at: timedelta
     labels: dict[str, str]
     fires: bool
 
 
 def uncovered(paths: Iterable[Path]) -> list[str]:
-    """Return what no test asserts, as sentences; empty when everything is covered."""
+    """Return what no test asserts, a line each; empty when everything is covered."""
     tests = [load(path) for path in paths]
-    rules: dict[Site, dict[str, Any]] = {}
+    rules: dict[rule_sites.Site, dict[str, Any]] = {}
     for test in tests:
         rules |= {site: rule for entries in test.rules.values() for site, rule in entries}
     found = []
@@ -58,7 +56,7 @@ def uncovered(paths: Iterable[Path]) -> list[str]:
     return found
 
 
-def _recording_lacks(site: Site, tests: list[TestDocument]) -> list[str]:
+def _recording_lacks(site: rule_sites.Site, tests: list[TestDocument]) -> list[str]:
     for test in tests:
         for case in test.document["tests"]:
             for entry in case.get(EXPR_TESTS, []):
@@ -67,15 +65,17 @@ def _recording_lacks(site: Site, tests: list[TestDocument]) -> list[str]:
     return ["no value is asserted"]
 
 
-def _alert_lacks(site: Site, rule: dict[str, Any], tests: list[TestDocument]) -> list[str]:
+def _alert_lacks(
+    site: rule_sites.Site, rule: dict[str, Any], tests: list[TestDocument]
+) -> list[str]:
     labels = {str(k): str(v) for k, v in rule.get("labels", {}).items()}
-    looks = [look for test in tests for look in looks_at(test, site.name)]
-    fires = [look for look in looks if look.fires and _fits(look.labels, labels)]
-    silent = [look for look in looks if not look.fires and _concerns(look.labels, labels)]
+    checks = [check for test in tests for check in checks_of(test, site.name)]
+    fires = [check for check in checks if check.fires and _fits(check.labels, labels)]
+    silent = [check for check in checks if not check.fires and _concerns(check.labels, labels)]
     lacks = [] if fires else ["no assertion that it fires"]
     if rule["expr"].startswith("vector("):
         return lacks
-    fired = {(look.case, id(test)) for test in tests for look in looks_at(test, site.name)}
+    fired = {(check.case, id(test)) for test in tests for check in checks_of(test, site.name)}
     if not silent or not fired:
         lacks.append("no near miss")
     if not any(s.case == f.case and s.at > f.at for s in silent for f in fires):
@@ -84,7 +84,7 @@ def _alert_lacks(site: Site, rule: dict[str, Any], tests: list[TestDocument]) ->
 
 
 def _fits(asserted: dict[str, str], static: dict[str, str]) -> bool:
-    """Tell whether an assertion that something fires can only mean this rule."""
+    """Return whether an assertion that an alert fires can only be about this rule."""
     return all(static[key] == value for key, value in asserted.items() if key in static)
 
 
@@ -92,31 +92,27 @@ def _concerns(asserted: dict[str, str], static: dict[str, str]) -> bool:
     return all(static.get(key, value) == value for key, value in asserted.items())
 
 
-def looks_at(test: TestDocument, alert: str) -> Iterator[Look]:
-    """Return every time at which a file's cases look at an alert."""
+def checks_of(test: TestDocument, alert: str) -> Iterator[Check]:
+    """Return every time at which a file's cases check an alert."""
     for index, case in enumerate(test.document["tests"]):
         for entry in case.get(RULE_TESTS, []):
             if entry["alertname"] == alert:
-                at = _seconds(entry["eval_time"])
+                at = eval_time(entry)
                 expected = entry.get("exp_alerts") or []
-                yield from (Look(index, at, e.get("exp_labels", {}), True) for e in expected)
+                yield from (Check(index, at, e.get("exp_labels", {}), True) for e in expected)
                 if not expected:
-                    yield Look(index, at, {}, False)
+                    yield Check(index, at, {}, False)
         for entry in case.get(EXPR_TESTS, []):
-            for selector in selectors(entry["expr"]):
+            for selector in reading.selectors(entry["expr"]):
                 labels = {m.label: m.value for m in selector.matchers if m.op == "="}
                 if selector.name == ALERTS and labels.get("alertname") == alert:
                     kept = {k: v for k, v in labels.items() if k not in OWN_LABELS}
                     fires = bool(entry.get("exp_samples"))
-                    yield Look(index, _seconds(entry["eval_time"]), kept, fires)
-
-
-def _seconds(text: Any) -> float:
-    return parse("0s" if str(text) == "0" else str(text)).total_seconds()
+                    yield Check(index, eval_time(entry), kept, fires)
 
 
 def vacuous(path: Path) -> list[str]:
-    """Return the assertions of a test file that could not fail, as sentences."""
+    """Return the assertions of a test file that cannot fail, a line each."""
     test = load(path)
     if not test.document.get("tests"):
         return [f"{path.name}: no tests"]
@@ -140,8 +136,8 @@ def vacuous(path: Path) -> list[str]:
 
 
 def _can_fire(test: TestDocument, rule: dict[str, Any], fed: set[str]) -> bool:
-    """Tell whether a case feeds a rule: what it is made from, or a recording on the way."""
-    reads = names(str(rule["expr"]))
+    """Return whether a case feeds a rule, from raw series or from a recording in between."""
+    reads = reading.names(str(rule["expr"]))
     needed = test.needed(reads)
     leaves = reads.union(*(test.reads[name] for name in needed)) - set(test.reads)
     return leaves <= fed or bool(needed & fed)

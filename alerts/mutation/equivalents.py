@@ -1,4 +1,4 @@
-"""Mutants that change nothing: reviewed by a person, listed with a reason each."""
+"""Mutants that change nothing: a reviewed list, with a reason for each."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from alerts.mutation.mutants import Mutant
-from alerts.promrules.errors import AlertsError
-from alerts.promrules.source import read
+from .mutants import Mutant
+from .sibling import errors, source
 
 
 @dataclass(frozen=True)
 class Equivalent:
-    """A kind of mutant that is no damage.
+    """A kind of mutant that changes nothing.
 
     Args:
         rule: Regular expression for the whole name of the rule.
@@ -28,7 +27,7 @@ class Equivalent:
     reason: str
 
     def covers(self, mutant: Mutant) -> bool:
-        """Tell whether a mutant is of this kind."""
+        """Return whether a mutant is of this kind."""
         return (
             self.operator == mutant.operator
             and re.fullmatch(self.rule, mutant.site.name) is not None
@@ -40,13 +39,13 @@ def load_equivalents(path: Path) -> list[Equivalent]:
     """Return the listed equivalents.
 
     Raises:
-        AlertsError: An entry lacks a reason or has an unknown key.
+        RulesError: An entry lacks a reason or has an unknown key.
     """
-    source = read(path)
+    listed = source.read(path)
     found = []
-    for index, entry in enumerate(source.documents[0] or []):
+    for index, entry in enumerate(listed.documents[0] or []):
         try:
             found.append(Equivalent(**entry))
         except TypeError as error:
-            raise AlertsError(f"{source.place(0, index)}: {error}") from error
+            raise errors.RulesError(f"{listed.place(0, index)}: {error}") from error
     return found

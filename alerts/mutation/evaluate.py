@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alerts.mutation.mutants import Mutant
-from alerts.promrules.durations import parse, show
-from alerts.promrules.promtool import Promtool
-from alerts.promrules.suite import Case, TestDocument, cases, document_of, rule_document, yaml_text
-from alerts.promrules.test_file import EXPR_TESTS, RULE_TESTS
+from .mutants import Mutant
+from .sibling import durations, promtool, yaml_text
+from .suite import EXPR_TESTS, RULE_TESTS, Case, TestDocument, cases, document_of, rule_document
 
 GOT = re.compile(r"got:\s*(.*)")
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of a mutant.
+class Outcome:
+    """The outcome of one mutant.
 
     Args:
         mutant: The mutant.
-        killed_by: Name of the case that noticed; empty if none did.
+        killed_by: Name of the case, or of the file, that noticed; empty for a survivor.
         closest: For a survivor, the case that came closest and why it was not enough.
     """
 
@@ -33,20 +32,18 @@ class Verdict:
     closest: str = ""
 
 
-class Judge:
-    """Runs the cases that can notice a mutant, cheap and lately successful ones first.
+class Evaluator:
+    """Runs the cases that can notice a mutant; cheap and recently successful ones first.
 
     Args:
-        promtool: Which promtool runs them.
+        tool: Runs the tests.
         tests: The suite.
-        seconds: After this long a run counts as noticed.
     """
 
-    def __init__(self, promtool: Promtool, tests: list[TestDocument], seconds: float = 120) -> None:
-        self._promtool = promtool
+    def __init__(self, tool: promtool.Promtool, tests: list[TestDocument]) -> None:
+        self._tool = tool
         self._tests = tests
-        self._seconds = seconds
-        self._kills: dict[tuple[Path, int], int] = {}
+        self._kills: Counter[tuple[Path, int]] = Counter()
         self._cases: dict[tuple[Path, str], list[Case]] = {}
 
     def cases(self, mutant: Mutant) -> list[Case]:
@@ -58,16 +55,15 @@ class Judge:
         return sorted(self._cases[key], key=self._rank)
 
     def _rank(self, case: Case) -> float:
-        return case.cost / (1 + self._kills.get((case.test.path, case.index), 0))
+        return case.cost / (1 + self._kills[case.test.path, case.index])
 
-    def judge(self, mutant: Mutant) -> Verdict:
-        """Return whether any case notices."""
+    def evaluate(self, mutant: Mutant) -> Outcome:
+        """Return which case notices a mutant."""
         for case in self.cases(mutant):
             if self._run(case, mutant).returncode:
-                key = (case.test.path, case.index)
-                self._kills[key] = self._kills.get(key, 0) + 1
-                return Verdict(mutant, case.name)
-        return Verdict(mutant, "", self._closest(mutant))
+                self._kills[case.test.path, case.index] += 1
+                return Outcome(mutant, case.name)
+        return Outcome(mutant, "", self._closest(mutant))
 
     def _run(
         self, case: Case, mutant: Mutant | None, extra: list[dict[str, Any]] | None = None
@@ -79,16 +75,16 @@ class Judge:
             cut = {k: v for k, v in case.document.items() if k not in {RULE_TESTS, EXPR_TESTS}}
             document["tests"] = [cut | {EXPR_TESTS: extra}]
         with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
-            Path(folder, "rules.yml").write_text(yaml_text(rules), encoding="utf-8")
+            Path(folder, "rules.yml").write_text(yaml_text.yaml_text(rules), encoding="utf-8")
             path = Path(folder, "case.test.yml")
-            path.write_text(yaml_text(document), encoding="utf-8")
+            path.write_text(yaml_text.yaml_text(document), encoding="utf-8")
             try:
-                return self._promtool.run("test", "rules", path)
+                return self._tool.run("test", "rules", path)
             except subprocess.TimeoutExpired:
                 return subprocess.CompletedProcess([], 1, "timed out")
 
     def _closest(self, mutant: Mutant) -> str:
-        """Return the case in which the rule's result changed unseen, or the nearest to that."""
+        """Return a case in which the rule's result changes, or else the one that reads it most."""
         candidates = self.cases(mutant)
         if not candidates:
             return "no case asserts anything that depends on this rule"
@@ -102,14 +98,10 @@ class Judge:
 
 
 def _probe(case: Case, mutant: Mutant) -> dict[str, Any]:
-    """Return a test that always fails and so prints a digest of the rule's whole course."""
-    asserted = case.document.get(RULE_TESTS, []) + case.document.get(EXPR_TESTS, [])
-    times = [str(entry.get("eval_time", "0s")) for entry in asserted]
-    last = max(parse("0s" if time == "0" else time) for time in times)
-    step = str(case.test.document.get("evaluation_interval", "1m"))
-    name = mutant.site.name
+    """Return an assertion that always fails, so that promtool prints a digest of the rule."""
+    every, name = case.every, mutant.site.name
     series = name if "record" in mutant.before else f'ALERTS{{alertname="{name}"}}'
-    window = show(max(last, parse(step)) + parse(step))
-    digest = f"sum by (alertstate) (sum_over_time({series}[{window}:{step}]))"
+    window = durations.show(max(case.last, every) + every)
+    digest = f"sum by (alertstate) (sum_over_time({series}[{window}:{durations.show(every)}]))"
     never = [{"labels": "never", "value": -1}]
-    return {"expr": digest, "eval_time": show(last), "exp_samples": never}
+    return {"expr": digest, "eval_time": durations.show(case.last), "exp_samples": never}

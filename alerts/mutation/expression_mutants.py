@@ -1,12 +1,11 @@
-"""How an expression can be damaged: one token at a time, each result still PromQL."""
+"""Damage to an expression: one token at a time, each result still valid PromQL."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from alerts.promrules.durations import number, parse, show
-from alerts.promrules.reading import parse as parse_promql
-from alerts.promrules.tokens import COMPARISONS, SET_OPERATORS, Token, replace, tokens
+from .sibling import durations, reading
+from .tokens import COMPARISONS, SET_OPERATORS, Token, replace, tokens
 
 # An operator's name, and the damaged expression.
 Change = tuple[str, str]
@@ -48,7 +47,7 @@ def expression_mutants(expr: str) -> Iterator[Change]:
 
 def _parses(expr: str) -> bool:
     try:
-        parse_promql(expr)
+        reading.parse(expr)
     except ValueError:
         return False
     return True
@@ -64,7 +63,7 @@ def _numbers(expr: str, words: list[Token]) -> Iterator[Change]:
             before[-1:] == ["bool"] and before[0] in COMPARISONS
         )
         value = float(word.text)
-        texts = (number(value * 0.8), number(value * 1.25)) if value else ("1",)
+        texts = (durations.number(value * 0.8), durations.number(value * 1.25)) if value else ("1",)
         for text in texts:
             operator = "threshold" if compared else "number"
             yield operator, replace(expr, word.start, word.end, text)
@@ -88,9 +87,9 @@ def _ranges(expr: str, words: list[Token]) -> Iterator[Change]:
         if words[i - 1].text == "offset":
             yield "offset", replace(expr, words[i - 1].start, word.end, "")
         elif words[i - 1].text == "[":
-            span = parse(word.text)
+            span = durations.parse(word.text)
             for changed in (span / 2, span * 2):
-                yield "range", replace(expr, word.start, word.end, show(changed))
+                yield "range", replace(expr, word.start, word.end, durations.show(changed))
 
 
 def _sets(expr: str, words: list[Token]) -> Iterator[Change]:

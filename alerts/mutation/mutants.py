@@ -1,4 +1,4 @@
-"""How a rule can be damaged: its expression, its `for`, its labels, its words, or all of it."""
+"""Damage to a rule: to its expression, its `for`, its labels, its annotations, or all of it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from pathlib import Path
 
 import yaml
 
-from alerts.mutation.expression_mutants import expression_mutants
-from alerts.promrules.durations import parse, show
-from alerts.promrules.rule_sites import RawRule, Site, sites
+from .expression_mutants import expression_mutants
+from .sibling import durations, rule_sites
 
 SEVERITY = {"page": "ticket", "ticket": "page", "critical": "warning", "warning": "critical"}
-# Damage that must never go unnoticed: it decides whether, when and whom an alert wakes.
+# Damage that must never go unnoticed: it decides whether an alert fires, when, and who gets it.
 CRITICAL = ("threshold", "comparison", "for", "severity", "guard", "delete")
 
 
@@ -27,13 +26,13 @@ class Mutant:
         site: The rule.
         operator: The kind of damage.
         before: The rule as it is.
-        after: The damaged rule; None if it is deleted.
+        after: The damaged rule; None if the rule is deleted.
     """
 
-    site: Site
+    site: rule_sites.Site
     operator: str
-    before: RawRule
-    after: RawRule | None
+    before: rule_sites.RawRule
+    after: rule_sites.RawRule | None
 
     @property
     def diff(self) -> str:
@@ -44,7 +43,7 @@ class Mutant:
         return "\n".join(line for line in lines if not line.startswith(("---", "+++", "@@")))
 
 
-def _lines(rule: RawRule) -> list[str]:
+def _lines(rule: rule_sites.RawRule) -> list[str]:
     expr = str(rule["expr"]).splitlines()
     rest = {key: value for key, value in rule.items() if key != "expr"}
     text: str = yaml.safe_dump(rest, sort_keys=False, width=10_000, allow_unicode=True)
@@ -53,12 +52,12 @@ def _lines(rule: RawRule) -> list[str]:
 
 def mutants(file: Path) -> Iterator[Mutant]:
     """Return every mutant of every rule of a file."""
-    for site, rule in sites(file):
+    for site, rule in rule_sites.sites(file):
         for operator, after in _damages(rule):
             yield Mutant(site, operator, rule, after)
 
 
-def _damages(rule: RawRule) -> Iterator[tuple[str, RawRule | None]]:
+def _damages(rule: rule_sites.RawRule) -> Iterator[tuple[str, rule_sites.RawRule | None]]:
     for operator, expr in expression_mutants(str(rule["expr"])):
         yield operator, rule | {"expr": expr}
     yield from _holds(rule)
@@ -71,14 +70,14 @@ def _damages(rule: RawRule) -> Iterator[tuple[str, RawRule | None]]:
     yield "delete", None
 
 
-def _holds(rule: RawRule) -> Iterator[tuple[str, RawRule]]:
+def _holds(rule: rule_sites.RawRule) -> Iterator[tuple[str, rule_sites.RawRule]]:
     for key, operator in (("for", "for"), ("keep_firing_for", "keep_firing_for")):
         if key in rule:
             yield operator, {k: v for k, v in rule.items() if k != key}
-            yield operator, rule | {key: show(parse(str(rule[key])) * 2)}
+            yield operator, rule | {key: durations.show(durations.parse(str(rule[key])) * 2)}
 
 
-def _with(rule: RawRule, part: str, key: str, value: str) -> RawRule:
+def _with(rule: rule_sites.RawRule, part: str, key: str, value: str) -> rule_sites.RawRule:
     changed = copy.deepcopy(rule)
     changed[part][key] = value
     return changed

@@ -1,4 +1,4 @@
-"""What a mutation run says: a table for people, JSON for machines."""
+"""The report of a mutation run: a table for people, JSON for machines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alerts.mutation.equivalents import Equivalent
-from alerts.mutation.evaluate import Verdict
-from alerts.mutation.mutants import CRITICAL, Mutant
+from .equivalents import Equivalent
+from .evaluate import Outcome
+from .mutants import CRITICAL, Mutant
 
 
 @dataclass(frozen=True)
@@ -17,45 +17,45 @@ class Report:
     """The outcome of a run.
 
     Args:
-        verdicts: Of every mutant that was run.
+        outcomes: Of every mutant that was run.
         equivalents: Mutants that were not run, and why.
-        promtool: The version that judged.
+        promtool: The version that ran the tests.
         seconds: How long it took.
         population: How many mutants there are in all, before sampling.
     """
 
-    verdicts: Sequence[Verdict]
+    outcomes: Sequence[Outcome]
     equivalents: Sequence[tuple[Mutant, Equivalent]]
     promtool: str
     seconds: float
     population: int
 
     @property
-    def survivors(self) -> list[Verdict]:
-        """Return the verdicts of mutants that nobody noticed."""
-        return [verdict for verdict in self.verdicts if not verdict.killed_by]
+    def survivors(self) -> list[Outcome]:
+        """Return the outcomes of mutants that no test noticed."""
+        return [outcome for outcome in self.outcomes if not outcome.killed_by]
 
     @property
-    def critical(self) -> list[Verdict]:
-        """Return the survivors that must not be."""
+    def critical(self) -> list[Outcome]:
+        """Return the survivors that fail the run."""
         return [v for v in self.survivors if v.mutant.operator in CRITICAL]
 
     @property
     def score(self) -> float:
-        """Return the part of mutants that was noticed; 0-1."""
-        return 1 - len(self.survivors) / len(self.verdicts) if self.verdicts else 1.0
+        """Return the proportion of mutants that was noticed; 0-1."""
+        return 1 - len(self.survivors) / len(self.outcomes) if self.outcomes else 1.0
 
     def operators(self) -> list[tuple[str, int, int]]:
-        """Return each kind of damage with its mutants and its kills."""
-        made = Counter(v.mutant.operator for v in self.verdicts)
+        """Return each kind of damage, how many mutants it made and how many were noticed."""
+        made = Counter(v.mutant.operator for v in self.outcomes)
         left = Counter(v.mutant.operator for v in self.survivors)
         return [(name, made[name], made[name] - left[name]) for name in sorted(made)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the run as `build/mutation.json` holds it."""
+        """Return the run as JSON holds it."""
         return {
-            "mutants": len(self.verdicts),
-            "killed": len(self.verdicts) - len(self.survivors),
+            "mutants": len(self.outcomes),
+            "killed": len(self.outcomes) - len(self.survivors),
             "score": round(self.score, 4),
             "population": self.population,
             "promtool": self.promtool,
@@ -66,16 +66,17 @@ class Report:
         }
 
     def lines(self) -> Iterator[str]:
-        """Return the run as a person reads it: survivors first, then the table."""
-        for verdict in self.survivors:
-            mutant = verdict.mutant
+        """Return the run as text: survivors first, then the table."""
+        for outcome in self.survivors:
+            mutant = outcome.mutant
             yield f"SURVIVED {mutant.operator} in {mutant.site.name} ({mutant.site.file.name})"
             yield from (f"    {line}" for line in mutant.diff.splitlines())
-            yield f"    closest: {verdict.closest}"
+            if outcome.closest:
+                yield f"    closest: {outcome.closest}"
         yield f"{'operator':<18}{'mutants':>8}{'killed':>8}{'rate':>8}"
         for name, made, killed in self.operators():
             yield f"{name:<18}{made:>8}{killed:>8}{killed / made:>8.1%}"
-        total, killed = len(self.verdicts), len(self.verdicts) - len(self.survivors)
+        total, killed = len(self.outcomes), len(self.outcomes) - len(self.survivors)
         yield f"{'all':<18}{total:>8}{killed:>8}{self.score:>8.1%}"
         yield (
             f"{len(self.equivalents)} equivalent mutants left out, {self.population} in all,"

@@ -1,7 +1,4 @@
-"""Spans of time in Prometheus' spelling.
-
-One unit per text, the largest that divides: 5m, 1h, 30d, 150s.
-"""
+"""Durations as Prometheus writes them: 5m, 1h, 30d, 150s."""
 
 from __future__ import annotations
 
@@ -21,18 +18,18 @@ PART = re.compile(r"(\d+)(ms|[wdhms])")
 
 
 def parse(text: str) -> timedelta:
-    """Return the span that a text such as `1h30m` means.
+    """Return the duration that a text such as `1h30m` means.
 
     Raises:
-        ValueError: The text is no Prometheus duration.
+        ValueError: The text is not a Prometheus duration.
     """
     if not re.fullmatch(rf"({PART.pattern})+", text):
-        raise ValueError(f"{text!r} is no duration; expected such as 5m, 1h or 30d")
+        raise ValueError(f"{text!r} is not a duration; expected a text such as 5m, 1h or 30d")
     return sum((int(n) * UNITS[unit] for n, unit in PART.findall(text)), timedelta())
 
 
 def show(span: timedelta) -> str:
-    """Return the shortest text of one unit for a span."""
+    """Return a duration in the largest unit that divides it."""
     for unit in WRITTEN:
         if span % UNITS[unit] == timedelta():
             return f"{span // UNITS[unit]}{unit}"
@@ -40,7 +37,7 @@ def show(span: timedelta) -> str:
 
 
 def seconds(span: timedelta) -> str:
-    """Return a span in seconds as PromQL writes a number."""
+    """Return a duration in seconds, as PromQL writes a number."""
     return number(span.total_seconds())
 
 

@@ -1,6 +1,6 @@
 """Errors of this package.
 
-AlertsError
+RulesError
 └── RefusedError    the input would give rules that cannot work; names every place
 """
 
@@ -26,12 +26,16 @@ class Place:
         return f"{self.path}:{self.line}"
 
 
-class AlertsError(Exception):
+class RulesError(Exception):
     """Raised when rules cannot be made, tested or verified."""
 
 
-class RefusedError(AlertsError):
-    """Raised when the input would give rules that cannot work."""
+class RefusedError(RulesError):
+    """Raised when the input would give rules that cannot work.
+
+    Args:
+        refusals: Each fault's place, and what is wrong there.
+    """
 
     def __init__(self, refusals: list[tuple[Place, str]]) -> None:
         self.refusals = refusals

@@ -1,4 +1,4 @@
-"""Rules as data, and how they are written as YAML."""
+"""Rules as data, and their YAML."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import yaml
-
-from alerts.promrules.durations import show
-from alerts.promrules.errors import Place
+from .durations import show
+from .errors import Place
+from .yaml_text import dump
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Alert:
         name: CamelCase, component first, symptom last.
         expr: PromQL.
         hold: How long it must hold; `for`.
-        labels: Always severity, service and team; slo only where there is one.
-        annotations: summary, description, runbook_url, dashboard_url.
+        labels: Added to those of the expression.
+        annotations: Texts for people; Prometheus fills in their templates.
         place: The line that a person would edit.
     """
 
@@ -86,29 +85,6 @@ class Group:
         if self.interval:
             group["interval"] = show(self.interval)
         return group | {"rules": [rule.as_yaml() for rule in self.rules]}
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, and nothing as an alias."""
-
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
-        """Tell that a repeated value is written again."""
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
-    style = "|" if "\n" in text else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def dump(document: Any, header: str) -> str:
-    """Return a document as YAML below a comment that names its author."""
-    comment = "".join(f"# {line}\n" for line in header.splitlines())
-    body = yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=10_000, allow_unicode=True)
-    return comment + str(body)
 
 
 def rule_file(groups: Sequence[Group], header: str) -> str:

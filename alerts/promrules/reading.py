@@ -1,4 +1,4 @@
-"""What an expression reads: selectors, labels that it groups by, divisions."""
+"""What an expression reads: its selectors, and the labels that it groups by."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import promql_parser
-from promql_parser import AggregateExpr, BinaryExpr, Expr, MatrixSelector, VectorSelector
+from promql_parser import Expr, MatrixSelector, VectorSelector
 
 LABEL_LISTS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^)]*)\)")
 
@@ -43,7 +43,7 @@ def parse(expr: str) -> Expr:
     """Return the tree of an expression.
 
     Raises:
-        ValueError: It is no PromQL.
+        ValueError: The text is not PromQL.
     """
     return promql_parser.parse(expr)
 
@@ -76,27 +76,3 @@ def grouping_labels(expr: str) -> set[str]:
     """Return every label in a `by`, `without`, `on`, `ignoring` or `group_…` list."""
     lists = LABEL_LISTS.findall(re.sub(r'"[^"]*"', '""', expr))
     return {label.strip() for labels in lists for label in labels.split(",") if label.strip()}
-
-
-def comparisons(expr: str) -> list[tuple[str, float]]:
-    """Return each comparison with a number: operator and number."""
-    found = []
-
-    def visit(node: Expr) -> None:
-        if isinstance(node, BinaryExpr) and isinstance(node.rhs, promql_parser.NumberLiteral):
-            found.append((str(node.op), node.rhs.val))
-
-    promql_parser.walk(parse(expr), pre_visit=visit)
-    return found
-
-
-def aggregates(expr: str) -> bool:
-    """Tell whether an expression aggregates."""
-    seen = False
-
-    def visit(node: Expr) -> None:
-        nonlocal seen
-        seen = seen or isinstance(node, AggregateExpr)
-
-    promql_parser.walk(parse(expr), pre_visit=visit)
-    return seen

@@ -1,4 +1,4 @@
-"""Where each rule of a file stands."""
+"""The place of each rule in its file."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alerts.promrules.source import read
+from .source import read
 
 RawRule = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Site:
-    """Where a rule stands.
+    """The place of a rule.
 
     Args:
         file: Its rule file.
@@ -30,7 +30,7 @@ class Site:
 
 
 def sites(file: Path) -> Iterator[tuple[Site, RawRule]]:
-    """Return every rule of a file."""
+    """Return every rule of a file with its place."""
     for g, group in enumerate(read(file).documents[0]["groups"]):
         for r, rule in enumerate(group["rules"]):
             yield Site(file, g, r, rule.get("alert") or rule["record"]), rule

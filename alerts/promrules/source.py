@@ -1,4 +1,4 @@
-"""YAML with line numbers, so that a refusal can name the line to edit."""
+"""YAML with line numbers, so that an error can name the line to edit."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 import yaml
 
-from alerts.promrules.errors import AlertsError, Place
+from .errors import Place, RulesError
 
 Key = str | int
 
 
 @dataclass(frozen=True)
 class Source:
-    """The documents of one file, and where each of their entries stands.
+    """The documents of one file, and the line of each entry.
 
     Args:
-        path: The file, as it is to be named to a person.
-        documents: What the YAML says.
+        path: The file, as errors name it.
+        documents: The YAML as data.
         lines: Line of each entry by its path of keys, the document's number first.
     """
 
@@ -28,7 +28,7 @@ class Source:
     lines: dict[tuple[Key, ...], int]
 
     def place(self, *keys: Key) -> Place:
-        """Return where an entry stands, or the nearest entry above it that exists."""
+        """Return the line of an entry, or of the nearest entry above it that exists."""
         while keys and keys not in self.lines:
             keys = keys[:-1]
         return Place(self.path, self.lines.get(keys, 1))
@@ -38,16 +38,16 @@ def read(path: Path) -> Source:
     """Return the documents of a YAML file.
 
     Raises:
-        AlertsError: The file is missing or no YAML.
+        RulesError: The file is missing, or is not YAML.
     """
     try:
         text = path.read_text(encoding="utf-8")
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
         documents = list(yaml.safe_load_all(text))
     except OSError as error:
-        raise AlertsError(f"{path}: {error.strerror}") from error
+        raise RulesError(f"{path}: {error.strerror}") from error
     except yaml.YAMLError as error:
-        raise AlertsError(f"{path}: {error}") from error
+        raise RulesError(f"{path}: {error}") from error
     lines: dict[tuple[Key, ...], int] = {}
     for number, node in enumerate(nodes):
         _note(node, (number,), lines)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from alerts.promrules.durations import show
+from .durations import show
+from .yaml_text import OneLine
 
 RULE_TESTS = "alert_rule_test"
 EXPR_TESTS = "promql_expr_test"
@@ -14,10 +15,10 @@ EXPR_TESTS = "promql_expr_test"
 
 @dataclass
 class Case:
-    """One test: traffic, and what must be true at which time.
+    """One test case: traffic, and what must be true at which time.
 
     Args:
-        name: A sentence.
+        name: A sentence that says what is tested.
         interval: Between samples.
         series: Input, name and values.
     """
@@ -30,23 +31,26 @@ class Case:
 
     def expect(self, at: timedelta, expr: str, labels: str, value: float) -> None:
         """Expect an expression to give one sample."""
-        samples = [{"labels": labels, "value": value}]
-        self.exprs.append({"expr": expr, "eval_time": show(at), "exp_samples": samples})
+        self._expect_samples(at, expr, [{"labels": labels, "value": value}])
 
     def expect_nothing(self, at: timedelta, expr: str) -> None:
         """Expect an expression to give no sample."""
-        self.exprs.append({"expr": expr, "eval_time": show(at), "exp_samples": []})
+        self._expect_samples(at, expr, [])
+
+    def _expect_samples(self, at: timedelta, expr: str, samples: list[dict[str, Any]]) -> None:
+        self.exprs.append(OneLine(expr=expr, eval_time=show(at), exp_samples=samples))
 
     def expect_alerts(self, at: timedelta, name: str, alerts: list[dict[str, Any]]) -> None:
         """Expect exactly these alerts of a name to fire."""
-        self.alerts.append({"alertname": name, "eval_time": show(at), "exp_alerts": alerts})
+        mapping = dict if alerts else OneLine
+        self.alerts.append(mapping(alertname=name, eval_time=show(at), exp_alerts=alerts))
 
     def as_yaml(self) -> dict[str, Any]:
         """Return the case as promtool reads it."""
         document: dict[str, Any] = {
             "name": self.name,
             "interval": show(self.interval),
-            "input_series": [{"series": name, "values": values} for name, values in self.series],
+            "input_series": [OneLine(series=name, values=text) for name, text in self.series],
         }
         if self.alerts:
             document[RULE_TESTS] = self.alerts
@@ -58,9 +62,16 @@ class Case:
 def as_yaml(
     rule_file: str, groups: list[str], evaluation: timedelta, cases: list[Case]
 ) -> dict[str, Any]:
-    """Return a test file as promtool reads it."""
+    """Return a test file as promtool reads it.
+
+    Args:
+        rule_file: Its path, absolute or from the folder of the test file.
+        groups: Names of the rule file's groups, in the order of evaluation.
+        evaluation: Interval of evaluation.
+        cases: The tests.
+    """
     return {
-        "rule_files": [f"../{rule_file}"],
+        "rule_files": [rule_file],
         "evaluation_interval": show(evaluation),
         "group_eval_order": groups,
         "tests": [case.as_yaml() for case in cases],

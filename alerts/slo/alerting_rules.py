@@ -1,6 +1,8 @@
-"""From an SLO to its alerts: multi-window, multi-burn-rate, and two that watch the SLO itself."""
+"""The alerts of an SLO: multi-window, multi-burn-rate, and two on the SLO's own series."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from alerts.links import dashboard_url, runbook_url
 from alerts.promrules.durations import number, seconds, show
@@ -11,6 +13,7 @@ from alerts.slo.windows import Profile, Tier
 
 SLO_DATA_MISSING = "SLODataMissing"
 SLO_BUDGET_EXHAUSTED = "SLOErrorBudgetExhausted"
+VALUE = '{{ $value | printf "%.1f" }}'
 
 
 def slo_groups(objective: Objective, profile: Profile) -> list[Group]:
@@ -29,6 +32,7 @@ def slo_groups(objective: Objective, profile: Profile) -> list[Group]:
 def _burn(recordings: SLORecordings, tier: Tier) -> Alert:
     objective, profile = recordings.objective, recordings.profile
     long_window, short_window = show(tier.long_window), show(tier.short_window)
+    factor = number(tier.factor)
     return Alert(
         objective.alert,
         _burn_expr(recordings, tier),
@@ -38,10 +42,10 @@ def _burn(recordings: SLORecordings, tier: Tier) -> Alert:
         _annotations(
             recordings,
             objective.alert,
-            f"{objective.name} burns its error budget too fast ({tier.name})",
-            f"{objective.description} Over {long_window} the budget of {show(profile.period)} burns"
-            f' {{{{ $value | printf "%.1f" }}}} times as fast as it may;'
-            f" this alert is for more than {number(tier.factor)}.{_demo_note(profile)}",
+            f"error budget burning {VALUE}× too fast ({long_window})",
+            f"The error budget of {show(profile.period)} burned {VALUE}× too fast over the last"
+            f" {long_window} (threshold {factor}×). At {factor}× a full budget is gone in"
+            f" {_lasts(profile.period, tier.factor)}. SLO: {objective.description}",
         ),
         objective.place("alerting"),
     )
@@ -72,9 +76,9 @@ def _data_missing(recordings: SLORecordings) -> Alert:
         _annotations(
             recordings,
             SLO_DATA_MISSING,
-            f"{objective.name} cannot be judged: its series are missing",
-            f"Neither good nor bad events of {objective.name} have been seen for"
-            f" {show(profile.missing_hold)}; its burn alerts are blind.{_demo_note(profile)}",
+            "no data, its burn alerts cannot fire",
+            f"The series of {objective.name} have been missing for {show(profile.missing_hold)}."
+            " Its burn alerts cannot fire until the series return.",
         ),
         objective.place("sli", "events"),
     )
@@ -91,9 +95,10 @@ def _budget_exhausted(recordings: SLORecordings) -> Alert:
         _annotations(
             recordings,
             SLO_BUDGET_EXHAUSTED,
-            f"{objective.name} has spent the error budget of its whole period",
-            f"{objective.description} Of the budget of {period},"
-            f" {{{{ $value | humanizePercentage }}}} is left.{_demo_note(profile)}",
+            f"error budget of {period} exhausted",
+            f"{{{{ $value | humanizePercentage }}}} of the error budget of {period} is left"
+            " (threshold 0%). The SLO is missed until old errors leave the period."
+            f" SLO: {objective.description}",
         ),
         objective.place("objective"),
     )
@@ -113,12 +118,18 @@ def _labels(recordings: SLORecordings, severity: str) -> dict[str, str]:
 def _annotations(
     recordings: SLORecordings, alert: str, summary: str, description: str
 ) -> dict[str, str]:
+    name = recordings.objective.name
     return {
-        "summary": summary,
-        "description": description,
+        "summary": f"{name}: {summary}",
+        "description": description + _demo_note(recordings.profile),
         "runbook_url": runbook_url(alert),
-        "dashboard_url": dashboard_url("slo", slo=recordings.objective.name),
+        "dashboard_url": dashboard_url("slo", slo=name),
     }
+
+
+def _lasts(period: timedelta, factor: float) -> str:
+    """Return how long a full budget lasts at a burn rate, to the minute."""
+    return show(timedelta(minutes=round(period / timedelta(minutes=1) / factor)))
 
 
 def _demo_note(profile: Profile) -> str:

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 
 def error_budget(objective: float) -> float:
-    """Return the part of events that may fail.
+    """Return the proportion of events that may fail.
 
     Args:
-        objective: What is promised, in percent.
+        objective: The promise, in percent.
 
     Returns:
-        Ratio, rounded to ten places: float noise would be printed into the rules.
+        Ratio, rounded to ten places: float noise would end up in the rules.
     """
     return round((100 - objective) / 100, 10)
 
@@ -24,8 +24,8 @@ def burn_rate_factor(budget_percent: float, period: timedelta, window: timedelta
     """Return how fast the error budget must burn to raise an alert.
 
     Args:
-        budget_percent: Part of the budget gone when the alert fires; percent.
-        period: What the SLO is promised over.
+        budget_percent: Budget spent when the alert fires; percent.
+        period: The period of the SLO.
         window: The long window.
 
     Returns:
@@ -35,7 +35,7 @@ def burn_rate_factor(budget_percent: float, period: timedelta, window: timedelta
 
 
 def reachable(factor: float, budget: float) -> bool:
-    """Tell whether an error ratio of at most 1 can burn this fast."""
+    """Return whether an error ratio of at most 1 can burn this fast."""
     return factor * budget < 1
 
 
@@ -45,11 +45,11 @@ def detection(
     """Return the time from the first error to the alert, or None if it never fires.
 
     Args:
-        factor: Burn rate that the tier asks for.
+        factor: The burn rate of the tier.
         budget: Error budget; ratio.
         window: The long window.
         hold: The alert's `for`.
-        error_ratio: Steady part of events that fails; 0-1.
+        error_ratio: Steady proportion of events that fail; 0-1.
     """
     if error_ratio <= factor * budget:
         return None
@@ -60,9 +60,9 @@ def reset(factor: float, budget: float, window: timedelta, error_ratio: float) -
     """Return the time from the last error to the end of the alert.
 
     Args:
-        factor: Burn rate that the tier asks for.
+        factor: The burn rate of the tier.
         budget: Error budget; ratio.
         window: The short window.
-        error_ratio: Part of events that failed; 0-1.
+        error_ratio: Proportion of events that failed; 0-1.
     """
     return window * max(0.0, 1 - factor * budget / error_ratio)

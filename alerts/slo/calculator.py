@@ -1,6 +1,6 @@
-"""promtool as a calculator: what rules make of traffic, without a running Prometheus.
+"""promtool as a calculator: the results of rules for given traffic, without a Prometheus.
 
-An expectation that is never met makes promtool print what it got; every version does so.
+An expectation that never holds makes promtool print the actual value; every version does so.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from alerts.promrules.durations import show
-from alerts.promrules.errors import AlertsError
+from alerts.promrules.errors import RulesError
 from alerts.promrules.promtool import Promtool
-from alerts.promrules.suite import yaml_text
 from alerts.promrules.test_file import EXPR_TESTS
+from alerts.promrules.yaml_text import yaml_text
 
 NEVER = [{"labels": "never", "value": -12345}]
 ANSWER = re.compile(r"got:[ \t]*(.*)")
@@ -26,12 +26,12 @@ VALUE = re.compile(r"\S+ ([-+0-9.eE]+|NaN|[-+]Inf)$")
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of one course of traffic.
+    """Expressions to evaluate for one course of traffic.
 
     Args:
         interval: Between samples.
         series: Input, name and values.
-        asked: Expression and time, as often as wanted.
+        asked: Expressions, each with a time.
     """
 
     interval: timedelta
@@ -48,13 +48,13 @@ def ask(
     """Return the value of each expression; None where it gives no sample.
 
     Args:
-        promtool: Who calculates.
+        promtool: The promtool that calculates.
         rules: A rule file as data.
         questions: The courses of traffic.
         evaluation: Interval of evaluation.
 
     Raises:
-        AlertsError: promtool did not answer each question.
+        RulesError: promtool did not answer each question.
     """
     document = {
         "rule_files": ["rules.yml"],
@@ -66,11 +66,11 @@ def ask(
         Path(folder, "rules.yml").write_text(yaml_text(rules), encoding="utf-8")
         path = Path(folder, "ask.test.yml")
         path.write_text(yaml_text(document), encoding="utf-8")
-        said = promtool.run("test", "rules", path).stdout
-    answers = [_value(text) for text in ANSWER.findall(said)]
+        output = promtool.run("test", "rules", path).stdout
+    answers = [_value(text) for text in ANSWER.findall(output)]
     wanted = sum(len(question.asked) for question in questions)
     if len(answers) != wanted:
-        raise AlertsError(f"{len(answers)} answers to {wanted} questions:\n{said[:2000]}")
+        raise RulesError(f"{len(answers)} answers to {wanted} questions:\n{output[:2000]}")
     rest = iter(answers)
     return [[next(rest) for _ in question.asked] for question in questions]
 

@@ -1,30 +1,33 @@
-"""Tests of an SLO's rules, as promtool files: what fires, when to the step, and what stays silent.
+"""Tests of an SLO's alerts: what fires, at which step, and what stays silent.
 
 The expectations come from arithmetic on the traffic, never from the rules. Durations are the
-profile's, so the demo profile is held to the same promises, twelve times faster.
+profile's, so the demo profile keeps the same promises, twelve times faster.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from alerts.promrules.durations import number, show
-from alerts.promrules.model import Alert, Recording
 from alerts.promrules.test_file import Case
-from alerts.slo.alerting_rules import SLO_BUDGET_EXHAUSTED, SLO_DATA_MISSING, slo_groups
+from alerts.slo.alerting_rules import SLO_BUDGET_EXHAUSTED, SLO_DATA_MISSING
+from alerts.slo.expected import ExpectedAlerts
 from alerts.slo.notation import Phase, counter, gauge
 from alerts.slo.recording_rules import (
     BAD,
     BURN_RATE,
     COVERAGE,
+    ERROR_BUDGET,
     ERROR_RATIO,
     OBSERVED,
+    REMAINING,
     SPARSE_OBSERVED,
     TOTAL,
 )
+from alerts.slo.shape import DECOY
 from alerts.slo.spec import Objective
 from alerts.slo.windows import Profile, Tier
 
@@ -51,34 +54,46 @@ class SLOCases:
         self.step = step / profile.scale
         self.tiers = objective.tiers(profile)
         self.budget = objective.budget
-        # As fast as the budget allows, so that every tier is crossed soon.
+        # Nearly as fast as the budget allows, so that every tier fires soon.
         self.burn = min(FASTEST, 0.9 / self.budget)
-        self.groups = slo_groups(objective, profile)
+        self.expected = ExpectedAlerts(objective, profile)
         self.long_windows = {tier.long_window for tier in self.tiers}
         self.windows = sorted(self.long_windows | {tier.short_window for tier in self.tiers})
 
     def traffic(self, steps: int, burn: float) -> Phase:
-        """Return a phase whose budget burns so many times too fast."""
+        """Return a phase that burns the budget this many times too fast."""
         return Phase(steps, EVENTS, EVENTS * burn * self.budget)
 
-    def series(self, phases: list[Phase]) -> list[tuple[str, str]]:
+    def series(self, phases: list[Phase], *, decoys: bool = False) -> list[tuple[str, str]]:
         """Return the SLO's input series for a course of traffic."""
-        fixtures = self.objective.test_series
-        shares = {f.counts: sum(o.counts == f.counts for o in fixtures) for f in fixtures}
+        fixtures = [f for f in self.objective.test_series if decoys or f.counts != DECOY]
+        shares = Counter(f.counts for f in fixtures)
         return [(f.series, counter(phases, f.counts, shares[f.counts])) for f in fixtures]
 
-    def strangers(self, steps: int) -> list[tuple[str, str]]:
-        """Return every recorded series of another SLO, as bad as can be."""
-        names = {r.name for g in self.groups for r in g.rules if isinstance(r, Recording)}
-        who = '{slo="another",service="another"}'
-        return [(name + who, f"1000x{steps}") for name in sorted(names)]
+    @property
+    def base(self) -> str:
+        """Return the base window's part of a name."""
+        return self.profile.suffix(self.profile.base_window)
 
-    def case(self, name: str, phases: list[Phase], *, strangers: bool = False) -> Case:
-        """Return a case without expectations."""
-        series = self.series(phases)
-        if strangers:
-            series += self.strangers(sum(phase.steps for phase in phases))
-        return Case(f"{self.objective.name}: {name}", self.step, series)
+    def read_by_alerts(self) -> list[str]:
+        """Return the names of the recorded series that lead to the burn alerts."""
+        suffixes = [self.profile.suffix(window) for window in self.windows]
+        names = [name + s for name in (TOTAL, BAD, ERROR_RATIO, BURN_RATE) for s in suffixes]
+        seen = [COVERAGE + self.profile.suffix(w) for w in sorted(self.long_windows)]
+        return [ERROR_BUDGET, OBSERVED, *names, *seen]
+
+    def case(self, name: str, phases: list[Phase], another: Iterable[str] = ()) -> Case:
+        """Return a case without expectations.
+
+        Args:
+            name: What it shows.
+            phases: The traffic.
+            another: Recorded names that another SLO has too, as bad as can be.
+        """
+        steps = sum(phase.steps for phase in phases)
+        case = Case(f"{self.objective.name}: {name}", self.step, self.series(phases))
+        case.series += another_slo(another, f"1000x{steps}")
+        return case
 
     def firing(self, tier: Tier) -> str:
         """Return an expression that counts a tier's firing alerts."""
@@ -104,11 +119,6 @@ class SLOCases:
         off = f"abs({self.own(name)} - {number(value)})"
         case.expect(at, f"{off} < bool {number(abs(value) * tolerance)}", self.labels, 1)
 
-    def alert(self, name: str, burn: str = "") -> Alert:
-        """Return one of the SLO's alert rules."""
-        rules = [r for g in self.groups for r in g.rules if isinstance(r, Alert) and r.name == name]
-        return next(rule for rule in rules if rule.labels.get("burn", "") == burn)
-
     def steps(self, span: timedelta) -> int:
         """Return the steps in a span, rounded up."""
         return math.ceil(span / self.step)
@@ -120,26 +130,26 @@ class SLOCases:
         pending = math.floor(crossing + 1e-9) + 2
         return pending + self.steps(tier.hold)
 
-    def expected_alert(self, name: str, burn: str, value: str) -> dict[str, Any]:
-        """Return the labels and annotations of an alert, its number filled in."""
-        rule = self.alert(name, burn)
-        annotations = {
-            key: text.replace('{{ $value | printf "%.1f" }}', value).replace(
-                "{{ $value | humanizePercentage }}", value
-            )
-            for key, text in rule.annotations.items()
-        }
-        return {"exp_labels": rule.labels, "exp_annotations": annotations}
+
+def another_slo(names: Iterable[str], values: str) -> list[tuple[str, str]]:
+    """Return input series of an SLO that no rule of the file is about."""
+    return [(f'{name}{{slo="another",service="another"}}', values) for name in names]
 
 
-def steady(cases: SLOCases, tiers: Iterable[Tier]) -> Case:
-    """Return the case of a new service that burns at one rate: each tier at its theory's step."""
+def steady(cases: SLOCases, tiers: Iterable[Tier], *, another: bool) -> Case:
+    """Return the case of a new service that burns steadily: each tier fires at the computed step.
+
+    Args:
+        cases: The SLO.
+        tiers: The tiers whose step is asserted.
+        another: Whether another SLO's recorded series are there too.
+    """
     last = max(cases.fires_after(tier, cases.burn) for tier in tiers)
     case = cases.case(
-        f"a new service that burns {number(cases.burn)} times too fast raises each alert"
-        " when the arithmetic says so, not before",
+        f"a new service that burns {number(cases.burn)}× too fast raises each alert"
+        " at the computed step, not before",
         [cases.traffic(last + MARGIN, cases.burn)],
-        strangers=True,
+        cases.read_by_alerts() if another else (),
     )
     for tier in tiers:
         at = cases.fires_after(tier, cases.burn)
@@ -150,8 +160,7 @@ def steady(cases: SLOCases, tiers: Iterable[Tier]) -> Case:
     for tier in cases.tiers:
         if cases.fires_after(tier, cases.burn) <= last:
             burn = cases.burn * min(1.0, (end - cases.step) / tier.long_window)
-            value = f"{burn:.1f}"
-            fired.append(cases.expected_alert(cases.objective.alert, tier.name, value))
+            fired.append(cases.expected.burn(tier, burn))
     case.expect_alerts(end, cases.objective.alert, fired)
     for window in cases.windows:
         seen = (end - cases.step) / window if window in cases.long_windows else 1.0
@@ -181,7 +190,7 @@ def short_windows(cases: SLOCases, tiers: Iterable[Tier]) -> Case:
         now += window
         checks.append((tier, now, True))
     names = " and ".join(tier.name for tier in tiers)
-    case = cases.case(f"the short window ends the {names} alerts, and lets them fire again", phases)
+    case = cases.case(f"the short window ends the {names} alerts and lets them fire again", phases)
     for tier, step, fires in checks:
         if fires:
             case.expect(step * cases.step, cases.firing(tier), "{}", 1)
@@ -236,7 +245,7 @@ def early_burst(cases: SLOCases) -> Case:
 def idle(cases: SLOCases) -> Case:
     """Return the case without traffic: counts are 0, ratios are absent, nothing fires."""
     case = cases.case("without traffic there is no ratio, and nothing fires", [Phase(20)])
-    base = cases.profile.suffix(cases.profile.base_window)
+    base = cases.base
     own, labels = f'{{slo="{cases.objective.name}"}}', cases.labels
     end = 20 * cases.step
     case.expect(end, f"{TOTAL}{base}{own}", f"{TOTAL}{base}{labels}", 0)
@@ -251,20 +260,16 @@ def idle(cases: SLOCases) -> Case:
 
 
 def never_there(cases: SLOCases) -> Case:
-    """Return the case of an SLO none of whose series exist."""
+    """Return the case of an SLO none of whose series exist, beside one that has them."""
+    hold = cases.steps(cases.profile.missing_hold)
     case = Case(
         f"{cases.objective.name}: series that never come are reported, once, after the hold",
         cases.step,
-        [('up{job="prometheus",instance="p"}', f"1x{cases.steps(cases.profile.missing_hold) + 1}")],
+        another_slo((TOTAL + cases.base, BAD + cases.base), f"1000x{hold + 1}"),
     )
-    at = cases.steps(cases.profile.missing_hold)
-    case.expect_alerts((at - 1) * cases.step, SLO_DATA_MISSING, [])
-    case.expect_alerts(at * cases.step, SLO_DATA_MISSING, [_data_missing(cases)])
+    case.expect_alerts((hold - 1) * cases.step, SLO_DATA_MISSING, [])
+    case.expect_alerts(hold * cases.step, SLO_DATA_MISSING, [cases.expected.data_missing()])
     return case
-
-
-def _data_missing(cases: SLOCases) -> dict[str, Any]:
-    return cases.expected_alert(SLO_DATA_MISSING, "", "")
 
 
 def goes_and_returns(cases: SLOCases) -> Case:
@@ -278,7 +283,7 @@ def goes_and_returns(cases: SLOCases) -> Case:
     # The last samples leave the window first: one step earlier where ranges are left-open.
     gone = 20 + base + hold
     case.expect_alerts((gone - 4) * cases.step, SLO_DATA_MISSING, [])
-    case.expect_alerts((gone + 1) * cases.step, SLO_DATA_MISSING, [_data_missing(cases)])
+    case.expect_alerts((gone + 1) * cases.step, SLO_DATA_MISSING, [cases.expected.data_missing()])
     case.expect_alerts((20 + away + 4) * cases.step, SLO_DATA_MISSING, [])
     return case
 
@@ -291,21 +296,20 @@ def bad_side_gone(cases: SLOCases) -> Case:
     lost = "bad" if cases.objective.zero_without_errors else "good"
     kept = cases.series([cases.traffic(end, 0)])
     gone = cases.series(phases)
-    fixtures = cases.objective.test_series
+    fixtures = [f for f in cases.objective.test_series if f.counts != DECOY]
     series = [gone[i] if f.counts == lost else kept[i] for i, f in enumerate(fixtures)]
     what = "error series that vanish count as no errors"
     if lost == "good":
-        what = "a bucket that vanishes is reported, not taken for all is well"
+        what = "a bucket that vanishes is reported, not read as success"
     case = Case(f"{cases.objective.name}: {what}", cases.step, series)
-    expected = [] if lost == "bad" else [_data_missing(cases)]
+    expected = [] if lost == "bad" else [cases.expected.data_missing()]
     case.expect_alerts(end * cases.step, SLO_DATA_MISSING, expected)
     if lost == "bad":
-        base = cases.profile.suffix(cases.profile.base_window)
-        for suffix in sorted({base, *(_raw_suffixes(cases))}):
-            name = f"{BAD}{suffix}"
-            own = f'{name}{{slo="{cases.objective.name}"}}'
-            case.series = [s for s in case.series if not _is_bad(cases, s[0])]
-            case.expect(end * cases.step, own, f"{name}{cases.labels}", 0)
+        case.series = [s for s in case.series if not _is_bad(cases, s[0])]
+        suffixes = sorted({cases.base, *_raw_suffixes(cases)})
+        case.series += another_slo((TOTAL + suffix for suffix in suffixes), f"1000x{end}")
+        for name in (BAD + suffix for suffix in suffixes):
+            case.expect(end * cases.step, cases.own(name), name + cases.labels, 0)
     return case
 
 
@@ -323,7 +327,7 @@ def restart(cases: SLOCases) -> Case:
     """Return the case of processes that restart: counters begin again, nothing else happens."""
     phases = [cases.traffic(20, 0), Phase(20, EVENTS, 0, restart=True)]
     case = cases.case("a restart changes nothing", phases)
-    base = cases.profile.suffix(cases.profile.base_window)
+    base = cases.base
     expected = EVENTS / cases.step.total_seconds()
     for step in (20, 40):
         cases.near(case, step * cases.step, TOTAL + base, expected)
@@ -332,10 +336,11 @@ def restart(cases: SLOCases) -> Case:
 
 
 def heartbeat(cases: SLOCases, *, counted: bool) -> Case:
-    """Return the case of pauses between evaluations: up to the gap they count as observed."""
-    pause = show(cases.step)
-    words = f"a pause of {pause} counts as observed" if counted else f"a pause of {pause} does not"
-    case = cases.case(f"{words}", [cases.traffic(6, 0)], strangers=True)
+    """Return the case of pauses between evaluations; up to the gap they count as observed."""
+    verb = "counts" if counted else "does not count"
+    name = f"a pause of {show(cases.step)} between evaluations {verb} as observed"
+    another = (TOTAL + cases.base, OBSERVED, SPARSE_OBSERVED) if counted else ()
+    case = cases.case(name, [cases.traffic(6, 0)], another)
     seconds = cases.step.total_seconds() if counted else 0
     for name in (OBSERVED, SPARSE_OBSERVED):
         case.expect(cases.step * 1, cases.own(name), name + cases.labels, 0)
@@ -344,7 +349,7 @@ def heartbeat(cases: SLOCases, *, counted: bool) -> Case:
 
 
 def exhausted(cases: SLOCases) -> Case:
-    """Return the case of a budget that is overspent, stays so, and is not any more."""
+    """Return the case of a budget that is overspent, and recovers."""
     period = cases.profile.suffix(cases.profile.period)
     hold = cases.steps(cases.profile.exhausted_hold)
     series = f"{BURN_RATE}{period}{cases.labels}"
@@ -352,12 +357,12 @@ def exhausted(cases: SLOCases) -> Case:
     case = Case(
         f"{cases.objective.name}: a spent budget is reported after the hold, until it recovers",
         cases.step,
-        [(series, values)],
+        [(series, values), *another_slo((REMAINING,), f"-1x{hold + 22}")],
     )
     at = 10 + hold
     name = SLO_BUDGET_EXHAUSTED
     case.expect_alerts(9 * cases.step, name, [])
     case.expect_alerts((at - 1) * cases.step, name, [])
-    case.expect_alerts(at * cases.step, name, [cases.expected_alert(name, "", "-4%")])
+    case.expect_alerts(at * cases.step, name, [cases.expected.exhausted("-4%")])
     case.expect_alerts((at + 4) * cases.step, name, [])
     return case

@@ -1,4 +1,4 @@
-"""How long an outage burns before its alert fires: theory, and what promtool measures.
+"""Detection times: how long an outage lasts before its alert fires, in theory and measured.
 
 `python -m alerts detection` writes docs/measurements/detection.md.
 """
@@ -23,7 +23,7 @@ EVENTS = 6000.0
 RATIOS = (1.0, 0.5, 0.1, 0.05, 0.02)
 FAST_STEP = timedelta(seconds=30)
 SLOW_STEP = timedelta(minutes=1)
-# The longest past that is worth simulating, and what an average of the base window adds.
+# The longest past that is worth simulating, and the delay that averaging the base window adds.
 LONGEST_PAST = timedelta(hours=6)
 AVERAGE_LAG = timedelta(minutes=3)
 NEW, OLD = "new", "old"
@@ -36,10 +36,10 @@ class Row:
     Args:
         tier: Which alert.
         service: `new`, observed from the outage on, or `old`, healthy for a whole long window.
-        error_ratio: Part of requests that failed, steadily.
-        theory: What the arithmetic says.
-        measured: What the rules did.
-        allowed: The most that is promised.
+        error_ratio: Proportion of requests that failed, steadily.
+        theory: The computed detection time.
+        measured: The measured one.
+        allowed: The longest that is promised.
     """
 
     tier: str
@@ -115,7 +115,7 @@ def closure(objective: Objective, profile: Profile, tier: Tier) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Reset:
-    """How long an alert goes on after the last error."""
+    """The time from the last error to the end of the alert."""
 
     error_ratio: float
     theory: timedelta

@@ -1,4 +1,4 @@
-"""docs/measurements/detection.md: the table of detection times."""
+"""docs/measurements/detection.md: the tables of detection times."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from alerts.slo.windows import Profile, load_profile
 
 INTRO = """# How soon an alert fires
 
-Written by `python -m alerts detection`; a test measures it anew and compares. promtool evaluates
-the shipped production rules over made-up traffic: steady errors on {name}
+Written by `python -m alerts detection`; a test measures again and compares. promtool evaluates
+the shipped production rules over synthetic traffic: steady errors on {name}
 ({objective} % over {period}), samples and evaluations every 30 s for `fast` and `high`, every
 minute for the other two.
 
 **Theory** is `long window * factor * error budget / error ratio + for`. **New** is a service that
-Prometheus has seen only since the errors began; the usual rules page such a service within a
-minute for 2 % of errors. **Old** is one that was healthy for a whole long window before. Promised
+Prometheus has seen only since the errors began; the usual rules page for such a service within a
+minute at 2 % of errors. **Old** is one that was healthy for a whole long window before. The promise
 is theory plus one evaluation (a new service is observed from its second sample on), plus 3 minutes
-where a window of 6 h or more is averaged from 5-minute rates.
+if a window of 6 h or more is averaged from 5-minute rates.
 """
 END = """
 ## How soon it ends
@@ -36,7 +36,7 @@ After an outage of half an hour, the `fast` alert ends when the short window doe
 
 
 def detection_page(promtool: Promtool) -> str:
-    """Return the page, measured now."""
+    """Measure, and return the page."""
     profile = load_profile("production")
     objective = load_objectives()[0]
     measured = rows(objective, profile, promtool)

@@ -1,4 +1,4 @@
-"""Traffic over time, written in promtool's notation of series."""
+"""Traffic over time, in promtool's notation for series."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from alerts.promrules.durations import number
 
 BASE = 1000
-# Steps are multiples of 1/1024, which floats add without error; else a sum that is off in its last
-# bit reads as a counter that was reset.
+# Steps are multiples of 1/1024, which floats add exactly; a sum that is off in its last bit would
+# look like a counter reset.
 EXACT = 1024
 
 
 @dataclass(frozen=True)
 class Phase:
-    """So many steps of the same traffic.
+    """Steps with the same traffic.
 
     Args:
         steps: Samples.
         total: Events per step.
         bad: Bad ones among them.
-        gone: The series are not there; the first step carries the stale marker.
-        restart: Counters begin again from 0.
+        gone: The series are absent; the first step has the stale marker.
+        restart: Counters restart from 0.
     """
 
     steps: int
@@ -32,7 +32,7 @@ class Phase:
     restart: bool = False
 
     def count(self, role: str) -> float:
-        """Return the events per step that a role counts; a decoy counts strangers' events."""
+        """Return the events per step that a role counts; a decoy counts other events."""
         counts = {"total": self.total, "bad": self.bad, "good": self.total - self.bad}
         return counts.get(role, 500.0)
 

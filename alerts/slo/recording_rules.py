@@ -1,9 +1,9 @@
-"""From an SLO to its recorded series.
+"""The recorded series of an SLO.
 
-Counts come before ratios: a ratio is recorded only while there is traffic, so no NaN reaches a
-window, and a window is weighted by traffic. A long window's burn rate is multiplied by the part
-of the window in which the service was observed, so a young service is not judged by its first
-minute.
+Counts come before ratios: a ratio is recorded only while there is traffic, so that no NaN gets into
+a window, and a window is weighted by traffic. The burn rate of a long window is multiplied by the
+proportion of the window in which the service was observed, so that the first minute of a new
+service does not raise an alert.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class SLORecordings:
         return self.profile.suffix(window)
 
     def main(self) -> list[Recording]:
-        """Return what the burn alerts read, in the order of evaluation."""
+        """Return the series that the burn alerts read, in the order of evaluation."""
         budget = self._record(ERROR_BUDGET, f"vector({number(self.objective.budget)})")
         counts = [rule for window in self.windows for rule in self._counts(window)]
         observed = self._observed(OBSERVED, self.profile.gap)
@@ -59,7 +59,7 @@ class SLORecordings:
         return [budget, self._objective(), *counts, observed, *ratios]
 
     def budget(self) -> list[Recording]:
-        """Return what the budget of the whole period needs, from sparser copies."""
+        """Return the series of the whole period's budget, made from sparser copies."""
         period = self.profile.period
         total, bad = SPARSE_TOTAL + self._base, SPARSE_BAD + self._base
         return [

@@ -1,4 +1,4 @@
-"""What slo.yaml must look like: a key that nobody reads is a promise that nobody keeps."""
+"""The shape of slo.yaml: an unknown key is an error, because it would be ignored in silence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS = ("good", "bad", "total")
 COUNTS = (*EVENTS, DECOY)
 ALERTS = {"page_alert": PAGE, "ticket_alert": TICKET}
 
-# Needed keys, then those that may be left out.
+# Required keys, then optional ones.
 DOCUMENT = ("service", "labels", "slos"), ("version",)
 LABELS = ("team",), ()
 SLO = (
@@ -42,7 +42,7 @@ Fault = tuple[Place, str]
 
 
 def check_shape(source: Source) -> None:
-    """Check every key of a file of SLOs, and each value that would be misread in silence.
+    """Check every key of a file of SLOs, and each value that would be misread.
 
     Raises:
         RefusedError: Names every fault with the file, the line and what was expected.
@@ -53,7 +53,7 @@ def check_shape(source: Source) -> None:
 
 
 class _Shape:
-    """The faults of one file; every method yields those of one level."""
+    """The faults of one file; each method yields those of one level."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -100,7 +100,7 @@ class _Shape:
         if not NAME.fullmatch(name):
             yield place, f"name: {name!r}; expected small letters, digits and hyphens: [a-z0-9-]+"
         elif name in self.names:
-            yield place, f"name: {name!r} is the name of {self.names[name]} too; expected another"
+            yield place, f"name: {name!r} is taken by {self.names[name]}; expected another"
         else:
             self.names[name] = place
 
@@ -163,7 +163,7 @@ class _Shape:
             return
         for key in value:
             if key not in (*needed, *optional):
-                text = f"nothing reads the key {key!r}; expected {_listed(*form)}"
+                text = f"unknown key {key!r}; expected {_listed(*form)}"
                 yield self.source.place(*at, key), text
             elif key in TEXTS and not isinstance(value[key], str):
                 yield self.source.place(*at, key), f"{key}: {value[key]!r}; expected a text"

@@ -8,7 +8,7 @@ from typing import Any
 
 from alerts.paths import HERE
 from alerts.promrules.durations import parse
-from alerts.promrules.errors import AlertsError, Place
+from alerts.promrules.errors import Place, RulesError
 from alerts.promrules.source import Source, read
 from alerts.slo.burn_rate import error_budget
 from alerts.slo.shape import check_shape
@@ -32,23 +32,23 @@ class FixtureSeries:
 
 @dataclass(frozen=True)
 class Objective:
-    """One SLO as a person wrote it.
+    """One SLO, as slo.yaml has it.
 
     Args:
         name: The label `slo`.
-        service: Whose promise it is; the label `service`.
-        team: Who answers the page; the label `team`.
-        description: The promise as a sentence.
+        service: The service that makes the promise; the label `service`.
+        team: The team that answers the page; the label `team`.
+        description: The promise, as a sentence.
         objective: Percent of good events.
         error_query: Rate of bad events, with `{{.window}}` in place of its range.
         total_query: Rate of all events, the same way.
         zero_without_errors: No error series means no errors, as long as the total exists.
-        min_bad_events: Fewer in the long window raise nothing.
+        min_bad_events: Fewer in the long window raise no alert.
         alert: Name of its burn alert.
         own_tiers: Its own tiers in production durations; empty for the profile's.
-        test_series: What feeds its tests.
-        source: Where it stands.
-        keys: The path of keys to it.
+        test_series: The input of its tests.
+        source: The file.
+        keys: The path of keys to its entry.
     """
 
     name: str
@@ -91,7 +91,7 @@ def load_objectives(path: Path = HERE / "slo.yaml") -> list[Objective]:
     """Return every SLO of a file.
 
     Raises:
-        AlertsError: The file is missing or an entry is wrong; names file and line.
+        RulesError: The file is missing or an entry is wrong; names file and line.
     """
     source = read(path)
     check_shape(source)
@@ -102,9 +102,9 @@ def load_objectives(path: Path = HERE / "slo.yaml") -> list[Objective]:
             try:
                 found.append(_objective(source, document, index, keys))
             except KeyError as error:
-                raise AlertsError(f"{source.place(*keys)}: {error} is missing") from error
+                raise RulesError(f"{source.place(*keys)}: {error} is missing") from error
             except (TypeError, ValueError) as error:
-                raise AlertsError(f"{source.place(*keys)}: {error}") from error
+                raise RulesError(f"{source.place(*keys)}: {error}") from error
     return found
 
 

@@ -1,12 +1,12 @@
-"""Which test file of an SLO holds which cases."""
+"""The test files of an SLO, and the cases in each."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
 
-from alerts.promrules.model import dump
 from alerts.promrules.test_file import Case, as_yaml
+from alerts.promrules.yaml_text import dump
 from alerts.slo import cases as cases_of
 from alerts.slo import value_cases as values
 from alerts.slo.cases import LONG_STEP, STEP, SLOCases
@@ -23,11 +23,14 @@ HEADER = (
 )
 
 
-def slo_test_files(folder: Path, objective: Objective, profile: Profile) -> dict[Path, str]:
+def slo_test_files(
+    folder: Path, rules: str, objective: Objective, profile: Profile
+) -> dict[Path, str]:
     """Return the test files of an SLO in a profile.
 
     Args:
-        folder: Where the rule files are; tests go to `tests/` inside it.
+        folder: The folder of the tests.
+        rules: The folder of the rule files, absolute or as seen from the tests.
         objective: The SLO.
         profile: Its windows.
     """
@@ -41,10 +44,10 @@ def slo_test_files(folder: Path, objective: Objective, profile: Profile) -> dict
         "-gap": (gap.step, [cases_of.heartbeat(gap, counted=False)]),
         "-weeks": (values.EVALUATION / profile.scale, _week_cases(short)),
     }
-    groups = [group.name for group in short.groups]
+    groups = [stem, f"{stem}-period"]
     return {
-        folder / "tests" / f"{stem}{suffix}.test.yml": dump(
-            as_yaml(f"{stem}.yml", groups, evaluation, cases), HEADER
+        folder / f"{stem}{suffix}.test.yml": dump(
+            as_yaml(f"{rules}/{stem}.yml", groups, evaluation, cases), HEADER
         )
         for suffix, (evaluation, cases) in files.items()
     }
@@ -58,7 +61,7 @@ def _tiers(objective: Objective, profile: Profile) -> tuple[list[Tier], list[Tie
 
 def _near_cases(cases: SLOCases, tiers: list[Tier]) -> list[Case]:
     return [
-        cases_of.steady(cases, tiers),
+        cases_of.steady(cases, tiers, another=True),
         cases_of.short_windows(cases, tiers),
         *_few(cases, tiers),
         cases_of.early_burst(cases),
@@ -76,8 +79,8 @@ def _far_cases(cases: SLOCases, tiers: list[Tier]) -> list[Case]:
     heartbeat = cases_of.heartbeat(cases, counted=True)
     if not tiers:
         return [heartbeat]
-    steady, short = cases_of.steady(cases, tiers), cases_of.short_windows(cases, tiers)
-    return [heartbeat, steady, short, *_few(cases, tiers)]
+    steady = cases_of.steady(cases, tiers, another=False)
+    return [heartbeat, steady, cases_of.short_windows(cases, tiers), *_few(cases, tiers)]
 
 
 def _few(cases: SLOCases, tiers: list[Tier]) -> list[Case]:

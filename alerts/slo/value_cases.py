@@ -1,15 +1,16 @@
-"""Tests of an SLO's recorded values under traffic that gives each window another one.
+"""Tests of an SLO's recorded values, with traffic that gives each window a different value.
 
-The long windows are fed with the series that they average, at the production scale of weeks, so
-that a window of half or twice the length reads visibly differently.
+The long windows are fed with the series that they average, over weeks at the production scale, so
+that a window of half or twice the length gives a clearly different value.
 """
 
 from __future__ import annotations
 
 from datetime import timedelta
 
+from alerts.promrules.durations import show
 from alerts.promrules.test_file import Case
-from alerts.slo.cases import TOLERANCE, SLOCases
+from alerts.slo.cases import TOLERANCE, SLOCases, another_slo
 from alerts.slo.notation import Phase, gauge
 from alerts.slo.recording_rules import (
     BAD,
@@ -34,12 +35,13 @@ COURSE = (
     Phase(4, 800, 160),
     Phase(3, 1000, 200),
 )
-# Oldest first: days at the production scale, events and bad events a second.
+# Oldest first: days at the production scale, events and bad events a second. An average over half
+# or twice a window differs by more than the tolerance.
 WEEKS = (
     (34.0, 25, 8),
-    (4.5, 12, 3),
-    (1.0, 30, 6),
-    (0.375, 15, 4),
+    (4.5, 3, 0.4),
+    (1.0, 6, 1),
+    (0.375, 30, 4),
     (1 / 12, 20, 2),
     (1 / 24, 10, 1),
 )
@@ -63,7 +65,8 @@ def _average(levels: list[tuple[float, float]], window: float) -> float:
 
 def raw_windows(cases: SLOCases) -> Case:
     """Return the case that pins each window read from counters, and what follows from it."""
-    case = cases.case("counts, ratios and burn rates of the short windows", list(COURSE))
+    case = cases.case("counts, ratios and burn rates of the short windows", [])
+    case.series = cases.series(list(COURSE), decoys=True)
     end = sum(phase.steps for phase in COURSE) * cases.step
     per_second = cases.step.total_seconds()
     totals = [(float(p.steps), p.total / per_second) for p in COURSE]
@@ -77,12 +80,12 @@ def raw_windows(cases: SLOCases) -> Case:
         cases.near(case, end, BURN_RATE + suffix, bad / total / cases.budget)
     case.expect(end, cases.own(ERROR_BUDGET), ERROR_BUDGET + cases.labels, cases.budget)
     about = f'profile="{cases.profile.name}",service="{cases.objective.service}"'
-    period = cases.alert("SLOErrorBudgetExhausted").labels["slo_period"]
+    period = show(cases.profile.period)
     labels = f'{{{about},slo="{cases.objective.name}",slo_period="{period}"}}'
     case.expect(
         end, cases.own(OBJECTIVE), OBJECTIVE + labels, round(cases.objective.objective / 100, 10)
     )
-    base = cases.profile.suffix(cases.profile.base_window)
+    base = cases.base
     for sparse, dense in ((SPARSE_TOTAL, TOTAL), (SPARSE_BAD, BAD)):
         same = f"{cases.own(sparse + base)} == {dense}{base}"
         value = _average(totals if dense == TOTAL else bads, cases.profile.base_window / cases.step)
@@ -112,7 +115,7 @@ def averaged_windows(cases: SLOCases, name: str, column: int) -> Case:
         name: The series that is averaged, total or bad; alone, so that no rule writes to it too.
         column: Its values in WEEKS.
     """
-    base = cases.profile.suffix(cases.profile.base_window)
+    base = cases.base
     levels = [(week[0], float(week[column])) for week in WEEKS]
     case = Case(
         f"{cases.objective.name}: {name.removesuffix(':rate')} over the long windows",
@@ -146,9 +149,7 @@ def coverage(cases: SLOCases, seen: float) -> Case:
 
 def period(cases: SLOCases) -> Case:
     """Return the case that pins the budget of the period."""
-    base, suffix = (
-        cases.profile.suffix(w) for w in (cases.profile.base_window, cases.profile.period)
-    )
+    base, suffix = cases.base, cases.profile.suffix(cases.profile.period)
     totals = [(days, float(total)) for days, total, _ in MONTHS]
     bads = [(days, float(bad)) for days, _, bad in MONTHS]
     # A quarter of the older half was observed, three quarters of the newer one.
@@ -163,6 +164,9 @@ def period(cases: SLOCases) -> Case:
             _input(cases, SPARSE_OBSERVED, observed),
         ],
     )
+    names = [name + suffix for name in (TOTAL, BAD, ERROR_RATIO, COVERAGE, BURN_RATE)]
+    names += [SPARSE_TOTAL + base, SPARSE_BAD + base, SPARSE_OBSERVED, ERROR_BUDGET]
+    case.series += another_slo(names, _grid(totals))
     end = 40 * DAY / cases.profile.scale
     total, bad, seen = _average(totals, 30), _average(bads, 30), 0.5
     burn = bad / total / cases.budget * seen
@@ -177,9 +181,7 @@ def period(cases: SLOCases) -> Case:
 
 def idle_period(cases: SLOCases) -> Case:
     """Return the case of a period without events: no ratio, so no budget either."""
-    base, suffix = (
-        cases.profile.suffix(w) for w in (cases.profile.base_window, cases.profile.period)
-    )
+    base, suffix = cases.base, cases.profile.suffix(cases.profile.period)
     nothing = [(40.0, 0.0)]
     case = Case(
         f"{cases.objective.name}: a period without events has no ratio",

@@ -1,4 +1,4 @@
-"""A profile: the windows that every SLO is judged over, read from windows.*.yaml."""
+"""Profiles: the windows that every SLO is evaluated over, read from windows.*.yaml."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from alerts.paths import HERE
 from alerts.promrules.durations import parse, show
-from alerts.promrules.errors import AlertsError, Place
+from alerts.promrules.errors import Place, RulesError
 from alerts.promrules.source import Key, Source, read
 from alerts.slo.burn_rate import burn_rate_factor
 
@@ -18,16 +18,16 @@ PROFILES = ("production", "demo")
 
 @dataclass(frozen=True)
 class Tier:
-    """One speed of burning that is worth an alert.
+    """One burn rate that is worth an alert.
 
     Args:
         name: fast, high, slow or creep; the label `burn`.
         factor: Multiple of the sustainable rate.
-        long_window: The budget is gone at this rate over this window.
-        short_window: Ends the alert soon after the errors end.
+        long_window: The burn rate must exceed the factor over this window.
+        short_window: The same over this one, so that the alert ends soon after the errors.
         hold: The alert's `for`.
         severity: page or ticket.
-        place: The line that says so.
+        place: The line that defines it.
     """
 
     name: str
@@ -67,7 +67,7 @@ def load_profile(name: str, folder: Path = HERE) -> Profile:
     """Return a profile.
 
     Raises:
-        AlertsError: The file is missing or an entry is wrong; names file and line.
+        RulesError: The file is missing or an entry is wrong; names file and line.
     """
     source = read(folder / f"windows.{name}.yaml")
     document = source.documents[0]
@@ -114,7 +114,7 @@ def _entry(source: Source, *keys: Key) -> Any:
     value = source.documents[0]
     for key in keys:
         if not isinstance(value, dict) or key not in value:
-            raise AlertsError(f"{source.place(0, *keys)}: {'.'.join(map(str, keys))} is missing")
+            raise RulesError(f"{source.place(0, *keys)}: {'.'.join(map(str, keys))} is missing")
         value = value[key]
     return value
 
@@ -124,4 +124,4 @@ def _span(source: Source, *keys: Key) -> timedelta:
     try:
         return parse(text)
     except ValueError as error:
-        raise AlertsError(f"{source.place(0, *keys)}: {error}") from error
+        raise RulesError(f"{source.place(0, *keys)}: {error}") from error

@@ -1,4 +1,4 @@
-"""How an alert that is no SLO is declared: a threshold with its words and links."""
+"""The form of an alert that is not an SLO's: a threshold with its texts and links."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def threshold(
         expr: PromQL.
         hold: Its `for`.
         severity: page, ticket or none.
-        service: Who is in trouble; inhibition depends on it.
-        summary: One line that names the object.
-        description: What is true, and since when.
+        service: The service in trouble; inhibition depends on it.
+        summary: One line: the object, then what is wrong with it.
+        description: The value, the threshold and the consequence.
         dashboard: uid of the dashboard to look at.
         variables: The dashboard's variables.
         labels: More labels, always static: a value in a label would restart `for`.
@@ -56,5 +56,5 @@ def threshold(
 
 
 def minutes(count: float) -> timedelta:
-    """Return so many minutes."""
+    """Return a duration in minutes."""
     return timedelta(minutes=count)

@@ -1,4 +1,4 @@
-"""Alerts of the stack's own back ends: Collector, Loki, Tempo."""
+"""Alerts on the stack's own backends: Collector, Loki, Tempo."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUSH_ROUTES = ("loki_api_v1_push", "otlp_v1_logs")
 
 
 def group() -> Group:
-    """Return the back ends' rules."""
+    """Return the backends' rules."""
     rules = (_collector_queue(), _loki_errors(), _loki_discards(), _tempo_discards())
     return Group("backends", rules)
 
@@ -38,8 +38,9 @@ def _collector_queue() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=COLLECTOR.name,
-        summary="The Collector's queue for {{ $labels.exporter }} is nearly full",
-        description="{{ $value | humanizePercentage }} full; when it is, telemetry is lost.",
+        summary="Collector: queue of {{ $labels.exporter }} nearly full",
+        description="The queue is {{ $value | humanizePercentage }} full (threshold"
+        f" {QUEUE_RATIO:.0%}). Once it is full, telemetry is lost.",
         dashboard="telemetry",
     )
 
@@ -55,8 +56,10 @@ def _loki_errors() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=LOKI.name,
-        summary="Loki refuses log lines",
-        description="{{ $value | humanizePercentage }} of pushes to Loki fail with a server error.",
+        summary="Loki: pushes fail",
+        description="{{ $value | humanizePercentage }} of pushes to Loki fail with a server error"
+        f" (threshold {PUSH_ERROR_RATIO:.0%}). The Collector retries for 10 minutes; then log lines"
+        " are lost.",
         dashboard="telemetry",
     )
 
@@ -69,9 +72,9 @@ def _discards(name: str, metric: str, program: str, what: str) -> Alert:
         hold=minutes(10),
         severity=TICKET,
         service=program,
-        summary=f"{program.capitalize()} throws {what} away ({{{{ $labels.reason }}}})",
-        description=f'{{{{ $value | printf "%.2f" }}}} {what} a second are lost; the sender is'
-        " told no error that it would try again.",
+        summary=f"{program.capitalize()}: {what} discarded ({{{{ $labels.reason }}}})",
+        description=f'{program.capitalize()} discards {{{{ $value | printf "%.2f" }}}} {what} per'
+        " second (threshold 0). They are lost: the sender gets no error and does not retry.",
         dashboard="telemetry",
     )
 

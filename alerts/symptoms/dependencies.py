@@ -1,4 +1,4 @@
-"""Thresholds on what the service leans on: database, broker, cache, breaker, outbox."""
+"""Alerts on the dependencies: database, broker, cache, circuit breakers, outbox."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def group() -> Group:
     rules = (
         _pool_saturated(),
         _pool_timeouts(),
-        _down("DatabaseDown", "postgres", "the database"),
-        _down("BrokerDown", "broker", "the broker"),
+        _down("DatabaseDown", "postgres", "the database", "Orders cannot be placed or fulfilled."),
+        _down("BrokerDown", "broker", "the broker", "Orders are accepted and wait in the outbox."),
         _cache_errors(),
         _breaker_open(),
         _breaker_flapping(),
@@ -64,9 +64,10 @@ def _pool_saturated() -> Alert:
         hold=minutes(10),
         severity=TICKET,
         service=ORDERS,
-        summary="The connection pool {{ $labels.pool }} is nearly used up",
+        summary="Connection pool {{ $labels.pool }}: nearly exhausted",
         description="{{ $value | humanizePercentage }} of the connections of {{ $labels.pool }}"
-        " are in use, over 90 % for 10 minutes.",
+        f" are in use (threshold {POOL_RATIO:.0%} for 10 minutes). In the next burst, requests wait"
+        " for a connection and then fail.",
         dashboard="cache-database",
     )
 
@@ -78,24 +79,25 @@ def _pool_timeouts() -> Alert:
         hold=minutes(1),
         severity=PAGE,
         service=ORDERS,
-        summary="Requests give up waiting for a connection of {{ $labels.pool }}",
-        description='About {{ $value | printf "%.0f" }} requests in 5 minutes found no free'
-        " connection in time and failed.",
+        summary="Connection pool {{ $labels.pool }}: requests time out",
+        description='About {{ $value | printf "%.0f" }} requests failed in 5 minutes (threshold'
+        f" {POOL_TIMEOUTS}) because no connection was free in time.",
         dashboard="cache-database",
     )
 
 
-def _down(name: str, dependency: str, words: str) -> Alert:
+def _down(name: str, dependency: str, words: str, impact: str) -> Alert:
     reached = f"last_over_time({series(DEPENDENCY_UP, equal(DEPENDENCY, dependency))}[2m])"
     return threshold(
         name,
-        # max: down is what nobody reaches; one process that cannot is that process' trouble.
+        # max: it is down if every process fails to reach it, not if one does.
         f"max by ({DEPENDENCY}) ({reached}) == 0",
         hold=minutes(1),
         severity=PAGE,
         service=dependency,
-        summary=f"No process reaches {words}",
-        description=f"Every process that needs {words} has failed to reach it for a minute.",
+        summary=f"{dependency}: no process can reach {words}",
+        description=f"Every process that needs {words} has failed to reach it for a minute."
+        f" {impact}",
         dashboard="cache-database",
     )
 
@@ -111,9 +113,9 @@ def _cache_errors() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=ORDERS,
-        summary="The cache {{ $labels.cache }} does not answer",
-        description="{{ $value | humanizePercentage }} of look-ups in {{ $labels.cache }} fail;"
-        " each of them is a query to the database.",
+        summary="Cache {{ $labels.cache }}: lookups fail",
+        description="{{ $value | humanizePercentage }} of lookups in {{ $labels.cache }} fail"
+        f" (threshold {CACHE_ERROR_RATIO:.0%}). Each failed lookup becomes a database query.",
         dashboard="cache-database",
     )
 
@@ -126,9 +128,9 @@ def _breaker_open() -> Alert:
         hold=minutes(2),
         severity=TICKET,
         service=ORDERS_WORKER,
-        summary="The breaker to {{ $labels.dependency }} is open",
-        description="Calls to {{ $labels.dependency }} are refused without being tried, because"
-        " so many failed before.",
+        summary="Circuit breaker to {{ $labels.dependency }}: open",
+        description="The breaker has been open for 2 minutes: calls to {{ $labels.dependency }}"
+        " fail at once, without being tried. Tasks that need it are retried later.",
         dashboard="worker",
     )
 
@@ -143,9 +145,10 @@ def _breaker_flapping() -> Alert:
         hold=minutes(0),
         severity=TICKET,
         service=ORDERS_WORKER,
-        summary="The breaker to {{ $labels.dependency }} opens and closes again and again",
-        description='Closed about {{ $value | printf "%.0f" }} times in 30 minutes:'
-        " {{ $labels.dependency }} is neither up nor down.",
+        summary="Circuit breaker to {{ $labels.dependency }}: flapping",
+        description='The breaker closed about {{ $value | printf "%.0f" }} times in 30 minutes'
+        f" (threshold {BREAKER_CYCLES}). {{{{ $labels.dependency }}}} is unstable, and tasks that"
+        " need it are late.",
         dashboard="worker",
     )
 
@@ -157,9 +160,10 @@ def _outbox(name: str, seconds: int, severity: str, words: str) -> Alert:
         hold=minutes(2),
         severity=severity,
         service=ORDERS_RELAY,
-        summary=f"Orders have waited in the outbox for more than {words}",
-        description="The oldest row that is due is {{ $value | humanizeDuration }} old: the relay"
-        " is slow, stopped, or cannot reach the broker.",
+        summary=f"Outbox: orders have waited for more than {words}",
+        description="The oldest row that is due is {{ $value | humanizeDuration }} old (threshold"
+        f" {words}). The relay is slow, stopped, or cannot reach the broker; these orders are not"
+        " processed.",
         dashboard="worker",
     )
 
@@ -179,7 +183,8 @@ def _outbox_poison() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=ORDERS_RELAY,
-        summary="Rows of the outbox cannot be sent and were set aside",
-        description="{{ $value }} rows wait for a person; the order behind each goes no further.",
+        summary="Outbox: rows cannot be sent",
+        description="{{ $value }} rows could not be sent and were set aside (threshold 0). The"
+        " order behind each is stuck until you release the row.",
         dashboard="worker",
     )

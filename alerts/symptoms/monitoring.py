@@ -1,4 +1,4 @@
-"""Whether alerting itself works: targets, Prometheus, Alertmanager, and the heartbeat."""
+"""Alerts on alerting itself: targets, Prometheus, Alertmanager, and the heartbeat."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FAILED_RATIO = 0.01
 
 
 def group() -> Group:
-    """Return the rules of every Prometheus that evaluates ours."""
+    """Return the rules about Prometheus and Alertmanager themselves."""
     rules = (
         _watchdog(),
         _target_down(),
@@ -50,8 +50,9 @@ def _watchdog() -> Alert:
         hold=minutes(0),
         severity=NONE,
         service=SERVICE,
-        summary="Alerting works",
-        description="Always fires. Whoever receives it every minute phones when it stops.",
+        summary="Watchdog: alerting works",
+        description="Fires all the time, by design. When it stops arriving, no other alert arrives"
+        " either.",
         dashboard="telemetry",
     )
 
@@ -63,9 +64,9 @@ def _target_down() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=SERVICE,
-        summary="{{ $labels.job }} at {{ $labels.instance }} cannot be scraped",
-        description="Prometheus has failed to scrape {{ $labels.instance }} for 5 minutes; alerts"
-        " on what only it tells are blind.",
+        summary="{{ $labels.job }}: {{ $labels.instance }} cannot be scraped",
+        description="Prometheus has failed to scrape {{ $labels.instance }} for 5 minutes. Alerts"
+        " that read its metrics cannot fire.",
         dashboard="telemetry",
     )
 
@@ -78,8 +79,9 @@ def _target_missing(job: str) -> Alert:
         severity=TICKET,
         service=SERVICE,
         labels={JOB: job},
-        summary=f"Prometheus knows no target of {job}",
-        description=f"No instance of {job} has been discovered for 10 minutes.",
+        summary=f"{job}: no target in Prometheus",
+        description=f"Prometheus has discovered no target of {job} for 10 minutes. Its metrics are"
+        " missing, and alerts that read them cannot fire.",
         dashboard="telemetry",
     )
 
@@ -92,7 +94,8 @@ def _rule_failures() -> Alert:
         severity=PAGE,
         service=SERVICE,
         summary="Prometheus cannot evaluate rules of {{ $labels.rule_group }}",
-        description="Alerts of {{ $labels.rule_group }} are blind, recordings have holes.",
+        description='About {{ $value | printf "%.1f" }} evaluations failed in 5 minutes'
+        " (threshold 0). Alerts of this group cannot fire, and its recordings have gaps.",
         dashboard="telemetry",
     )
 
@@ -104,8 +107,9 @@ def _missed_evaluations() -> Alert:
         hold=minutes(15),
         severity=TICKET,
         service=SERVICE,
-        summary="Prometheus is too slow for {{ $labels.rule_group }}",
-        description="Evaluations of {{ $labels.rule_group }} are skipped, so its alerts come late.",
+        summary="Prometheus skips evaluations of {{ $labels.rule_group }}",
+        description='About {{ $value | printf "%.1f" }} evaluations were skipped in 15 minutes'
+        " (threshold 0). Alerts of this group fire late.",
         dashboard="telemetry",
     )
 
@@ -117,8 +121,9 @@ def _reload_failed() -> Alert:
         hold=minutes(10),
         severity=TICKET,
         service=SERVICE,
-        summary="Prometheus runs with an old configuration",
-        description="The last reload failed; edits of rules and targets have no effect.",
+        summary="Prometheus runs an outdated configuration",
+        description="The last reload failed at least 10 minutes ago. Changes to rules and targets"
+        " have no effect.",
         dashboard="telemetry",
     )
 
@@ -133,9 +138,10 @@ def _delivery_failing(hop: str, failed: str, attempted: str) -> Alert:
         severity=PAGE,
         service=SERVICE,
         labels={"hop": hop},
-        summary="{{ $labels.job }} fails to pass alerts on",
-        description="{{ $value | humanizePercentage }} of what {{ $labels.job }} tried to deliver"
-        " in 10 minutes failed. This page may not arrive either; the heartbeat then stops.",
+        summary="{{ $labels.job }}: alerts are not delivered",
+        description="{{ $value | humanizePercentage }} of the deliveries that {{ $labels.job }}"
+        f" attempted in 10 minutes failed (threshold {FAILED_RATIO:.0%}). Alerts may be lost, this"
+        " one included; then the Watchdog stops arriving too.",
         dashboard="telemetry",
     )
 
@@ -148,7 +154,8 @@ def _cardinality() -> Alert:
         severity=TICKET,
         service=SERVICE,
         summary="Prometheus holds more series than planned",
-        description="{{ $value | humanize }} series, more than the budget of"
-        f" {SERIES_BUDGET}; a label with unbounded values is the usual reason.",
+        description="Prometheus holds {{ $value | humanize }} series (threshold"
+        f" {SERIES_BUDGET}). It may run out of memory; the usual cause is a label with unbounded"
+        " values.",
         dashboard="telemetry",
     )

@@ -1,4 +1,4 @@
-"""Thresholds on the API: the literal p99, no process, no traffic."""
+"""Alerts on the API: p99 latency, no process, no traffic."""
 
 from __future__ import annotations
 
@@ -47,9 +47,10 @@ def _p99_high() -> Alert:
         hold=minutes(10),
         severity=TICKET,
         service=ORDERS,
-        summary=f"The slowest 1 % of order requests take longer than {P99_SECONDS} s",
-        description='The p99 of successful requests has been {{ $value | printf "%.2f" }} s, over'
-        f" {P99_SECONDS} s for 10 minutes, with at least {P99_MIN_REQUESTS} requests in 5 minutes.",
+        summary=f"orders: p99 latency above {P99_SECONDS} s",
+        description='The p99 latency of successful requests is {{ $value | printf "%.2f" }} s'
+        f" (threshold {P99_SECONDS} s for 10 minutes, at least {P99_MIN_REQUESTS} requests in 5"
+        " minutes). One customer in a hundred waits at least that long.",
         dashboard="service",
     )
 
@@ -63,8 +64,9 @@ def _down() -> Alert:
         severity=PAGE,
         service=ORDERS,
         labels={JOB: ORDERS},
-        summary="No process of the orders API answers",
-        description="Prometheus has reached no instance of orders for 2 minutes.",
+        summary="orders: no instance is up",
+        description="Prometheus has reached no instance of orders for 2 minutes. Customers cannot"
+        " place or read orders.",
         dashboard="home",
     )
 
@@ -77,8 +79,9 @@ def _workers_missing() -> Alert:
         severity=PAGE,
         service=ORDERS_WORKER,
         labels={JOB: ORDERS_WORKER},
-        summary="No worker is alive: orders are taken and not fulfilled",
-        description="Prometheus has reached no instance of orders-worker for 2 minutes.",
+        summary="orders-worker: no instance is up",
+        description="Prometheus has reached no instance of orders-worker for 2 minutes. Orders are"
+        " accepted but not fulfilled.",
         dashboard="worker",
     )
 
@@ -100,8 +103,8 @@ def _traffic_dropped() -> Alert:
         hold=minutes(10),
         severity=TICKET,
         service=ORDERS,
-        summary="Orders receives less than a fifth of its usual traffic",
-        description='Now {{ $value | printf "%.2f" }} requests a second over 10 minutes, less than'
-        " a fifth of the hour before; perhaps customers do not reach it.",
+        summary="orders: traffic below a fifth of the usual rate",
+        description='{{ $value | printf "%.2f" }} requests per second over 10 minutes (threshold'
+        f" {TRAFFIC_RATIO:.0%} of the hour before). Customers may be unable to reach the service.",
         dashboard="service",
     )

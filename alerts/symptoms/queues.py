@@ -1,4 +1,4 @@
-"""Thresholds on the queues: how long until empty, how old, whether anything moves."""
+"""Alerts on the queues: drain time, message age, stalls, capacity, failures."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def group() -> Group:
     """Return the queues' rules."""
     rules = (
         _drain_time(),
-        _drain_high(),
-        _drain_critical(),
+        _drain("QueueDrainTimeHigh", DRAIN_SECONDS, TICKET),
+        _drain("QueueDrainTimeCritical", DRAIN_CRITICAL_SECONDS, PAGE),
         _oldest(),
         _stalled(),
         _capacity(),
@@ -59,35 +59,17 @@ def _drain_time() -> Recording:
     return Recording(DRAIN_TIME, f"{DEPTH}\n/ ({handled} or {DEPTH} * 0)")
 
 
-def _drain_expr(limit: int) -> str:
-    return f"{DRAIN_TIME} > {limit}\nand {DEPTH} > {SMALL_BACKLOG}"
-
-
-def _drain_high() -> Alert:
+def _drain(name: str, limit: int, severity: str) -> Alert:
     return threshold(
-        "QueueDrainTimeHigh",
-        _drain_expr(DRAIN_SECONDS),
+        name,
+        f"{DRAIN_TIME} > {limit}\nand {DEPTH} > {SMALL_BACKLOG}",
         hold=minutes(5),
-        severity=TICKET,
+        severity=severity,
         service=ORDERS_WORKER,
-        summary="Queue {{ $labels.queue }} needs more than 5 minutes to drain",
-        description="At the present rate the backlog of {{ $labels.queue }} is gone in"
-        " {{ $value | humanizeDuration }} (+Inf: nothing is handled at all).",
-        dashboard="worker",
-        variables={"queue": "{{ $labels.queue }}"},
-    )
-
-
-def _drain_critical() -> Alert:
-    return threshold(
-        "QueueDrainTimeCritical",
-        _drain_expr(DRAIN_CRITICAL_SECONDS),
-        hold=minutes(5),
-        severity=PAGE,
-        service=ORDERS_WORKER,
-        summary="Queue {{ $labels.queue }} needs more than 30 minutes to drain",
-        description="At the present rate the backlog of {{ $labels.queue }} is gone in"
-        " {{ $value | humanizeDuration }} (+Inf: nothing is handled at all).",
+        summary=f"Queue {{{{ $labels.queue }}}}: more than {limit // 60} minutes to drain",
+        description="At the current rate the backlog of {{ $labels.queue }} drains in"
+        f" {{{{ $value | humanizeDuration }}}} (threshold {limit // 60} minutes; +Inf: no task ends"
+        " at all). New tasks wait that long.",
         dashboard="worker",
         variables={"queue": "{{ $labels.queue }}"},
     )
@@ -100,9 +82,9 @@ def _oldest() -> Alert:
         hold=minutes(2),
         severity=PAGE,
         service=ORDERS_WORKER,
-        summary="A message in {{ $labels.queue }} has waited longer than 2 minutes",
-        description="The oldest message of {{ $labels.queue }} is"
-        " {{ $value | humanizeDuration }} old.",
+        summary="Queue {{ $labels.queue }}: a message has waited for more than 2 minutes",
+        description="The oldest message in {{ $labels.queue }} is {{ $value | humanizeDuration }}"
+        " old (threshold 2 minutes). The tasks behind it are late.",
         dashboard="worker",
         variables={"queue": "{{ $labels.queue }}"},
     )
@@ -110,7 +92,7 @@ def _oldest() -> Alert:
 
 def _stalled() -> Alert:
     lowest = f"min by ({QUEUE}) (min_over_time({series(CELERY_QUEUE_MESSAGES)}[5m]))"
-    # 20 minutes back, so that a task of nine minutes is no stall.
+    # 20 minutes back, so that a task of nine minutes does not count as a stall.
     handled = f"sum by ({QUEUE}) (rate({HANDLED}[20m]))"
     return threshold(
         "QueueStalled",
@@ -118,9 +100,10 @@ def _stalled() -> Alert:
         hold=minutes(3),
         severity=PAGE,
         service=ORDERS_WORKER,
-        summary="Queue {{ $labels.queue }} does not move",
-        description="{{ $labels.queue }} holds messages (never fewer than {{ $value }} in"
-        " 5 minutes) and no task of it has ended for 20 minutes.",
+        summary="Queue {{ $labels.queue }}: stalled",
+        description="{{ $labels.queue }} has held at least {{ $value }} messages for 5 minutes"
+        " (threshold 0), and none of its tasks has ended for 20 minutes. Nothing in it is"
+        " processed.",
         dashboard="worker",
         variables={"queue": "{{ $labels.queue }}"},
     )
@@ -133,9 +116,10 @@ def _capacity() -> Alert:
         hold=minutes(10),
         severity=TICKET,
         service=ORDERS_WORKER,
-        summary="Queue {{ $labels.queue }} is nearly as deep as the broker can hold",
-        description="{{ $labels.queue }} has been over 80 % of its limit for 10 minutes, now"
-        " {{ $value | humanizePercentage }}.",
+        summary="Queue {{ $labels.queue }}: nearly full",
+        description="{{ $labels.queue }} is at {{ $value | humanizePercentage }} of its limit"
+        f" (threshold {CAPACITY_RATIO:.0%} for 10 minutes). A full broker refuses messages; orders"
+        " then wait in the outbox.",
         dashboard="worker",
         variables={"queue": "{{ $labels.queue }}"},
     )
@@ -149,8 +133,9 @@ def _dead_letters() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=ORDERS_WORKER,
-        summary="Tasks of {{ $labels.task }} failed for good and wait for a person",
-        description="{{ $value }} dead letters of {{ $labels.task }}; each is an order to look at.",
+        summary="{{ $labels.task }}: dead letters need attention",
+        description="{{ $value }} dead letters of {{ $labels.task }} (threshold 0). They are not"
+        " retried; the order behind each is stuck until you replay it.",
         dashboard="worker",
     )
 
@@ -165,9 +150,10 @@ def _failures() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=ORDERS_WORKER,
-        summary="More than 5 % of {{ $labels.task }} fail",
+        summary=f"{{{{ $labels.task }}}}: more than {FAILURE_RATIO:.0%} of tasks fail",
         description="{{ $value | humanizePercentage }} of the {{ $labels.task }} tasks that ended"
-        " in 10 minutes failed (retries that succeeded later do not count).",
+        f" in 10 minutes failed (threshold {FAILURE_RATIO:.0%}; retries that succeeded do not"
+        " count). Their orders are not fulfilled.",
         dashboard="worker",
         variables={"queue": "{{ $labels.queue }}"},
     )

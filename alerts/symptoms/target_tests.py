@@ -1,33 +1,50 @@
-"""Tests of what is generated from a scrape file: one absent job, one alert."""
+"""The test of the rules that are generated from a scrape file: one job is gone, one alert fires."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
-from alerts.promrules.model import Alert, Group, dump
+from alerts.expected import expected_links
 from alerts.promrules.test_file import Case, as_yaml
+from alerts.promrules.yaml_text import dump
 
 STEP = timedelta(minutes=1)
 NAME = "TargetMissing"
+# Steps between one job's absence and the next one's; the stale marker stands 6 steps in.
+APART = 30
+AWAY = 20
 
 
-def target_tests(group: Group, jobs: Sequence[str], header: str) -> str:
-    """Return the test file of a group that has one rule per job."""
-    return dump(as_yaml("targets.yml", [group.name], STEP, [_gone(group, j) for j in jobs]), header)
+def target_tests(rules: str, jobs: Sequence[str], team: str, header: str) -> str:
+    """Return the test file of one scrape file's rules.
+
+    Args:
+        rules: The folder of the rule file, as seen from the tests.
+        jobs: The scraped jobs.
+        team: The team that answers.
+        header: The file's first comment.
+    """
+    case = Case(f"each of {len(jobs)} jobs is reported after 10 minutes without it", STEP, [])
+    for place, job in enumerate(jobs):
+        start = APART * place + 5
+        back = APART * (len(jobs) - place) - AWAY
+        case.series.append(
+            (f'up{{job="{job}",instance="i"}}', f"1x{start} stale _x{AWAY - 1} 1x{back}")
+        )
+        case.expect_alerts(start * STEP, NAME, [])
+        case.expect_alerts((start + 10) * STEP, NAME, [])
+        case.expect_alerts((start + 11) * STEP, NAME, [_missing(job, team)])
+        case.expect_alerts((start + 21) * STEP, NAME, [])
+    return dump(as_yaml(f"{rules}/targets.yml", ["targets"], STEP, [case]), header)
 
 
-def _gone(group: Group, job: str) -> Case:
-    """Return the case of one job that vanishes and returns while the others stay."""
-    others = [rule.labels["job"] for rule in group.rules if isinstance(rule, Alert)]
-    series = [(f'up{{job="{j}",instance="i"}}', "1x40") for j in others if j != job]
-    series.append((f'up{{job="{job}",instance="i"}}', "1x5 stale _x19 1x15"))
-    case = Case(f"{job} is reported when it has not been discovered for 10 minutes", STEP, series)
-    rule = next(r for r in group.rules if isinstance(r, Alert) and r.labels["job"] == job)
-    expected = {"exp_labels": rule.labels, "exp_annotations": rule.annotations}
-    # The stale marker stands at minute 6.
-    case.expect_alerts(5 * STEP, NAME, [])
-    case.expect_alerts(15 * STEP, NAME, [])
-    case.expect_alerts(16 * STEP, NAME, [expected])
-    case.expect_alerts(26 * STEP, NAME, [])
-    return case
+def _missing(job: str, team: str) -> dict[str, Any]:
+    words = {
+        "summary": f"{job}: no target in Prometheus",
+        "description": f"Prometheus has discovered no target of {job} for 10 minutes. Its metrics"
+        " are missing, and alerts that read them cannot fire.",
+    }
+    labels = {"severity": "ticket", "team": team, "service": "monitoring", "job": job}
+    return {"exp_labels": labels, "exp_annotations": words | expected_links(NAME, "telemetry")}

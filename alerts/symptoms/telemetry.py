@@ -1,4 +1,4 @@
-"""Whether telemetry arrives: what the application sent, against what the back ends accepted."""
+"""Alerts on lost telemetry: what the application sent, against what the backends accepted."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _accepted(traces: Program, spans: str, logs: Program, lines: str) -> Group:
 
 
 def group() -> Group:
-    """Return the rules on delivery; the recordings that they read differ by mode."""
+    """Return the alerts on delivery; the recordings that they read differ by mode."""
     ended = series(TELEMETRY_SPANS_ENDED, equal(SAMPLED, "true"))
     return Group(
         "telemetry",
@@ -71,14 +71,15 @@ def group() -> Group:
 def _ratio_low(name: str, accepted: str, sent: str, ratio: float, what: str) -> Alert:
     return threshold(
         name,
-        # `or vector(0)`: when the back end's counter is gone too, nothing arrives.
+        # `or vector(0)`: when the backend's counter is gone too, nothing arrives.
         f"({accepted} or vector(0))\n/ (sum(rate({sent}[5m])) > {MIN_RATE}) < {ratio}",
         hold=minutes(10),
         severity=TICKET,
         service=SERVICE,
-        summary=f"Of the application's {what}, too few arrive",
-        description=f"{{{{ $value | humanizePercentage }}}} of the {what} that the application"
-        f" sent were accepted; less than {ratio * 100:.0f} % for 10 minutes.",
+        summary=f"Telemetry: {what} are lost",
+        description=f"The backend accepted {{{{ $value | humanizePercentage }}}} of the {what} that"
+        f" the application sent (threshold {ratio:.0%} for 10 minutes). The rest are missing when"
+        " you search for them.",
         dashboard="telemetry",
     )
 
@@ -91,8 +92,8 @@ def _spans_dropped() -> Alert:
         hold=minutes(5),
         severity=TICKET,
         service=SERVICE,
-        summary="{{ $labels.job }} drops spans ({{ $labels.reason }})",
-        description='{{ $labels.job }} has dropped {{ $value | printf "%.2f" }} spans a second'
-        " before they were sent, for 5 minutes.",
+        summary="{{ $labels.job }}: spans dropped ({{ $labels.reason }})",
+        description='{{ $labels.job }} has dropped {{ $value | printf "%.2f" }} spans per second'
+        " before sending them, for 5 minutes (threshold 0). Traces are incomplete.",
         dashboard="telemetry",
     )

@@ -1,4 +1,4 @@
-"""What the tests of the rules share: the suite, read once, and both judges."""
+"""Fixtures of the rules' tests: the rule files, their tests, and both versions of promtool."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from alerts.layout import write_demo_tests
 from alerts.paths import FOLDERS
 from alerts.promrules.promtool import Promtool, find_rules, find_tests, identify
 
@@ -29,6 +30,6 @@ def rule_paths() -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def test_paths() -> list[Path]:
-    """Every promtool test that we ship."""
-    return find_tests(FOLDERS)
+def test_paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Every promtool test: those that are committed, and those of the demo profile."""
+    return find_tests([*FOLDERS, write_demo_tests(tmp_path_factory.mktemp("demo") / "tests")])

@@ -1,4 +1,4 @@
-"""The detection table is true, and the page that shows it is fresh."""
+"""The detection times hold, and the committed page has the measured ones."""
 
 from __future__ import annotations
 

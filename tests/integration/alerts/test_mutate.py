@@ -1,4 +1,4 @@
-"""The mutation tester: what it damages, whom it believes, what it reports."""
+"""The mutation tester: the damage it does, the tests it runs, the report it prints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from alerts.mutation.__main__ import main
 from alerts.mutation.expression_mutants import expression_mutants
 from alerts.mutation.mutants import mutants
-from alerts.promrules.tokens import tokens
+from alerts.mutation.tokens import tokens
 
 RULES = """
 groups:
@@ -147,7 +147,7 @@ def run(folder, promtool, *more) -> tuple[int, dict]:
     return code, json.loads((folder / "m.json").read_text())
 
 
-def test_a_rule_can_be_damaged_in_its_for_labels_words_and_as_a_whole(suite):
+def test_a_rule_is_damaged_in_its_for_labels_and_annotations_and_as_a_whole(suite):
     kinds = {m.operator for m in mutants(suite(WEAK) / "r.yml")}
     assert {"for", "severity", "annotation", "delete", "grouping", "guard", "threshold"} <= kinds
 
@@ -177,7 +177,7 @@ def test_a_stronger_suite_kills_what_the_weak_one_did_not(suite, newest):
     assert code in (0, 1)
 
 
-def test_both_promtools_judge(suite, promtools):
+def test_both_promtools_give_nearly_the_same_score(suite, promtools):
     found = [run(suite(WEAK + STRONGER), tool)[1] for tool in promtools]
     assert found[0]["promtool"] != found[1]["promtool"]
     assert abs(found[0]["score"] - found[1]["score"]) < 0.05
@@ -221,4 +221,4 @@ def test_a_suite_that_fails_without_damage_is_refused(suite, newest, capsys):
     assert (
         main(["--rules", str(folder), "--tests", str(folder), "--promtool", str(newest.path)]) == 2
     )
-    assert "fails already without damage" in capsys.readouterr().err
+    assert "fails before any damage" in capsys.readouterr().err

@@ -1,11 +1,13 @@
-"""Both promtools accept every rule file; `python -m alerts test` runs the suite on both."""
+"""Both versions of promtool accept every rule file; `python -m alerts test` runs on both."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from alerts.promrules.errors import AlertsError
-from alerts.promrules.promtool import find_all, identify, run_tests
+from alerts.promrules.errors import RulesError
+from alerts.promrules.promtool import identify, run_tests
 
 
 def test_both_majors_are_here(promtools):
@@ -25,18 +27,18 @@ def test_tests_are_told_from_rules_by_their_names(rule_paths, test_paths):
     assert all(path.parent.name == "tests" for path in test_paths)
 
 
-def test_a_failing_test_fails_the_run(promtool_bins, tmp_path):
+def test_a_failing_test_fails_the_run(promtools, tmp_path):
     (tmp_path / "r.yml").write_text(
         "groups: [{name: g, rules: [{record: 'a:b:c', expr: vector(1)}]}]"
     )
     wrong = "exp_samples: [{labels: 'a:b:c', value: 2}]"
     case = f"{{promql_expr_test: [{{expr: 'a:b:c', eval_time: 1m, {wrong}}}]}}"
     (tmp_path / "r.test.yml").write_text(f"rule_files: [r.yml]\ntests: [{case}]")
-    said = []
-    assert run_tests(find_all(promtool_bins), [tmp_path], said.append) == 1
-    assert "1 failed" in said[-1]
+    lines = []
+    assert run_tests(promtools, [tmp_path], lines.append) == 1
+    assert "1 failed" in lines[-1]
 
 
-def test_what_is_no_promtool_is_refused():
-    with pytest.raises(AlertsError, match="is no promtool"):
-        identify("/bin/true")
+def test_another_program_is_refused():
+    with pytest.raises(RulesError, match="is not promtool"):
+        identify(Path("/bin/true"))

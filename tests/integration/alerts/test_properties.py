@@ -1,7 +1,7 @@
 """The fast page against an oracle that counts events exactly, under random traffic.
 
-The oracle decides only where a sampled window cannot: 30 % over the factor on the whole window and
-on one that is a scrape shorter, or 30 % under it.
+The oracle decides only where sampling cannot change the answer: 30 % over the factor, on the whole
+window and on one that is a scrape shorter, or 30 % under it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Alertmanager sends each alert to its receiver, and mutes only what another alert explains."""
+"""Alertmanager sends each alert to its receiver, and mutes only symptoms of another alert."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ HEARD = [
 ]
 
 
-def test_what_explains_mutes_what_it_explains_and_no_stranger(alertmanager):
+def test_a_cause_mutes_its_symptoms_and_nothing_else(alertmanager):
     for expected, pairs in ((True, MUTED), (False, HEARD)):
         for source, target in pairs:
             alertmanager.post([source, target])

@@ -11,7 +11,7 @@ from alerts.__main__ import main
 from alerts.catalogue import PROMETHEUS
 from alerts.layout import all_files
 from alerts.paths import RULES
-from alerts.verify import missing
+from alerts.promrules.verify import missing
 from tools.servers import free_port, running, wait_until
 
 
@@ -43,10 +43,10 @@ def query(address: str, expr: str):
 
 def test_the_series_that_are_missing_are_named_with_their_rule(prometheus, capsys):
     code = main(["verify", "--prometheus", prometheus, "--rules", str(RULES / "common")])
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     assert code == 1
-    assert "QueueStalled: celery_queue_messages: no such metric" in said
-    assert 'OrdersDown: up{job="orders"}: the metric is there, with other labels' in said
+    assert "QueueStalled: celery_queue_messages: no such metric" in output
+    assert 'OrdersDown: up{job="orders"}: the metric is there, with other labels' in output
 
 
 def test_a_rule_whose_series_are_there_is_not_named(prometheus):

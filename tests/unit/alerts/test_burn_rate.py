@@ -46,8 +46,8 @@ def test_durations_are_written_as_they_are_read(text):
     assert show(parse(text)) == text
 
 
-def test_what_is_no_duration_is_refused():
-    with pytest.raises(ValueError, match="'5 minutes' is no duration"):
+def test_a_text_that_is_not_a_duration_is_refused():
+    with pytest.raises(ValueError, match="'5 minutes' is not a duration"):
         parse("5 minutes")
 
 

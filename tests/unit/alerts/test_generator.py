@@ -1,4 +1,4 @@
-"""What the generator writes, and what it refuses."""
+"""The rules that the generator writes, and the input that it refuses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from alerts.layout import (
 )
 from alerts.links import DASHBOARDS, RUNBOOKS
 from alerts.paths import HERE
-from alerts.promrules.errors import AlertsError, RefusedError
+from alerts.promrules.errors import RefusedError, RulesError
 from alerts.promrules.model import Alert, Group, Recording
 from alerts.slo.alerting_rules import slo_groups
 from alerts.slo.spec import load_objectives
@@ -63,10 +63,11 @@ def test_the_fast_alert_of_availability_reads_as_designed():
             "short_window": "5m",
         },
         "annotations": {
-            "summary": "orders-availability burns its error budget too fast (fast)",
-            "description": "Requests of customers are not answered with a server error. Over 1h"
-            ' the budget of 30d burns {{ $value | printf "%.1f" }} times as fast as it may; this'
-            " alert is for more than 14.4.",
+            "summary": "orders-availability: error budget burning"
+            ' {{ $value | printf "%.1f" }}× too fast (1h)',
+            "description": 'The error budget of 30d burned {{ $value | printf "%.1f" }}× too fast'
+            " over the last 1h (threshold 14.4×). At 14.4× a full budget is gone in 50h. SLO:"
+            " Requests of customers are not answered with a server error.",
             "runbook_url": "alerts/runbooks/OrdersAvailabilityBudgetBurn.md",
             "dashboard_url": "http://127.0.0.1:3000/d/slo?var-slo=orders-availability",
         },
@@ -105,7 +106,7 @@ def test_both_profiles_record_the_same_names_so_that_dashboards_serve_both():
     assert names[0] == names[1]
 
 
-def test_a_demo_alert_says_that_it_is_one():
+def test_a_demo_alert_is_marked_as_one():
     for path in (RULES / "demo").glob("*.yml"):
         for rule in rules_of(path):
             if "alert" in rule:
@@ -124,7 +125,7 @@ def test_recordings_stand_before_the_alerts_that_read_them():
             assert kinds == sorted(kinds)
 
 
-def test_every_job_that_is_scraped_is_missed_when_it_is_gone():
+def test_every_scraped_job_has_an_alert_on_its_absence():
     folders = {
         RULES / "docker": docker_jobs(),
         RULES / "local": LOCAL_JOBS,
@@ -237,14 +238,14 @@ def refused(folder: Path) -> str:
             "slo.yaml",
             "severity: ticket}\n      - {name: high",
             "severity: urgent}\n      - {name: high",
-            "'urgent' is no severity",
+            "'urgent' is not a severity",
         ),
         ("windows.production.yaml", "shortWindow: 5m", "shortWindow: 15s", "fewer than 4 scrapes"),
         (
             "windows.demo.yaml",
             "shortWindow: 25s",
             "shortWindow: 10m",
-            "the short window is not the shorter",
+            "the short window is not shorter than",
         ),
     ],
 )
@@ -252,9 +253,9 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
     edited, name, old, new, why
 ):
     path, line = edited(name, old, new)
-    said = refused(path.parent)
-    assert why in said
-    places = {int(text.split(":")[1]) for text in said.splitlines() if text.startswith(str(path))}
+    text = refused(path.parent)
+    assert why in text
+    places = {int(at.split(":")[1]) for at in text.splitlines() if at.startswith(str(path))}
     assert places
     assert min(abs(place - line) for place in places) <= 12
 
@@ -262,25 +263,25 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("slos:", "slo:", "nothing reads the key 'slo'; expected service, labels, slos, version"),
+        ("slos:", "slo:", "unknown key 'slo'; expected service, labels, slos, version"),
         (
             "x_zero_without_errors: true",
             "x_zero_without_error: true",
-            "nothing reads the key 'x_zero_without_error'; expected name,",
+            "unknown key 'x_zero_without_error'; expected name,",
         ),
         ("team: orders", "team: [orders]", "team: ['orders']; expected a text"),
-        ("team: orders", "tema: orders", "nothing reads the key 'tema'; expected team"),
-        ("events:", "event:", "nothing reads the key 'event'; expected events"),
-        ("error_query:", "errors:", "nothing reads the key 'errors'; expected error_query,"),
+        ("team: orders", "tema: orders", "unknown key 'tema'; expected team"),
+        ("events:", "event:", "unknown key 'event'; expected events"),
+        ("error_query:", "errors:", "unknown key 'errors'; expected error_query,"),
         (
             "for: 15m,",
             "hold: 15m,",
-            "nothing reads the key 'hold'; expected name, factor, long_window, short_window, for,",
+            "unknown key 'hold'; expected name, factor, long_window, short_window, for,",
         ),
         (
             "      page_alert: {l",
             "      severity: page\n      page_alert: {l",
-            "nothing reads the key 'severity'; expected name, page_alert, ticket_alert",
+            "unknown key 'severity'; expected name, page_alert, ticket_alert",
         ),
         (
             "page_alert: {labels: {severity: page}}",
@@ -305,20 +306,20 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
         (
             "name: orders-latency",
             "name: orders-availability",
-            "name: 'orders-availability' is the name of",
+            "name: 'orders-availability' is taken by",
         ),
         ("name: orders-latency", "name: Orders Latency", "expected small letters, digits and hyph"),
         ("counts: bad", "counts: bda", "counts: 'bda'; expected good, bad, total, decoy"),
-        ("counts: bad", "count: bad", "nothing reads the key 'count'; expected counts, series"),
+        ("counts: bad", "count: bad", "unknown key 'count'; expected counts, series"),
         ("x_zero_without_errors: true", "x_zero_without_errors: 'no'", "expected true or false"),
     ],
 )
-def test_an_entry_that_would_be_misread_in_silence_is_refused(edited, old, new, why):
+def test_an_entry_that_would_be_misread_is_refused(edited, old, new, why):
     path, line = edited("slo.yaml", old, new)
     with pytest.raises(RefusedError) as caught:
         load_objectives(path)
-    (said,) = [text for text in str(caught.value).splitlines() if why in text]
-    place = int(said.removeprefix(f"{path}:").partition(":")[0])
+    (line_of_fault,) = [text for text in str(caught.value).splitlines() if why in text]
+    place = int(line_of_fault.removeprefix(f"{path}:").partition(":")[0])
     assert abs(place - line) <= 1
 
 
@@ -336,11 +337,11 @@ def test_the_slo_of_the_readme_lacks_nothing_but_its_runbook(edited):
     readme = (HERE / "README.md").read_text()
     (example,) = re.findall(r"\n((?: {4}.*\n)+)\n\| key ", readme)
     path, _ = edited("slo.yaml", "slos:\n", "slos:\n" + indent(dedent(example), "  "))
-    said = refused(path.parent)
-    assert said.endswith(
+    text = refused(path.parent)
+    assert text.endswith(
         "OrdersEmailsBudgetBurn has no runbook alerts/runbooks/OrdersEmailsBudgetBurn.md"
     )
-    assert len(said.splitlines()) == 1
+    assert len(text.splitlines()) == 1
 
 
 @pytest.mark.parametrize(
@@ -353,7 +354,7 @@ def test_a_file_without_slos_is_refused(tmp_path, text):
         load_objectives(path)
 
 
-def test_what_cannot_exist_is_refused_with_the_file_that_declares_what_can():
+def test_an_unknown_metric_is_refused_with_the_file_that_declares_the_known_ones():
     vocabulary = Vocabulary()
     unknown = vocabulary.fault("lamps_lit_total")
     assert "service/semconv.py and observability/instrumentation/semconv.py" in unknown
@@ -366,6 +367,7 @@ def test_what_cannot_exist_is_refused_with_the_file_that_declares_what_can():
 @pytest.mark.parametrize(
     ("program", "argument", "module", "package"),
     [
+        ("alerts", "--check", "click", "click"),
         ("alerts", "--check", "yaml", "pyyaml"),
         ("alerts", "--check", "promql_parser", "promql-parser"),
         ("dashboards", "verify", "promql_parser", "promql-parser"),
@@ -379,36 +381,35 @@ def test_a_package_that_is_not_installed_is_named_in_one_line(program, argument,
         [sys.executable, "-c", code], cwd=HERE.parent, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
-    (said,) = done.stderr.splitlines()
-    assert f"python -m {program} needs {package}: pip install" in said
-    assert "make generate" in said
+    (message,) = done.stderr.splitlines()
+    assert f"python -m {program} needs {package}: pip install" in message
+    assert "make generate" in message
 
 
 def test_an_unknown_duration_names_file_and_line(edited):
     path, line = edited("windows.demo.yaml", "x_gap: 20s", "x_gap: soon")
-    with pytest.raises(AlertsError, match=f"{path}:{line}: 'soon' is no duration"):
+    with pytest.raises(RulesError, match=f"{path}:{line}: 'soon' is not a duration"):
         load_profile("demo", path.parent)
 
 
 def test_an_entry_that_is_missing_names_file_and_line(edited):
     path, _ = edited("slo.yaml", "    objective: 99.9\n", "")
-    with pytest.raises(AlertsError, match=r"slo.yaml:\d+: 'objective' is missing"):
+    with pytest.raises(RulesError, match=r"slo.yaml:\d+: 'objective' is missing"):
         load_objectives(path)
 
 
-def test_all_faults_are_named_at_once(edited):
+def test_all_faults_are_reported_at_once(edited):
     path, _ = edited("slo.yaml", "objective: 99.9", "objective: 92")
-    text = path.read_text().replace('le="30.0"', 'le="30"', 1)
-    path.write_text(text)
-    said = refused(path.parent)
-    assert "can never fire" in said
-    assert 'le="30"' in said
+    path.write_text(path.read_text().replace('le="30.0"', 'le="30"', 1))
+    text = refused(path.parent)
+    assert "can never fire" in text
+    assert 'le="30"' in text
 
 
-def test_a_p99_threshold_that_is_no_bucket_is_refused(monkeypatch):
+def test_a_p99_threshold_that_is_not_a_bucket_is_refused(monkeypatch):
     monkeypatch.setattr(refusals, "P99_SECONDS", 0.3)
     with pytest.raises(
-        RefusedError, match=r"symptoms/orders.py:\d+: the p99 threshold 0.3 is no bucket"
+        RefusedError, match=r"symptoms/orders.py:\d+: the p99 threshold 0.3 is not a bucket"
     ):
         refusals.refuse([], [], [])
 

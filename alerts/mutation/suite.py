@@ -1,7 +1,7 @@
 """A suite of promtool tests, cut down to what one rule can influence.
 
-A mutant is judged by the cases that assert something which depends on its rule, against a rule
-file that holds only what those assertions need: most runs take a tenth of a second.
+A mutant is run against the cases whose assertions depend on its rule, with a rule file that holds
+only what those assertions need: most runs take a tenth of a second.
 """
 
 from __future__ import annotations
@@ -10,28 +10,16 @@ import glob
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from alerts.promrules.durations import parse
-from alerts.promrules.errors import AlertsError
-from alerts.promrules.reading import names
-from alerts.promrules.rule_sites import Site, sites
-from alerts.promrules.source import read
-from alerts.promrules.test_file import EXPR_TESTS, RULE_TESTS
+from .sibling import durations, errors, reading, rule_sites, source, test_file
 
 ALERTNAME = re.compile(r'alertname="([^"]+)"')
 ALERTS = "ALERTS"
-
-
-def yaml_text(document: Any) -> str:
-    """Return a document as YAML, fast."""
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(document, Dumper=dumper, sort_keys=False)
-    return text
+RULE_TESTS, EXPR_TESTS = test_file.RULE_TESTS, test_file.EXPR_TESTS
 
 
 @dataclass
@@ -40,7 +28,7 @@ class TestDocument:
 
     Args:
         path: The test file.
-        document: What it says.
+        document: The file as data.
         files: Its rule files, in the order of loading.
     """
 
@@ -49,13 +37,13 @@ class TestDocument:
     path: Path
     document: dict[str, Any]
     files: list[Path]
-    rules: dict[str, list[tuple[Site, dict[str, Any]]]] = field(default_factory=dict)
+    rules: dict[str, list[tuple[rule_sites.Site, dict[str, Any]]]] = field(default_factory=dict)
 
     @cached_property
     def reads(self) -> dict[str, set[str]]:
         """Return what each rule's name reads; rules of one name count together."""
         return {
-            name: set().union(*(names(str(rule["expr"])) for _, rule in entries))
+            name: set().union(*(reading.names(str(rule["expr"])) for _, rule in entries))
             for name, entries in self.rules.items()
         }
 
@@ -102,34 +90,48 @@ class Case:
         return str(self.document.get("name") or f"{self.test.path.name} number {self.index + 1}")
 
     @property
+    def asserted(self) -> list[dict[str, Any]]:
+        """Return its assertions, on alerts and on expressions."""
+        return [entry for kind in (RULE_TESTS, EXPR_TESTS) for entry in self.document.get(kind, [])]
+
+    @property
+    def last(self) -> timedelta:
+        """Return the time of its last assertion."""
+        return max(eval_time(entry) for entry in self.asserted)
+
+    @property
+    def every(self) -> timedelta:
+        """Return the interval of evaluation."""
+        return durations.parse(str(self.test.document.get("evaluation_interval", "1m")))
+
+    @property
     def cost(self) -> float:
-        """Return a guess at how long it runs: evaluations times rules."""
-        asserted = self.document.get(RULE_TESTS, []) + self.document.get(EXPR_TESTS, [])
-        last = max(parse(_span(entry.get("eval_time", "0s"))) for entry in asserted)
-        every = parse(_span(self.test.document.get("evaluation_interval", "1m")))
-        return (last / every + 1) * len(self.keep)
+        """Return an estimate of its running time: evaluations times rules."""
+        return (self.last / self.every + 1) * len(self.keep)
 
 
-def _span(text: Any) -> str:
-    return "0s" if str(text) == "0" else str(text)
+def eval_time(assertion: dict[str, Any]) -> timedelta:
+    """Return the time of an assertion; promtool takes 0 without a unit."""
+    text = str(assertion.get("eval_time", "0s"))
+    return durations.parse("0s" if text == "0" else text)
 
 
 def load(path: Path) -> TestDocument:
     """Return a test file.
 
     Raises:
-        AlertsError: One of its rule files is not there; promtool would not say so.
+        RulesError: One of its rule files does not exist; promtool would not report it.
     """
-    document: dict[str, Any] = read(path).documents[0]
+    document: dict[str, Any] = source.read(path).documents[0]
     files = []
     for pattern in document.get("rule_files", []):
         found = sorted(glob.glob(str(path.parent / pattern)))  # noqa: PTH207 - an absolute pattern works too
         if not found:
-            raise AlertsError(f"{path}: rule_files: nothing matches {pattern}")
+            raise errors.RulesError(f"{path}: rule_files: nothing matches {pattern}")
         files += [Path(name).resolve() for name in found]
     test = TestDocument(path, document, files)
     for file in files:
-        for site, rule in sites(file):
+        for site, rule in rule_sites.sites(file):
             test.rules.setdefault(site.name, []).append((site, rule))
     return test
 
@@ -137,8 +139,8 @@ def load(path: Path) -> TestDocument:
 def cases(test: TestDocument, name: str) -> list[Case]:
     """Return the cases of a file that can notice a change of the rule of this name.
 
-    What is asserted of the rule itself makes a case apart from what is asserted of rules that
-    depend on it: the first needs fewer rules and notices most damage.
+    Assertions on the rule itself and assertions on rules that depend on it become two cases: the
+    first needs fewer rules and notices most damage.
     """
     affected = test.affected(name)
     found = []
@@ -151,7 +153,7 @@ def cases(test: TestDocument, name: str) -> list[Case]:
 
 
 def _cut(test: TestDocument, index: int, whole: dict[str, Any], wanted: set[str]) -> Case | None:
-    """Return a case with only the assertions on some names, or None without any."""
+    """Return a case with only the assertions on some reading.names, or None without any."""
     alerts = [a for a in whole.get(RULE_TESTS, []) if a["alertname"] in wanted]
     exprs = [e for e in whole.get(EXPR_TESTS, []) if mentioned(e["expr"]) & wanted]
     if not alerts and not exprs:
@@ -161,7 +163,7 @@ def _cut(test: TestDocument, index: int, whole: dict[str, Any], wanted: set[str]
     inputs = read_.union(*(test.reads[name] for name in keep))
     cut = {k: v for k, v in whole.items() if k not in {RULE_TESTS, EXPR_TESTS}}
     series = whole.get("input_series", [])
-    # Without any series promtool would not run the case; one stranger does no harm.
+    # promtool does not run a case without series; an unrelated one does no harm.
     read_here = [s for s in series if metric(s["series"]) in {"", *inputs}]
     cut["input_series"] = read_here or series[:1]
     cut |= ({RULE_TESTS: alerts} if alerts else {}) | ({EXPR_TESTS: exprs} if exprs else {})
@@ -169,17 +171,17 @@ def _cut(test: TestDocument, index: int, whole: dict[str, Any], wanted: set[str]
 
 
 def metric(series: str) -> str:
-    """Return the metric of an input series; empty where only a label names it."""
+    """Return the metric of an input series; empty where only a label reading.names it."""
     return series.partition("{")[0].strip()
 
 
 def mentioned(expr: str) -> set[str]:
     """Return the metrics and the alerts that an expression of a test reads."""
-    return names(expr) | set(ALERTNAME.findall(expr))
+    return reading.names(expr) | set(ALERTNAME.findall(expr))
 
 
 def rule_document(
-    case: Case, site: Site | None, after: dict[str, Any] | None
+    case: Case, site: rule_sites.Site | None, after: dict[str, Any] | None
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the rules that a case needs, one of them damaged.
 
@@ -210,9 +212,9 @@ _GROUPS: dict[Path, list[dict[str, Any]]] = {}
 
 
 def read_groups(file: Path) -> list[dict[str, Any]]:
-    """Return a rule file's groups, read once."""
+    """Return a rule file's groups, source.read once."""
     if file not in _GROUPS:
-        _GROUPS[file] = read(file).documents[0]["groups"]
+        _GROUPS[file] = source.read(file).documents[0]["groups"]
     return _GROUPS[file]
 
 

@@ -1,4 +1,4 @@
-"""Tell an adopter which series of which rule are missing on their Prometheus."""
+"""Compare rules with a running Prometheus: which series does each rule lack there?"""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alerts.paths import RULES
-from alerts.promrules.errors import AlertsError
-from alerts.promrules.promtool import find_rules
-from alerts.promrules.reading import Selector, selectors
-from alerts.promrules.source import read
+from .errors import RulesError
+from .promtool import find_rules
+from .reading import Selector, selectors
+from .source import read
 
 TIMEOUT = 10
-DEFAULT = (RULES / "production", RULES / "common")
 LOOK_BACK = "5m"
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A selector that finds nothing.
+    """A selector that finds no series.
 
     Args:
         rule: Name of the alert or recording.
-        selector: What it reads.
-        loose: Whether the metric exists, only not with these labels.
+        selector: The selector, as PromQL.
+        loose: Whether the metric exists with other labels.
     """
 
     rule: str
@@ -36,16 +34,25 @@ class Missing:
     loose: bool
 
 
-def verify(address: str, paths: Sequence[Path], say: Callable[[str], object]) -> int:
-    """Print which series each rule lacks; return 1 if any does."""
+def verify(address: str, paths: Sequence[Path], report: Callable[[str], object]) -> int:
+    """Report which series each rule lacks.
+
+    Args:
+        address: Of the Prometheus.
+        paths: Rule files, or folders with rule files.
+        report: Takes each line.
+
+    Returns:
+        The exit code: 1 if any rule lacks a series.
+    """
     rules = _rules(paths)
     recorded = {str(rule["record"]) for rule in rules if "record" in rule}
     found = list(missing(address, rules, recorded))
     for entry in found:
         hint = "the metric is there, with other labels" if entry.loose else "no such metric"
-        say(f"{entry.rule}: {entry.selector}: {hint}")
+        report(f"{entry.rule}: {entry.selector}: {hint}")
     lacking = len({entry.rule for entry in found})
-    say(f"{len(rules)} rules read, {lacking} lack a series on {address}")
+    report(f"{len(rules)} rules read, {lacking} lack a series on {address}")
     return 1 if found else 0
 
 
@@ -57,7 +64,7 @@ def missing(
     Args:
         address: Of the Prometheus.
         rules: As in rule files.
-        recorded: Names that the rules themselves make; they need not be there yet.
+        recorded: Names that the rules record; they are not looked for.
     """
     skip = set(recorded)
     answers: dict[str, bool] = {}
@@ -82,10 +89,9 @@ def show(selector: Selector) -> str:
 
 
 def _rules(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    chosen = list(paths) or list(DEFAULT)
-    files = [f for path in chosen for f in ([path] if path.is_file() else find_rules([path]))]
+    files = find_rules(paths)
     if not files:
-        raise AlertsError(f"no rule files in {', '.join(map(str, chosen))}")
+        raise RulesError(f"no rule files in {', '.join(map(str, paths))}")
     groups = [group for file in files for group in read(file).documents[0]["groups"]]
     return [rule for group in groups for rule in group["rules"]]
 
@@ -94,9 +100,9 @@ def _has(address: str, selector: str) -> bool:
     query = urllib.parse.urlencode({"query": f"count(last_over_time({selector}[{LOOK_BACK}]))"})
     url = f"{address.rstrip('/')}/api/v1/query?{query}"
     if not url.startswith(("http://", "https://")):
-        raise AlertsError(f"{address}: expected an address such as http://127.0.0.1:9090")
+        raise RulesError(f"{address}: expected an address such as http://127.0.0.1:9090")
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:  # noqa: S310 - checked above
             return bool(json.load(answer)["data"]["result"])
     except (OSError, ValueError, KeyError) as error:
-        raise AlertsError(f"{address} does not answer as Prometheus does: {error}") from error
+        raise RulesError(f"{address} does not answer as Prometheus does: {error}") from error

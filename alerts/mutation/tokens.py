@@ -1,4 +1,4 @@
-"""PromQL as tokens with positions, which a parser's tree does not keep."""
+"""PromQL as tokens with positions, which the parser's tree does not have."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 @dataclass(frozen=True)
 class Token:
-    """A word of an expression.
+    """A token of an expression.
 
     Args:
         kind: string, duration, number, name, operator or mark.
-        text: As it stands.
+        text: Its characters.
         start: Its first character's index.
         end: The index after its last character.
         depth: How many brackets are open around it.
@@ -48,7 +48,7 @@ def tokens(expr: str) -> list[Token]:
     """Return the tokens of an expression, without spaces and comments.
 
     Raises:
-        ValueError: A character belongs to no token.
+        ValueError: A character does not belong to any token.
     """
     found: list[Token] = []
     open_: list[str] = []

@@ -1,4 +1,4 @@
-"""A bar for a person at a terminal, a line now and then for a log."""
+"""Progress: a bar on a terminal, a line every half minute in a log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EVERY = 30.0
 
 
 def progress(items: Iterable[T], total: int, out: TextIO = sys.stderr) -> Iterator[T]:
-    """Yield items and show how far they are."""
+    """Yield items and show how many are done."""
     started = shown = time.monotonic()
     for done, item in enumerate(items, 1):
         yield item

@@ -1,0 +1,60 @@
+"""Whole test files against whole rule files: what promtool itself says about a mutant."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from .evaluate import Outcome
+from .mutants import Mutant
+from .sibling import promtool, source, yaml_text
+from .suite import TestDocument
+
+
+class WholeFiles:
+    """Runs every test file that loads the damaged file, uncut, until one fails.
+
+    Args:
+        tool: Runs the tests.
+        tests: The suite.
+    """
+
+    def __init__(self, tool: promtool.Promtool, tests: list[TestDocument]) -> None:
+        self._tool = tool
+        self._tests = tests
+        self._seconds: dict[Path, float] = {}
+
+    def evaluate(self, mutant: Mutant) -> Outcome:
+        """Return which file notices a mutant; the quickest files run first."""
+        tests = [test for test in self._tests if mutant.site.file in test.files]
+        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+            damaged = Path(folder, "damaged.yml")
+            damaged.write_text(yaml_text.yaml_text(_damaged(mutant)), encoding="utf-8")
+            for test in sorted(tests, key=lambda t: self._seconds.get(t.path, 0.0)):
+                if self._fails(test, mutant.site.file, damaged):
+                    return Outcome(mutant, test.path.name)
+        return Outcome(mutant, "")
+
+    def _fails(self, test: TestDocument, original: Path, damaged: Path) -> bool:
+        files = [str(damaged if file == original else file) for file in test.files]
+        path = damaged.with_name(test.path.name)
+        path.write_text(
+            yaml_text.yaml_text(test.document | {"rule_files": files}), encoding="utf-8"
+        )
+        started = time.monotonic()
+        try:
+            return self._tool.run("test", "rules", path).returncode != 0
+        except subprocess.TimeoutExpired:
+            return True
+        finally:
+            self._seconds[test.path] = time.monotonic() - started
+
+
+def _damaged(mutant: Mutant) -> dict[str, Any]:
+    document: dict[str, Any] = source.read(mutant.site.file).documents[0]
+    rules = document["groups"][mutant.site.group]["rules"]
+    rules[mutant.site.rule : mutant.site.rule + 1] = [] if mutant.after is None else [mutant.after]
+    return document
