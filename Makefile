@@ -11,7 +11,7 @@ MINUTES ?= 10
 SEED    ?= 1
 CASES   ?= 2000
 RULES   ?= alerts/rules
-TESTS   ?= alerts/rules
+TESTS   ?= alerts/rules build/demo-tests
 
 # `make up` reports how long it took, preparing the environment included.
 STARTED := $(shell /bin/sh -c 'date +%s.%N')
@@ -61,7 +61,8 @@ check: $(VENV)/installed-dev $(PROMTOOLS) ## Run what must pass before a commit:
 	@$(PY) -m pytest -m "not e2e and not browser and not slow and not nightly" tests/unit tests/contract tests/integration/alerts tests/integration/dashboards tests/integration/stack
 	@$(PY) -m pytest -m "(browser or slow) and not nightly"
 	@$(PY) -m alerts test
-	@$(PY) -m alerts.mutation --rules alerts/rules --tests alerts/rules --promtool $(firstword $(PROMTOOLS)) --sample 150 --seed 1 --json build/mutation.json
+	@$(PY) -m alerts demo-tests build/demo-tests
+	@$(PY) -m alerts.mutation --rules alerts/rules --tests alerts/rules build/demo-tests --promtool $(firstword $(PROMTOOLS)) --sample 150 --seed 1 --json build/mutation.json
 
 # Two promtools: the oldest that is supported and the newest that Debian has.
 PROMTOOLS := .state/programs/bin/promtool .state/programs/bin/promtool-2.42
@@ -75,6 +76,7 @@ test-alerts: $(VENV)/installed-dev $(PROMTOOLS) ## Run the alert rules' tests on
 	@$(PY) -m alerts test
 
 mutate: $(VENV)/installed-dev $(PROMTOOLS) ## Mutation-test alert rules: damage them and check that their tests fail. RULES=… TESTS=…
+	@$(PY) -m alerts demo-tests build/demo-tests
 	@$(PY) -m alerts.mutation --rules $(RULES) --tests $(TESTS) --promtool $(firstword $(PROMTOOLS)) --json build/mutation.json
 
 bench: $(VENV)/installed-dev ## Measure the cost of telemetry: CPU per request and p99 as ratios to the bare app. BASE=<commit> compares with it.
