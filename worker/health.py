@@ -1,7 +1,7 @@
 """Check that the worker makes progress; a running process is not enough.
 
 Exits with code 0 while the worker's main loop turns, and either no message waits in the broker or
-an attempt came to an end within the last minute.
+an attempt ended within the last minute.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def find_problem(state: dict[str, float], waiting: int, now: float) -> str | Non
         now: Seconds since the epoch.
     """
     if now - state["loop"] > LOOP_SECONDS:
-        return f"the main loop has stood still for {now - state['loop']:.0f} s"
+        return f"the main loop has not turned for {now - state['loop']:.0f} s"
     if waiting and now - state["done"] > DONE_SECONDS:
         idle = now - state["done"]
-        return f"{waiting} messages wait and nothing has been done for {idle:.0f} s"
+        return f"{waiting} messages are waiting and no attempt has ended for {idle:.0f} s"
     return None
 
 

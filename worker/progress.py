@@ -21,7 +21,7 @@ BEAT_SECONDS = 5.0
 
 
 class Progress:
-    """The time at which an attempt last came to an end, over all children of one worker.
+    """The time at which an attempt last ended, over all children of one worker.
 
     Made before the fork: the children write into memory that the main process reads.
     """
@@ -31,7 +31,7 @@ class Progress:
         self.note()
 
     def note(self) -> None:
-        """Note that an attempt came to an end just now."""
+        """Note that an attempt has just ended."""
         self._cells[0] = time.time()
 
     @property

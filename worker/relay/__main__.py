@@ -45,7 +45,7 @@ def main() -> None:
     relay = create_relay(settings, telemetry, switchboard)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
-    logger.info("the relay runs")
+    logger.info("the relay has started")
     relay.run()
     telemetry.shutdown()
 

@@ -1,4 +1,4 @@
-"""Move outbox rows to the broker: at least once, in order per order, never blocked by one row."""
+"""Send outbox rows to the broker: at least once, in sequence per order, never blocked by one row."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 50
-# Served in this order; what failed before must not hold up what is new.
+# Lower is served first; a retry must not hold up new work.
 PRIORITIES = {TASK_FULFIL_ORDER: 0, TASK_SEND_ORDER_EMAIL: 0, TASK_REFUND_ORDER: 3}
 RETRY_PRIORITY = 6
-# Above this, reading all messages costs more than waiting for a shorter queue.
-MOST_HELD = 1000
+# With more messages ready than this, reading them all costs more than waiting.
+MAX_READY = 1000
 
 
 class BrokerAwayError(Exception):
@@ -85,7 +85,7 @@ def resend_lost(conn: Connection[Any], broker: redis.Redis, older_than: timedelt
         message_id(number, attempt): number
         for number, attempt in outbox.unfinished(conn, older_than)
     }
-    if not candidates or sum(queue_lengths(broker, QUEUES).values()) > MOST_HELD:
+    if not candidates or sum(queue_lengths(broker, QUEUES).values()) > MAX_READY:
         return 0
     held = held_messages(broker, QUEUES)
     lost = [number for message, number in candidates.items() if message not in held]
@@ -98,7 +98,7 @@ def resend_lost(conn: Connection[Any], broker: redis.Redis, older_than: timedelt
 def _send(app: Celery, row: OutboxRow) -> str | None:
     """Send one row; return why it can never be sent, or None when it was."""
     if row.task not in TASK_QUEUES:
-        return f"there is no task {row.task!r}"
+        return f"unknown task {row.task!r}"
     priority = PRIORITIES[row.task] if row.attempt == 1 else RETRY_PRIORITY
     arguments = {"order_id": str(row.order_id), "payload": row.payload}
     try:

@@ -1,4 +1,4 @@
-"""What each task asks of the outside, and what the answer means for its order.
+"""What each task asks of an external service, and what the answer means for its order.
 
 A job plans with the order locked, asks without any lock, and records with the order locked again:
 a slow provider holds no transaction open. Between the two the customer may cancel.
@@ -45,7 +45,7 @@ class Job(Protocol):
         """Return the order to ask about, or None when nothing is left to do."""
 
     def ask(self, order: Order) -> Any:
-        """Ask the outside; holds no transaction."""
+        """Ask the external service; no transaction is open."""
 
     def record(self, conn: Connection[Any], order: Order, answer: Any) -> Order | None:
         """Record what the answer means; return the order if it changed."""

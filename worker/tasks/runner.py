@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MAX_STARTS = 8
-# A message that came back at once would go round as fast as the broker can.
+# Without a pause the message would be delivered again as fast as the broker can.
 PAUSE_SECONDS = (0.5, 1.0)
 
 
@@ -129,7 +129,7 @@ class Runner:
 
     def _hand_back(self, delivery: Delivery, error: StoreUnavailableError) -> None:
         """Let the broker deliver the message again; this start does not count."""
-        self.pause(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - jitter is no secret
+        self.pause(random.uniform(*PAUSE_SECONDS))  # noqa: S311 - jitter needs no secrecy
         with suppress(StoreUnavailableError):
             self.database.run(
                 lambda conn: outbox.take_back_start(conn, delivery.row, delivery.attempt)

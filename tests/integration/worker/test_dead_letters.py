@@ -83,11 +83,11 @@ def test_discard_deletes_one(command, letter, conn):
 def test_rows_that_were_set_aside_can_be_listed_and_deleted(command, sql):
     sql.execute(
         "INSERT INTO outbox (order_id, task, queue, payload, poisoned_at, last_error)"
-        " VALUES (gen_random_uuid(), 'odd', 'orders', '{}', now(), 'there is no task odd')"
+        " VALUES (gen_random_uuid(), 'odd', 'orders', '{}', now(), 'unknown task odd')"
     )
     code, text = command("poison")
     assert code == 0
-    assert text.endswith("there is no task odd\n")
+    assert text.endswith("unknown task odd\n")
     assert command("poison", "discard") == (0, "1 discarded\n")
     assert rows(sql) == []
 

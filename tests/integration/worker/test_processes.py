@@ -149,7 +149,7 @@ def test_a_poison_row_is_set_aside_and_the_rest_goes_on(world, sql):
     wait_until(lambda: all_confirmed(sql, orders), 90)
     wait_until(lambda: len(rows(sql)) == 1, 90)
     left = rows(sql, "id, poisoned_at IS NOT NULL, last_error")
-    assert left == [(poison, True, "there is no task 'no_such_task'")]
+    assert left == [(poison, True, "unknown task 'no_such_task'")]
     assert world.worker_metric("outbox_poison_rows") == 1
 
 

@@ -184,9 +184,7 @@ def test_a_copy_of_an_earlier_attempt_does_nothing(runner, payment, sql):
 
 def test_a_copy_whose_row_moved_on_meanwhile_records_nothing(runner, payment, sql, outcomes):
     order_id, row = place_order(sql)
-    payment.meanwhile = lambda: outbox.reschedule(
-        sql, row, 1, timedelta(0), "another copy had no luck"
-    )
+    payment.meanwhile = lambda: outbox.reschedule(sql, row, 1, timedelta(0), "another copy failed")
     runner.run(delivery(row, order_id))
     assert rows(sql) == [(row, TASK_FULFIL_ORDER, 2)]
     assert (status(sql, order_id), outcomes) == ("pending", [])
@@ -338,6 +336,21 @@ def test_while_the_database_is_away_the_broker_keeps_the_message(
     assert rows(sql) == [(row, TASK_FULFIL_ORDER, 1)]
     assert status(sql, order_id) == "pending"
     assert payment_state(sql, order_id) is PaymentState.STARTED
+
+
+def test_a_connection_that_dies_while_the_provider_is_asked_is_replaced(
+    runner, payment, sql, database
+):
+    order_id, row = place_order(sql)
+    payment.meanwhile = lambda: sql.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE usename = %s AND datname = %s",
+        (database.user, database.name),
+    )
+    runner.run(delivery(row, order_id))
+    assert payment.calls == [("charge", order_id)]
+    assert status(sql, order_id) == "confirmed"
+    assert [task for _, task, _ in rows(sql)] == [TASK_SEND_ORDER_EMAIL]
 
 
 def test_a_foreign_message_gets_a_row_of_its_own(runner, sql):
