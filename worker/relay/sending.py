@@ -1,4 +1,4 @@
-"""Send outbox rows to the broker: at least once, in sequence per order, never blocked by one row."""
+"""Send outbox rows to the broker: at least once, in sequence per order, and past any bad row."""
 
 from __future__ import annotations
 
