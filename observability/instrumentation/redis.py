@@ -35,34 +35,48 @@ def instrument_redis(client: redis.Redis, telemetry: Telemetry) -> redis.Redis:
     """
     if "execute_command" in vars(client):
         return client
-    attributes = _address(client)
+    address = _address(client)
+    wrapped = {
+        "execute_command": _traced_command(client.execute_command, telemetry, address),
+        "pipeline": _traced_pipeline(client.pipeline, telemetry, address),
+    }
+    vars(client).update(wrapped)
+    return client
+
+
+def _traced_command(
+    execute: Callable[..., Any], telemetry: Telemetry, address: dict[str, Any]
+) -> Callable[..., Any]:
     known: dict[str, dict[str, Any]] = {}
-    execute: Callable[..., Any] = client.execute_command
-    make_pipeline: Callable[..., Any] = client.pipeline
 
     def execute_command(*args: Any, **options: Any) -> Any:
         name = str(args[0])
-        described = known.get(name)
-        if described is None:
-            described = known[name] = {**attributes, semconv.ATTR_DB_OPERATION: name}
-        with client_span(telemetry, name, described):
+        attributes = known.get(name)
+        if attributes is None:
+            attributes = known[name] = {**address, semconv.ATTR_DB_OPERATION: name}
+        with client_span(telemetry, name, attributes):
             return execute(*args, **options)
 
+    return execute_command
+
+
+def _traced_pipeline(
+    make: Callable[..., Any], telemetry: Telemetry, address: dict[str, Any]
+) -> Callable[..., Any]:
     def pipeline(*args: Any, **options: Any) -> Any:
-        made = make_pipeline(*args, **options)
+        made = make(*args, **options)
         run = made.execute
 
-        def execute_pipeline(*args: Any, **options: Any) -> Any:
+        def execute(*args: Any, **options: Any) -> Any:
             size = len(made.command_stack)
             values = {semconv.ATTR_DB_OPERATION: _PIPELINE, semconv.ATTR_DB_BATCH_SIZE: size}
-            with client_span(telemetry, _PIPELINE, {**attributes, **values}):
+            with client_span(telemetry, _PIPELINE, {**address, **values}):
                 return run(*args, **options)
 
-        made.execute = execute_pipeline
+        made.execute = execute
         return made
 
-    vars(client).update(execute_command=execute_command, pipeline=pipeline)
-    return client
+    return pipeline
 
 
 def _address(client: redis.Redis) -> dict[str, Any]:

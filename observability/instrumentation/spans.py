@@ -5,12 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context as context_api
-from opentelemetry.trace import (
-    INVALID_SPAN,
-    SpanKind,
-    StatusCode,
-    set_span_in_context,
-)
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_context
 
 from . import semconv
 from ._tracing.recorded_span import RecordedSpan, current_span
