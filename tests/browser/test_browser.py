@@ -288,7 +288,7 @@ def test_every_type_of_panel_is_drawn_or_explains_why_not(
     expect(panel("Broken").first).to_contain_text("unclosed left parenthesis")
     expect(panel("Lines").locator(".line")).to_have_count(2)
     expect(panel("Traces")).to_contain_text(order[:12])
-    expect(panel("Pie")).to_contain_text("drawn in Grafana only")
+    expect(panel("Pie")).to_contain_text("only drawn in Grafana")
     expect(page.locator("main")).to_contain_text("Repeated for console")
     expect(page.locator("main")).to_contain_text(
         "Panels for the exporters and backends of the Docker mode: 1."

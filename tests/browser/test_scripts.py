@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from dashboards.grafana.dashboard import GENERATED
 from tests.consoles import Running, running_console
 
 pytestmark = pytest.mark.browser
@@ -195,3 +196,8 @@ def test_only_urls_and_runbooks_in_a_text_become_links(page: Page) -> None:
         "http://127.0.0.1:3000/d/slo?a=1&amp;b=2</a>. &lt;b&gt;x&lt;/b&gt; "
         '<a href="/runbook/Burn" rel="noreferrer">alerts/runbooks/Burn.md</a> javascript:a'
     )
+
+
+def test_the_note_about_generated_files_is_not_shown(page: Page) -> None:
+    described = f"Request rate and errors. {GENERATED}"
+    assert run(page, "format", "return m.purpose(v[0])", described) == "Request rate and errors."

@@ -49,7 +49,7 @@ export function valueTable(rows, several) {
   );
   return rows.length
     ? create("table", {}, create("thead", {}, head), create("tbody", {}, body))
-    : empty("No value at the end of the range.");
+    : empty("No values at the end of the range.");
 }
 
 /** Return the exemplars, highest first. */

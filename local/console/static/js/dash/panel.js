@@ -57,7 +57,7 @@ export class PanelView {
           {
             class: "info",
             type: "button",
-            "aria-label": `What good looks like: ${fill(description, this.scope)}`,
+            "aria-label": `Description: ${fill(description, this.scope)}`,
             title: fill(description, this.scope),
           },
           "i",
@@ -86,7 +86,7 @@ export class PanelView {
           {
             class: "panel-link",
             type: "button",
-            title: "Show this panel alone",
+            title: "View this panel",
             "aria-label": `Show ${title} alone`,
             onclick: () => this.dashboard.viewAlone(this.panel),
           },
@@ -110,7 +110,7 @@ export class PanelView {
     };
     return create(
       "button",
-      { class: "panel-link", type: "button", title: "Open its queries under Metrics", onclick: go },
+      { class: "panel-link", type: "button", title: "Open its queries in Metrics", onclick: go },
       "query",
     );
   }

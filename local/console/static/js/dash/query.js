@@ -80,7 +80,7 @@ function runTarget(panel, target, count, scope, bounds, width, signal) {
   const run = { prometheus: runPrometheus, loki: runLoki, tempo: runTempo }[type];
   if (!run)
     throw new Error(
-      `The local mode has no data source of the type ${type}; this panel has data in Grafana only.`,
+      `The local mode has no data source of type ${type}; this panel works only in Grafana.`,
     );
   return run({ panel, target, count, scope, bounds, width, signal });
 }
@@ -235,7 +235,7 @@ async function runTempo({ panel, target, scope, bounds, signal }) {
   const query = fill(target.query ?? "", scope, "query").trim();
   if (target.queryType === "serviceMap")
     throw new Error(
-      "The service map is drawn in Grafana only; the panel beside it lists the same calls.",
+      "Only Grafana draws the service map; the panel beside it lists the same calls.",
     );
   if (/^[0-9a-fA-F]{8,32}$/.test(query))
     return { trace: await getJson(`/api/traces/${query}`, {}, signal) };

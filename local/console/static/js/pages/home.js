@@ -260,7 +260,7 @@ put(
               {},
               "The confirmation is under ",
               create("a", { href: "/mails" }, "Emails"),
-              "; firing alerts and their runbooks are under ",
+              "; firing alerts with their runbooks are under ",
               create("a", { href: "/alerts" }, "Alerts"),
               ".",
             ),

@@ -118,9 +118,7 @@ async function search() {
 function show(lines, { volume: counts, step_ns: step }, start, end) {
   const total = counts.reduce((sum, one) => sum + one.count, 0);
   count.textContent =
-    total > lines.length
-      ? `the newest ${lines.length} of ${short(total, 6)} lines`
-      : `${total} lines`;
+    total > lines.length ? `newest ${lines.length} of ${short(total, 6)} lines` : `${total} lines`;
   drawVolume(counts, step / 1e6, start * 1000, end * 1000);
   list.show(lines);
   put(place, lines.length ? list.element : nothing());

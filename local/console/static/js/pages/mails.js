@@ -30,7 +30,7 @@ async function load() {
     });
     put(problem);
     count.textContent =
-      total > mails.length ? `the newest ${mails.length} of ${total} emails` : `${total} emails`;
+      total > mails.length ? `newest ${mails.length} of ${total} emails` : `${total} emails`;
     if (mails[0]?.id === top && mails.length === shown.length && list.children.length) return;
     shown = mails;
     top = mails[0]?.id ?? 0;

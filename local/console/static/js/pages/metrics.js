@@ -161,7 +161,7 @@ function show(answers, wanted, bounds, step) {
     one.color = colorAt(index);
   });
   const exemplars = good.flatMap((one) => one.exemplars);
-  const drawn = all.length > MOST_SERIES ? `, the first ${MOST_SERIES} drawn` : "";
+  const drawn = all.length > MOST_SERIES ? `, first ${MOST_SERIES} drawn` : "";
   note.textContent = `${all.length} series, step ${duration(step)}${drawn}`;
   draw(all.slice(0, MOST_SERIES), exemplars, bounds);
   put(
@@ -209,7 +209,7 @@ function draw(series, exemplars, { start: from, end: to }) {
           type: "button",
           style: { "--chip": one.color },
           "aria-pressed": String(!hidden.has(one.key)),
-          title: "click: hide or show; with Ctrl: only this one",
+          title: "click to hide or show, Ctrl+click to show only this series",
           onclick: (event) => {
             toggle(one, series, event.ctrlKey || event.metaKey);
             draw(series, exemplars, { start: from, end: to });

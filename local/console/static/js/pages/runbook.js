@@ -32,7 +32,7 @@ try {
           "div",
           { class: "card" },
           empty(
-            `There is no runbook ${name}.`,
+            `There is no runbook for ${name}.`,
             "Runbooks are the files in alerts/runbooks, one per alert.",
           ),
         )

@@ -30,7 +30,7 @@ export async function drawHeatmap(view, { series, exemplars }) {
   const grid = cells(series);
   if (!grid.data.length) {
     dispose(view);
-    put(view.body, empty("No data in this range.", "Nothing was observed, so no bucket grew."));
+    put(view.body, empty("No data in this range.", "No observations in this range."));
     return;
   }
   const chart = await prepare(view);

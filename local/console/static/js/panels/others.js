@@ -135,7 +135,7 @@ export async function drawAlertList(view) {
             ),
           ),
         )
-      : empty("Nothing fires."),
+      : empty("No alerts are firing."),
   );
 }
 
@@ -160,7 +160,7 @@ export function drawUnknown(view) {
   put(
     view.body,
     empty(
-      `Panels of the type “${view.panel.type}” are drawn in Grafana only.`,
+      `Panels of the type “${view.panel.type}” are only drawn in Grafana.`,
       "The local mode draws time series, stat, gauge, bar gauge, heatmap, table, logs, traces, " +
         "alert list and text.",
     ),

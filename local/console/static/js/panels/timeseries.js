@@ -162,7 +162,7 @@ function legend(element, view, lines, hidden, redraw) {
         class: "chip",
         type: "button",
         style: { "--chip": line.color },
-        title: `${line.name}\nclick: only this; with Ctrl: hide or show`,
+        title: `${line.name}\nclick to show only this series, Ctrl+click to hide or show it`,
         "aria-pressed": String(!hidden.has(line.name)),
         onclick: (event) => toggle(line, event),
       },
