@@ -79,7 +79,7 @@ def test_up_prints_the_addresses_and_both_figures(mode, started):
     assert re.search(r"first order seen in the console after \d+\.\d s", started)
     assert re.search(r"memory \d+ MB", started)
     assert "SLO profile: demo" in started
-    assert "no replacement for the stack" in started
+    assert "does not replace the stack" in started
 
 
 def test_every_process_is_ready_and_the_total_memory_is_that_of_up(mode, started):
