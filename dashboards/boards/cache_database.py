@@ -22,8 +22,8 @@ def dashboard() -> Dashboard:
     return Dashboard(
         uid="cache-database",
         title="Cache and database",
-        description="Cache hit ratio, database connection pool, PostgreSQL and Redis. Good: the "
-        "hit ratio is above its objective and no request waits for a connection.",
+        description="Cache, connection pool, PostgreSQL, Redis. "
+        "Good: hit ratio above its objective, no waiting.",
         rows=(_overview(), _cache(), _pool(), _postgres(), _redis()),
         variables=(choice("cache", "Cache", f"label_values({kit.CACHE_REQUESTS.name}, cache)"),),
     )

@@ -28,8 +28,8 @@ def dashboard() -> Dashboard:
     return Dashboard(
         uid="home",
         title="Home",
-        description="State of the whole system: firing alerts, error budgets, dependencies and "
-        "orders. Good: no pages, no tickets, budget left, everything up.",
+        description="Firing alerts, error budgets, dependencies and orders. "
+        "Good: no pages, no tickets, all up.",
         rows=(_overview(), Row("Alerts", (alerts_table((24, 6)),)), _orders()),
     )
 

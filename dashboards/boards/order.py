@@ -19,8 +19,7 @@ def dashboard() -> Dashboard:
     return Dashboard(
         uid="order",
         title="Order details",
-        description="Everything that happened to one order, from the request to the email. Good: "
-        "one attempt per task and no span with an error.",
+        description="The traces and log lines of one order. Good: one attempt per task, no errors.",
         rows=(_search(), _trace(), _logs()),
         variables=(free_text("order", "Order id"), free_text("trace", "Trace id")),
         signals=("prometheus", "loki", "tempo"),

@@ -39,9 +39,8 @@ def dashboard() -> Dashboard:
     return Dashboard(
         uid="service",
         title="Service",
-        description="Request rate, errors, latency and saturation of the HTTP services, with "
-        "the slow and failed requests behind them. Good: error ratio and p99 below their "
-        "objectives.",
+        description="Request rate, errors, latency, saturation. "
+        "Good: error ratio and p99 below their objectives.",
         rows=(_overview(), _latency(), _traffic(), _saturation(), _evidence(), _dependencies()),
         variables=(
             choice("service", "Service", f"label_values({q.REQUESTS}_count, job)"),

@@ -41,8 +41,8 @@ def dashboard() -> Dashboard:
     return Dashboard(
         uid="slo",
         title="SLO and error budget",
-        description="Service level objectives, the error budget that remains, and how fast it "
-        "burns. Good: budget left, burn rates below 1.",
+        description="Objectives, error budgets remaining, burn rates. "
+        "Good: budget left, burn rates below 1.",
         rows=(_overview(), Row("Burn rate", [_burn_rate(tier) for tier in tiers()]), _alerts()),
     )
 

@@ -28,8 +28,8 @@ def dashboard() -> Dashboard:
     return Dashboard(
         uid="worker",
         title="Worker and queues",
-        description="Queues, tasks, outbox and dead letters of the Celery worker. Good: messages "
-        "wait for seconds at most, no failures, no dead letters.",
+        description="Queues, tasks, outbox and dead letters. "
+        "Good: short waits, no failures, no dead letters.",
         rows=(_overview(), _queues(), _tasks(), _outbox(), _evidence()),
         variables=(
             choice("queue", "Queue", f"label_values({kit.CELERY_QUEUE_MESSAGES.name}, queue)"),
