@@ -198,6 +198,15 @@ def test_the_known_part_of_a_later_traceparent_version_is_read() -> None:
     assert parse_traceparent(later).trace_flags == 1
 
 
+def test_a_trace_context_passes_through_headers_unchanged() -> None:
+    for context in (TraceContext(UNSAMPLED, "vendor=1"), TraceContext(UNSAMPLED)):
+        assert TraceContext.from_headers(context.to_headers()) == context
+
+
+def test_outside_a_trace_no_headers_are_sent() -> None:
+    assert TraceContext.current().to_headers() == {}
+
+
 def test_a_span_of_another_provider_may_be_the_parent(telemetry: RecordedTelemetry) -> None:
     from opentelemetry.sdk.trace import TracerProvider
 
