@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from flask import Flask, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from observability.instrumentation.flask import instrument_app
+from observability.instrumentation.redis import CacheInstruments
 from observability.instrumentation.telemetry import start_telemetry
 from service.faults.injection import inject_faults
+from service.faults.storage import FaultyCache, FaultyDatabase, PoisoningOrderStore
 from service.faults.switchboard import Switchboard
 from service.metrics import OrderMetrics
-from service.semconv import ORDERS, POOL_ORDERS, SERVICE_NAMESPACE
+from service.semconv import CACHE_ORDERS, ORDERS, POOL_ORDERS, SERVICE_NAMESPACE
 from service.storage.cache import OrderCache
-from service.storage.database import Database, make_pool
+from service.storage.database import Database
 from service.storage.orders import OrderStore
+from service.storage.postgres import make_pool
+from service.storage.redis_clients import make_cache_client
+from service.version import VERSION
 from service.web.api import OrderViews
 from service.web.health import health_blueprint
 from service.web.limits import RateLimit, check_headers, limit_bodies
 from service.web.openapi import openapi_blueprint
 from service.web.problems import register_problems
+from service.web.serialization import to_json
 
 if TYPE_CHECKING:
     from observability.instrumentation.telemetry import Telemetry
@@ -35,27 +40,19 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Flask:
         settings: What it is told from outside.
         telemetry: What a test records with; else it is started here.
     """
-    switchboard = Switchboard(settings.faults_file)
+    switchboard = Switchboard(settings.faults_file) if settings.faults_file else None
     telemetry = telemetry or start_telemetry(
         settings.telemetry,
         service_name=ORDERS,
         service_namespace=SERVICE_NAMESPACE,
-        service_version=version(),
-        is_dropping=lambda: switchboard.now().telemetry_dropped,
+        service_version=VERSION,
+        is_dropping=switchboard.drops_telemetry if switchboard else None,
     )
     app = Flask(__name__, static_folder=None)
     _configure(app, settings)
     _wire(app, settings, telemetry, switchboard)
     instrument_app(app, telemetry, success_codes={"orders.cancel": [200]})
     return app
-
-
-def version() -> str:
-    """Return the version that is installed, or `0` when run from a bare checkout."""
-    try:
-        return metadata.version("sightline")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def _configure(app: Flask, settings: Settings) -> None:
@@ -69,10 +66,10 @@ def _configure(app: Flask, settings: Settings) -> None:
         )
 
 
-def _wire(app: Flask, settings: Settings, telemetry: Telemetry, switchboard: Switchboard) -> None:
-    pool = make_pool(settings.database, telemetry, POOL_ORDERS, max_size=settings.threads)
-    database = Database(pool, switchboard)
-    cache = OrderCache.connect(settings.cache, telemetry, switchboard)
+def _wire(
+    app: Flask, settings: Settings, telemetry: Telemetry, switchboard: Switchboard | None
+) -> None:
+    database, store, cache = _make_storage(settings, telemetry, switchboard)
     rate_limit = RateLimit(cache.client, settings.rate_limit)
 
     def admit() -> None:
@@ -81,10 +78,26 @@ def _wire(app: Flask, settings: Settings, telemetry: Telemetry, switchboard: Swi
             rate_limit.spend(request.remote_addr or "")
 
     app.before_request(admit)
-    inject_faults(app, switchboard)
+    if switchboard:
+        inject_faults(app, switchboard)
     register_problems(app)
-    views = OrderViews(OrderStore(database), cache, OrderMetrics(telemetry))
+    views = OrderViews(store, cache, OrderMetrics(telemetry))
     app.register_blueprint(views.blueprint())
     app.register_blueprint(health_blueprint(database, cache))
-    app.register_blueprint(openapi_blueprint(version()))
-    app.extensions["orders"] = {"database": database, "cache": cache, "switchboard": switchboard}
+    app.register_blueprint(openapi_blueprint(VERSION))
+    app.extensions["orders"] = {"database": database, "cache": cache}
+
+
+def _make_storage(
+    settings: Settings, telemetry: Telemetry, switchboard: Switchboard | None
+) -> tuple[Database, OrderStore, OrderCache]:
+    """Return what keeps orders; with a fault file, subclasses that can fail on purpose."""
+    pool = make_pool(settings.database, telemetry, POOL_ORDERS, max_size=settings.threads)
+    client = make_cache_client(settings.cache, telemetry)
+    instruments = CacheInstruments(telemetry, CACHE_ORDERS)
+    if switchboard is None:
+        database = Database(pool)
+        return database, OrderStore(database), OrderCache(client, instruments, to_json)
+    database = FaultyDatabase(pool, switchboard)
+    cache = FaultyCache(client, instruments, to_json, switchboard=switchboard)
+    return database, PoisoningOrderStore(database, switchboard), cache

@@ -1,19 +1,17 @@
-"""Tell gunicorn how to serve the orders: `-c python:service.gunicorn_conf`."""
+"""Gunicorn's configuration of the API: `-c python:service.gunicorn_conf`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psycopg
-import redis
-
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from service.memory import share_before_fork
 from service.settings import Settings, require_metrics_folder
-from service.storage.database import Database, connection_arguments
+from service.storage.postgres import connect
+from service.storage.redis_clients import make_client
 from service.web.gunicorn_response import answer_in_one_piece
 
 if TYPE_CHECKING:
@@ -23,25 +21,23 @@ if TYPE_CHECKING:
     from gunicorn.workers.base import Worker
     from prometheus_client.registry import Collector
 
+    from service.storage.database import Database
+
+PROBE_SECONDS = 1.0
+
 settings = Settings.from_env_or_exit()
 require_metrics_folder(settings.telemetry)
 
 
 def probe_database() -> None:
     """Raise unless PostgreSQL answers."""
-    with psycopg.connect(**connection_arguments(settings.database, "orders-probe")) as conn:
+    with connect(settings.database, "orders-probe") as conn:
         conn.execute("SELECT 1")
 
 
 def probe_cache() -> None:
     """Raise unless the cache answers."""
-    with redis.Redis(
-        host=settings.cache.host,
-        port=settings.cache.port,
-        password=settings.cache.password or None,
-        socket_timeout=1,
-        socket_connect_timeout=1,
-    ) as client:
+    with make_client(settings.cache, timeout_seconds=PROBE_SECONDS) as client:
         client.ping()
 
 

@@ -21,6 +21,7 @@ from yoyo.connections import DatabaseURI
 
 from observability.instrumentation.logs import configure_logging
 from service.settings import MigrateSettings
+from service.storage.postgres import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,22 +65,12 @@ def wait_for_database(database: DatabaseSettings, seconds: float) -> psycopg.Con
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return psycopg.connect(**_arguments(database), autocommit=True, connect_timeout=2)
+            arguments = address(database, "migrate")
+            return psycopg.connect(**arguments, autocommit=True, connect_timeout=2)
         except psycopg.OperationalError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
-
-
-def _arguments(database: DatabaseSettings) -> dict[str, Any]:
-    return {
-        "host": database.host,
-        "port": database.port,
-        "dbname": database.name,
-        "user": database.user,
-        "password": database.password,
-        "application_name": "migrate",
-    }
 
 
 @contextmanager
@@ -133,7 +124,7 @@ def _own_database(conn: psycopg.Connection[Any], database: DatabaseSettings) -> 
 
 
 def _apply(database: DatabaseSettings) -> list[str]:
-    arguments = _arguments(database)
+    arguments = address(database, "migrate")
     uri = DatabaseURI(
         scheme="postgresql+psycopg",
         username=arguments.pop("user"),

@@ -1,4 +1,4 @@
-"""Hold the app that gunicorn loads: `gunicorn -c python:service.gunicorn_conf service.wsgi:app`."""
+"""The app that gunicorn loads: `gunicorn -c python:service.gunicorn_conf service.wsgi:app`."""
 
 from __future__ import annotations
 

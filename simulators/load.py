@@ -1,4 +1,4 @@
-"""How hard the customers press: a small file that they read again every second.
+"""The rate of the simulated customers: a small file that they read every second.
 
 `python -m simulators.load 25` sets 25 requests per second, for the customers whose
 `ORDERS_LOAD_FILE` names the same file.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
+
+import click
+
+from simulators.settings import CustomersSettings
 
 MAX_RATE = 10_000.0
 
@@ -20,6 +23,9 @@ def write_rate(path: Path, rate: float) -> None:
     Args:
         path: The load file.
         rate: Requests per second, 0 to 10,000.
+
+    Raises:
+        ValueError: The rate is not within its bounds.
     """
     if not 0 <= rate <= MAX_RATE:
         raise ValueError(f"rate {rate:g}: expected 0 to {MAX_RATE:g} requests per second")
@@ -30,7 +36,7 @@ def write_rate(path: Path, rate: float) -> None:
 
 
 def read_rate(path: Path | None, default: float) -> float:
-    """Return the rate in the file, or the default while there is none that makes sense."""
+    """Return the rate in the file, or the default while the file has no valid one."""
     if path is None:
         return default
     try:
@@ -40,26 +46,19 @@ def read_rate(path: Path | None, default: float) -> float:
     return rate if 0 <= rate <= MAX_RATE else default
 
 
-def main(arguments: list[str], path: Path | None) -> int:
-    """Set the rate that the first argument names.
-
-    Returns:
-        Exit code; 2 when there is no file to write or the rate makes no sense.
-    """
+@click.command()
+@click.argument("requests_per_second", type=float)
+def main(requests_per_second: float) -> None:
+    """Set the load to REQUESTS_PER_SECOND."""
+    path = CustomersSettings.from_env_or_exit().load_file
     if path is None:
-        sys.stderr.write("ORDERS_LOAD_FILE: expected the file that the customers read\n")
-        return 2
+        raise click.UsageError("ORDERS_LOAD_FILE: expected the file that the customers read")
     try:
-        rate = float(arguments[0])
-        write_rate(path, rate)
-    except (IndexError, ValueError) as error:
-        sys.stderr.write(f"{error}\nusage: python -m simulators.load REQUESTS_PER_SECOND\n")
-        return 2
-    sys.stdout.write(f"{rate:g} requests per second\n")
-    return 0
+        write_rate(path, requests_per_second)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"{requests_per_second:g} requests per second")
 
 
 if __name__ == "__main__":
-    from simulators.settings import CustomersSettings
-
-    sys.exit(main(sys.argv[1:], CustomersSettings.from_env_or_exit().load_file))
+    main(prog_name="python -m simulators.load")

@@ -1,23 +1,19 @@
-"""Charge and refund: the HTTP service of somebody else that the orders depend on.
+"""The payment provider: a simulated third-party HTTP service that the orders depend on.
 
     POST /v1/charges   201 succeeded · 402 declined · 409 voided (a refund came first) · 422 · 503
     POST /v1/refunds   201 succeeded, or voided when no charge was seen: none can follow · 422 · 503
     GET  /v1/ledger    the books, page by page
 
-Each order needs a header `Idempotency-Key`; the same key gives the same answer. What is declined
-stands in `ledger.reason_to_decline`. The faults payment_slow and payment_failing strike half of
-their requests before the work and half after it, since an answer can get lost on its way, too.
+Each request needs a header `Idempotency-Key`; the same key gives the same answer.
+`ledger.reason_to_decline` decides what is declined.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import logging
-import random
-import time
-from contextlib import contextmanager
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import orjson
 from flask import Flask, Response, request
@@ -26,11 +22,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.telemetry import start_telemetry
-from service.faults.switchboard import Switchboard, mark
+from service.faults.switchboard import Switchboard
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
+from service.version import VERSION
 from service.web.limits import limit_bodies, parse_json, read_body
 from service.web.problems import from_validation, problem, register_problems
 from service.web.schemas import ID_PATTERN, KEY_PATTERN
+from simulators.faults import FaultyLedger
 from simulators.ledger import (
     CHARGE,
     DECLINED,
@@ -44,9 +42,6 @@ from simulators.ledger import (
     VoidedError,
 )
 from simulators.settings import ProviderSettings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -84,16 +79,11 @@ class LedgerQuery(BaseModel):
     limit: int = Field(default=LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
 
 
-class UnavailableError(Exception):
-    """Say that the provider fails on purpose."""
-
-
 class ProviderViews:
-    """Answer the provider's requests."""
+    """The views of the provider."""
 
-    def __init__(self, ledger: Ledger, switchboard: Switchboard) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._switchboard = switchboard
 
     def charge(self) -> Response:
         """Charge an order."""
@@ -102,8 +92,7 @@ class ProviderViews:
         trace.get_current_span().set_attributes(
             {ATTR_ORDER_ID: body.order_id, ATTR_CUSTOMER_ID: body.customer_id}
         )
-        with self._misfortune():
-            entry, replayed = self._ledger.charge(key, Charge(**body.model_dump()))
+        entry, replayed = self._ledger.charge(key, Charge(**body.model_dump()))
         return _movement(entry, replayed=replayed)
 
     def refund(self) -> Response:
@@ -111,8 +100,7 @@ class ProviderViews:
         key = _check(KeyHeader, dict(request.headers)).key
         body = _check(RefundBody, parse_json(read_body(request)))
         trace.get_current_span().set_attribute(ATTR_ORDER_ID, body.order_id)
-        with self._misfortune():
-            entry, replayed = self._ledger.refund(key, body.order_id)
+        entry, replayed = self._ledger.refund(key, body.order_id)
         return _movement(entry, replayed=replayed)
 
     def ledger(self) -> Response:
@@ -130,26 +118,6 @@ class ProviderViews:
                 "next": entries[-1].seq if len(entries) == query.limit else None,
             }
         )
-
-    @contextmanager
-    def _misfortune(self) -> Iterator[None]:
-        faults = self._switchboard.now()
-        late = random.random() < 0.5  # noqa: S311
-        fails = random.random() < faults.payment_failing_ratio  # noqa: S311
-        if not late:
-            _strike(faults.payment_slow_seconds, fails=fails)
-        yield
-        if late:
-            _strike(faults.payment_slow_seconds, fails=fails)
-
-
-def _strike(seconds: float, *, fails: bool) -> None:
-    if seconds:
-        mark("payment_slow", seconds)
-        time.sleep(seconds)
-    if fails:
-        mark("payment_failing", value=True)
-        raise UnavailableError
 
 
 def _check(model: type[M], value: Any) -> M:
@@ -188,25 +156,23 @@ def _register_errors(app: Flask) -> None:
             [{"field": "Idempotency-Key", "message": "used with another request"}],
         ),
     )
-    app.register_error_handler(
-        UnavailableError,
-        lambda _: problem(HTTPStatus.SERVICE_UNAVAILABLE, "the provider fails on purpose"),
-    )
 
 
 def create_app(settings: ProviderSettings | None = None) -> Flask:
     """Return the payment provider, ready to be served."""
     settings = settings or ProviderSettings.from_env_or_exit()
-    switchboard = Switchboard(settings.faults_file)
+    switchboard = Switchboard(settings.faults_file) if settings.faults_file else None
     telemetry = start_telemetry(
         settings.telemetry,
         service_name=PAYMENT_PROVIDER,
         service_namespace=SERVICE_NAMESPACE,
-        is_dropping=lambda: switchboard.now().telemetry_dropped,
+        service_version=VERSION,
+        is_dropping=switchboard.drops_telemetry if switchboard else None,
     )
     app = Flask(__name__, static_folder=None)
     limit_bodies(app)
-    views = ProviderViews(Ledger(settings.ledger), switchboard)
+    path = settings.ledger
+    views = ProviderViews(FaultyLedger(path, switchboard) if switchboard else Ledger(path))
     app.add_url_rule("/v1/charges", "charge", views.charge, methods=["POST"])
     app.add_url_rule("/v1/refunds", "refund", views.refund, methods=["POST"])
     app.add_url_rule("/v1/ledger", "ledger", views.ledger, methods=["GET"])

@@ -6,15 +6,16 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import redis
 from kombu.entity import Queue
 
 from service.semconv import QUEUES, TASK_QUEUES
+from service.storage.redis_clients import make_client
 from worker.transport import use_transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import redis
     from celery import Celery
 
     from worker.settings import WorkerSettings
@@ -67,11 +68,9 @@ def configure(app: Celery, settings: WorkerSettings) -> None:
 
 def connect_broker(settings: WorkerSettings) -> redis.Redis:
     """Return a client with timeouts; it connects when it is first used."""
-    return redis.Redis(
-        host=settings.broker.host,
-        port=settings.broker.port,
-        password=settings.broker.password or None,
-        socket_timeout=SOCKET_SECONDS,
+    return make_client(
+        settings.broker,
+        timeout_seconds=SOCKET_SECONDS,
         socket_connect_timeout=CONNECT_SECONDS,
         protocol=2,
     )

@@ -10,7 +10,7 @@ import click
 import psycopg
 
 from service.storage import dead_letters, outbox
-from service.storage.database import connection_arguments
+from service.storage.postgres import connect
 from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def connection() -> Connection[Any]:
     root = click.get_current_context().find_root()
     if root.obj is None:
         settings = WorkerSettings.from_env_or_exit()
-        arguments = connection_arguments(settings.database, "dead-letters")
-        root.obj = root.with_resource(psycopg.connect(**arguments))
+        root.obj = root.with_resource(connect(settings.database, "dead-letters"))
     conn: Connection[Any] = root.obj
     return conn
 

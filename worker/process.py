@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING
 
 import requests
 
+from observability.instrumentation.redis import CacheInstruments
 from observability.instrumentation.requests import instrument_session
 from observability.instrumentation.semconv import BREAKER_STATES, CIRCUIT_BREAKER_TRANSITIONS
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
+from service.faults.storage import FaultyDatabase
 from service.faults.switchboard import Switchboard
 from service.metrics import OrderMetrics
-from service.semconv import ORDERS_WORKER, POOL_ORDERS_WORKER, SERVICE_NAMESPACE
+from service.semconv import CACHE_ORDERS, ORDERS_WORKER, POOL_ORDERS_WORKER, SERVICE_NAMESPACE
 from service.storage.cache import OrderCache
-from service.storage.database import Database, open_pool
+from service.storage.database import Database
+from service.storage.postgres import open_pool
+from service.storage.redis_clients import make_cache_client
+from service.version import VERSION
+from service.web.serialization import to_json
 from worker.clients import mail, payment
 from worker.clients.circuit_breaker import SharedCircuitBreaker
 from worker.faults import RefusingMailer, StuckHandler
@@ -59,7 +65,8 @@ class Process:
             self._settings.telemetry,
             service_name=ORDERS_WORKER,
             service_namespace=SERVICE_NAMESPACE,
-            is_dropping=lambda: self._switchboard.now().telemetry_dropped,
+            service_version=VERSION,
+            is_dropping=self._switchboard.drops_telemetry,
         )
         changes = self._telemetry.metrics.counter(CIRCUIT_BREAKER_TRANSITIONS)
         changes.zero([(name, state) for name in self._breakers for state in BREAKER_STATES])
@@ -73,15 +80,16 @@ class Process:
         """Open what this process must not share with others."""
         self._telemetry = telemetry
         pool = open_pool(self._settings.database, telemetry, POOL_ORDERS_WORKER, POOL_SIZE)
+        cache_client = make_cache_client(self._settings.cache, telemetry)
+        has_faults = self._settings.faults_file is not None
         runner = Runner(
-            Database(pool, self._switchboard),
+            FaultyDatabase(pool, self._switchboard) if has_faults else Database(pool),
             self._payment_client(telemetry),
             self._mailer(telemetry),
-            OrderCache.connect(self._settings.cache, telemetry, self._switchboard),
+            OrderCache(cache_client, CacheInstruments(telemetry, CACHE_ORDERS), to_json),
             count_outcome=OrderMetrics(telemetry).order_finished,
             note_progress=self.progress.note,
         )
-        has_faults = self._settings.faults_file is not None
         self._handler = StuckHandler(runner, self._switchboard.now) if has_faults else runner
 
     def handler(self) -> Handler:

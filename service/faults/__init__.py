@@ -1,1 +1,1 @@
-"""Break things on purpose; production modules know nothing of it."""
+"""Faults on purpose, for drills. Only the modules that build a program may import this."""

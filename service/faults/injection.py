@@ -1,4 +1,4 @@
-"""Let the faults of the API happen: errors for no reason, and memory that is never freed."""
+"""Faults of the API: errors without a cause, and memory that is never freed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MEGABYTE = 1024 * 1024
 
 
 class InjectedError(RuntimeError):
-    """Say that a request failed because the switchboard wanted it."""
+    """A request that failed because the fault error_rate is on."""
 
 
 class Leak:
-    """Hold on to more memory with time, until it is told to stop."""
+    """Memory that grows with time, until it is freed."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,7 +34,7 @@ class Leak:
         self._last = clock()
 
     def grow(self, mb_per_minute: float) -> None:
-        """Hold what the time since the last call adds up to; 0 lets everything go."""
+        """Allocate for the time since the last call; 0 frees everything."""
         now = self._clock()
         if not mb_per_minute:
             self._held.clear()
@@ -49,7 +49,7 @@ class Leak:
 
 
 def inject_faults(app: Flask, switchboard: Switchboard) -> None:
-    """Break requests to the API as the switchboard says; health stays as it is."""
+    """Let requests to the API fail as the switchboard says; health stays as it is."""
     leak = Leak()
 
     def break_request() -> None:

@@ -1,13 +1,12 @@
-"""Break things on purpose: the one switchboard of all processes.
+"""The switchboard of all processes: which faults are on.
 
 Faults are OpenFeature flags in one file, which every process reads within a second of a request.
-Only who can write that file can set them: `python -m service.faults list | set NAME VALUE | clear`.
+Setting one takes write access to that file; `python -m service.faults` does it.
 """
 
 from __future__ import annotations
 
 import logging
-import sys
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -25,14 +24,13 @@ if TYPE_CHECKING:
 OFF = "off"
 ON = "on"
 CUSTOM = "custom"
-USAGE = "usage: python -m service.faults list | set NAME VALUE | clear [NAME]\n"
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Describe one fault that can be switched on.
+    """A fault that can be switched on.
 
     Args:
         name: The flag's key and the word on the command line.
@@ -54,7 +52,7 @@ FAULTS = (
     Fault("payment_failing", "payment_failing_ratio", "The payment provider answers 503.", 0.5),
     Fault("database_slow", "database_slow_seconds", "Each transaction waits first.", 0.6, 30),
     Fault("database_failing", "database_failing_ratio", "Transactions of the API fail.", 0.2),
-    Fault("cold_cache", "cold_cache", "No look-up in the cache finds anything."),
+    Fault("cold_cache", "cold_cache", "Every lookup in the cache is a miss."),
     Fault("hot_key", "hot_key", "All reads queue for one key of the cache."),
     Fault("error_rate", "error_ratio", "Requests to the API answer 500.", 0.05),
     Fault("worker_stuck", "worker_stuck", "Tasks start and do not go on."),
@@ -69,7 +67,7 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 
 @dataclass(frozen=True)
 class Faults:
-    """Hold which faults are on at a moment; 0 and False are off."""
+    """The faults that are on at a moment; 0 and False are off."""
 
     payment_slow_seconds: float = 0.0
     payment_failing_ratio: float = 0.0
@@ -87,12 +85,12 @@ class Faults:
 
 
 class Switchboard:
-    """Tell which faults are on now.
+    """The faults of a flag file.
 
     Flags are evaluated when their file changes and kept until then, since a request asks often.
 
     Args:
-        path: The flag file; None means that nothing is ever broken on purpose.
+        path: The flag file; None means that no fault is ever on.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -108,6 +106,10 @@ class Switchboard:
             self._generation = generation
             self._evaluate()
         return self._faults
+
+    def drops_telemetry(self) -> bool:
+        """Return whether the fault telemetry_dropped is on."""
+        return self.now().telemetry_dropped
 
     def _evaluate(self) -> None:
         if self._client is None:
@@ -129,7 +131,7 @@ def _value(client: OpenFeatureClient, fault: Fault) -> float | bool:
 
 
 def mark(fault: str, value: float | bool) -> None:
-    """Write into the current span and the log that a fault struck here."""
+    """Record in the current span and in the log that a fault struck here."""
     trace.get_current_span().add_event(
         EVENT_FEATURE_FLAG, {ATTR_FEATURE_FLAG_KEY: fault, ATTR_FEATURE_FLAG_VALUE: value}
     )
@@ -153,11 +155,11 @@ def set_fault(path: Path, name: str, text: str) -> None:
     """Switch one fault: `on`, `off`, or a number within its bounds.
 
     Raises:
-        ValueError: The name or the value is not known; says what was expected.
+        ValueError: The name or the value is not known; the message says what was expected.
     """
     fault = BY_NAME.get(name)
     if fault is None:
-        raise ValueError(f"{name!r} is no fault: expected one of {', '.join(BY_NAME)}")
+        raise ValueError(f"{name!r} is not a fault: expected one of {', '.join(BY_NAME)}")
     flags = {**default_flags(), **read_flags(path)}
     if text in {ON, OFF}:
         flags[name] = _flag(fault, text, fault.on)
@@ -175,25 +177,3 @@ def _number(fault: Fault, text: str) -> float:
     if fault.on is True or not 0 <= value <= fault.most:
         raise ValueError(f"{fault.name}={text!r}: expected {expected}")
     return value
-
-
-def main(arguments: list[str], path: Path) -> int:
-    """Run the command; return its exit code."""
-    match arguments:
-        case ["list"]:
-            flags = {**default_flags(), **read_flags(path)}
-            for fault in FAULTS:
-                flag = flags[fault.name]
-                value = flag["variants"].get(flag["defaultVariant"])
-                state = OFF if not value else f"{flag['defaultVariant']} ({value})"
-                print(f"{fault.name:18} {state:14} {fault.description}")  # noqa: T201
-        case ["set", name, value]:
-            set_fault(path, name, value)
-        case ["clear"]:
-            write_flags(path, default_flags())
-        case ["clear", name]:
-            set_fault(path, name, OFF)
-        case _:
-            sys.stderr.write(USAGE)
-            return 2
-    return 0

@@ -1,12 +1,12 @@
-"""Keep orders that are read often in Redis, and never wait long for it.
+"""A cache of orders in Redis that never delays a read for long.
 
-An entry lives past the moment at which it counts as fresh: while the database is down, what was
-known last is better than nothing. Whoever finds no fresh entry takes a short lock and reads the
-database; the others wait a moment for that answer (one flight per key, over all processes).
-Whoever changes an order writes it here too, and a script keeps an older version from replacing a
-newer; a change that could not be written here shows once the entry's minute is over.
-When Redis is slow or gone, a read costs one database query, not a time-out: after the first failure
-nobody asks for a moment.
+An entry outlives the moment until which it counts as fresh: while the database is down, a stale
+answer is better than none. A caller that finds no fresh entry takes a short lock and reads the
+database; the others wait a moment for its answer (one flight per key, over all processes).
+A caller that changes an order writes it here too, and a script keeps an older version from
+replacing a newer one; a change that could not be written shows once the entry's minute is over.
+When Redis is slow or gone, a read costs one database query, not a timeout: after the first failure
+Redis is not asked for a moment.
 """
 
 from __future__ import annotations
@@ -21,21 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
-from observability.instrumentation.redis import CacheInstruments
 from service.errors import OrderNotFoundError, StoreUnavailableError
-from service.faults.switchboard import mark
-from service.semconv import CACHE_ORDERS
-from service.storage.guarded_redis import GuardedRedis, LeftAloneError, connect
-from service.web.serialization import to_json
+from service.storage.guarded_redis import GuardedRedis, RedisPausedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from uuid import UUID
 
-    from observability.instrumentation.telemetry import Telemetry
-    from service.faults.switchboard import Switchboard
+    from observability.instrumentation.redis import CacheInstruments
     from service.orders import Order
-    from service.settings import RedisSettings
 
 logger = logging.getLogger(__name__)
 
@@ -48,17 +42,15 @@ FLIGHT_SECONDS = 1.0
 # Longer than a usual database read, shorter than a caller's patience.
 FLIGHT_WAIT_SECONDS = 0.15
 FLIGHT_POLL_SECONDS = 0.01
-HOT_KEY_SECONDS = 0.02
-HOT_KEY_WAIT_SECONDS = 0.5
 
-# KEYS[1] entry; ARGV version, entry, milliseconds. An entry starts with its version and a blank.
+# KEYS[1] entry; ARGV version, entry, milliseconds. An entry starts with its version and a space.
 STORE_SCRIPT = """
 local held = redis.call('GET', KEYS[1])
 if held and tonumber(string.match(held, '^%d+')) > tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
 """
-# KEYS[1] lock; ARGV the holder's token. Frees the lock only for who holds it.
+# KEYS[1] lock; ARGV the holder's token. Frees the lock only for its holder.
 RELEASE_SCRIPT = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
@@ -67,14 +59,14 @@ return 0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Hold what the cache knows of one order; no body says that there is no such order."""
+    """The cached state of one order; an empty body means that there is no such order."""
 
     version: int
     fresh_until: float
     body: bytes
 
     def encode(self) -> bytes:
-        """Return the entry as Redis keeps it: version, time and body, with blanks between."""
+        """Return the entry as Redis keeps it: version, time and body, separated by spaces."""
         return b"%d %.3f %b" % (self.version, self.fresh_until, self.body)
 
     @classmethod
@@ -86,19 +78,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Hold an order's JSON text, and how many seconds too old it is."""
+    """An order's JSON text, and how many seconds too old it is."""
 
     body: bytes
     stale_seconds: float = 0.0
 
 
 class OrderCache:
-    """Answer reads of single orders from Redis, else from where they are kept.
+    """Single orders as JSON text, from Redis or else from the database.
 
     Args:
         client: A client whose commands time out soon.
-        instruments: Count what was found and how long commands took.
-        switchboard: Tells whether the cache is cold or hot on purpose.
+        instruments: Count hits and misses, and time the commands.
+        encode: Turns an order into the JSON text that clients read.
         clock: Seconds since the epoch, which all processes share.
     """
 
@@ -106,27 +98,19 @@ class OrderCache:
         self,
         client: redis.Redis,
         instruments: CacheInstruments,
-        switchboard: Switchboard,
+        encode: Callable[[Order], bytes],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.client = client
         self._instruments = instruments
-        self._switchboard = switchboard
+        self._encode = encode
         self._clock = clock
         self._redis = GuardedRedis("orders are read from the database only")
         self._store = client.register_script(STORE_SCRIPT)
         self._release = client.register_script(RELEASE_SCRIPT)
 
-    @classmethod
-    def connect(
-        cls, settings: RedisSettings, telemetry: Telemetry, switchboard: Switchboard
-    ) -> OrderCache:
-        """Return a cache on the Redis of the settings; nothing is connected yet."""
-        client = connect(settings, telemetry)
-        return cls(client, CacheInstruments(telemetry, CACHE_ORDERS), switchboard)
-
     def get(self, order_id: UUID, load: Callable[[], Order]) -> Found:
-        """Return an order's JSON text, from the cache if it can.
+        """Return an order's JSON text, from the cache if possible.
 
         Args:
             order_id: Which order.
@@ -137,13 +121,13 @@ class OrderCache:
             StoreUnavailableError: It is not in the cache and the database does not answer.
         """
         try:
-            entry = self._redis.run(lambda: self._look(order_id))
-        except LeftAloneError:
+            entry = self._redis.run(lambda: self.look_up(order_id))
+        except RedisPausedError:
             self._instruments.bypass()
-            return Found(to_json(load()))
+            return Found(self._encode(load()))
         except redis.RedisError:
             self._instruments.error()
-            return Found(to_json(load()))
+            return Found(self._encode(load()))
         if entry and entry.fresh_until > self._clock():
             self._instruments.hit()
             return Found(_body(entry, order_id))
@@ -155,15 +139,16 @@ class OrderCache:
 
         Never raises, and an older version never replaces a newer one.
         """
-        body = to_json(order)
+        body = self._encode(order)
         self._write(order.id, order.version, body, FRESH_SECONDS)
         return body
 
-    def _look(self, order_id: UUID) -> Entry | None:
-        self._stand_in_line()
-        if self._switchboard.now().cold_cache:
-            mark("cold_cache", True)
-            return None
+    def look_up(self, order_id: UUID) -> Entry | None:
+        """Return the entry of an order, fresh or stale.
+
+        Raises:
+            redis.RedisError: Redis does not answer.
+        """
         with self._instruments.timed():
             text: bytes | None = self.client.get(_key(order_id))  # type: ignore[assignment]
         return Entry.decode(text) if text else None
@@ -198,7 +183,7 @@ class OrderCache:
                 self._attempt(lambda: self._release(keys=[name], args=[token]), None)
 
     def _await(self, order_id: UUID, stale: Entry | None) -> Entry | None:
-        """Return what the leading caller wrote, the stale entry, or None when it takes long."""
+        """Return what the leading caller wrote, or the stale entry, or None after a while."""
         if stale is not None:
             return stale
         deadline = time.monotonic() + FLIGHT_WAIT_SECONDS
@@ -222,17 +207,6 @@ class OrderCache:
                 return command()
 
         return self._redis.attempt(timed, otherwise)
-
-    def _stand_in_line(self) -> None:
-        """Queue for one key that everybody wants, if that fault is on."""
-        if not self._switchboard.now().hot_key:
-            return
-        mark("hot_key", True)
-        deadline = time.monotonic() + HOT_KEY_WAIT_SECONDS
-        while time.monotonic() < deadline:
-            if self.client.set("hot", 1, nx=True, px=int(HOT_KEY_SECONDS * 1000)):
-                return
-            time.sleep(FLIGHT_POLL_SECONDS)
 
 
 def _key(order_id: UUID) -> str:

@@ -1,4 +1,4 @@
-"""Turn rows into orders and back.
+"""The table of orders: its rows as orders, and what the API does with them.
 
 The functions work inside the caller's transaction; `OrderStore` is what the API calls.
 """
@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from psycopg.types.json import Jsonb
 
 from service.errors import OrderNotFoundError
-from service.faults.switchboard import mark
 from service.orders import Currency, Item, Order, OrderStatus
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
 from service.storage import outbox, payments
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
     from observability.instrumentation.propagation import TraceContext
     from service.storage.database import Database
     from service.storage.idempotency import Answer, IdempotencyKey
-    from service.web.cursors import Cursor
-
-# A task that nobody knows: what the fault poison_message sends.
-POISON = "poison"
 
 COLUMNS = "id, customer_id, items, currency, total_cents, status, created_at, updated_at, version"
 
@@ -57,7 +52,7 @@ def read_order(conn: Connection[Any], order_id: UUID) -> Order:
 
 
 def lock_order(conn: Connection[Any], order_id: UUID) -> Order:
-    """Return an order that nobody else can change until this transaction ends."""
+    """Return an order that no one else can change until this transaction ends."""
     row = conn.execute(
         f"SELECT {COLUMNS} FROM orders WHERE id = %s FOR NO KEY UPDATE",  # noqa: S608
         (order_id,),
@@ -98,7 +93,7 @@ def insert_order(conn: Connection[Any], order: Order) -> None:
 
 
 class OrderStore:
-    """Read and write orders, each call one transaction."""
+    """Orders in the database; each call is one transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -112,34 +107,43 @@ class OrderStore:
             trace: Trace context of the request.
 
         Returns:
-            None, or what the key answered before; then nothing is written.
+            None, or what the key answered before, in which case nothing is written.
         """
-        tasks = [TASK_FULFIL_ORDER]
-        if self._database.faults().poison_message:
-            mark("poison_message", value=True)
-            tasks.append(POISON)
+        messages = self.messages(order, trace)
 
         def work(conn: Connection[Any]) -> Answer | None:
             if key and (answer := claim_key(conn, key, order.id)):
                 return answer
             insert_order(conn, order)
-            for task in tasks:
-                outbox.add(conn, outbox.Message(order.id, task, trace=trace))
+            for message in messages:
+                outbox.add(conn, message)
             return None
 
         return self._database.run(work)
+
+    def messages(self, order: Order, trace: TraceContext) -> list[outbox.Message]:
+        """Return what the outbox gets with a new order."""
+        return [outbox.Message(order.id, TASK_FULFIL_ORDER, trace=trace)]
 
     def get(self, order_id: UUID) -> Order:
         """Return an order or raise OrderNotFoundError."""
         return self._database.run(lambda conn: read_order(conn, order_id))
 
-    def page(self, customer_id: str, limit: int, after: Cursor | None) -> list[Order]:
-        """Return a customer's orders, newest first, behind a cursor."""
+    def page(
+        self, customer_id: str, limit: int, after: tuple[datetime, UUID] | None
+    ) -> list[Order]:
+        """Return a customer's orders, newest first.
+
+        Args:
+            customer_id: Whose orders.
+            limit: How many at most.
+            after: Time and id of the order that the page starts behind; None starts at the newest.
+        """
         query = f"SELECT {COLUMNS} FROM orders WHERE customer_id = %s"  # noqa: S608
         values: tuple[Any, ...] = (customer_id,)
         if after:
             query += " AND (created_at, id) < (%s, %s)"
-            values += (after.created_at, after.order_id)
+            values += after
         query += " ORDER BY created_at DESC, id DESC LIMIT %s"
         rows = self._database.run(lambda conn: conn.execute(query, (*values, limit)).fetchall())
         return [to_order(row) for row in rows]

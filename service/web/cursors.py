@@ -1,10 +1,10 @@
-"""Say where a page ends, so that the next one can start there."""
+"""Cursors: where a page of orders ends, and the next one starts."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from service.errors import InvalidCursorError
@@ -15,15 +15,14 @@ MICROSECOND = timedelta(microseconds=1)
 CURSOR = re.compile(r"[0-9a-f]{45}")
 
 
-@dataclass(frozen=True, slots=True)
-class Cursor:
-    """Hold the last order of a page; the next page starts behind it."""
+class Cursor(NamedTuple):
+    """The last order of a page; the next page starts behind it."""
 
     created_at: datetime
     order_id: UUID
 
     def encode(self) -> str:
-        """Return the cursor as text that clients only hand back: microseconds, then the id."""
+        """Return the cursor as opaque text for clients: microseconds, then the id."""
         return f"{(self.created_at - EPOCH) // MICROSECOND:013x}{self.order_id.hex}"
 
     @classmethod

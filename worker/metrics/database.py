@@ -13,7 +13,7 @@ from service.semconv import (
     OUTBOX_UNPUBLISHED_ROWS,
 )
 from service.storage import outbox
-from service.storage.database import connection_arguments
+from service.storage import postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class OutboxCollector:
 
 def connect(settings: WorkerSettings, program: str) -> psycopg.Connection:
     """Open the connection of one scrape of a program."""
-    return psycopg.connect(**connection_arguments(settings.database, f"{program}-scrape"))
+    return postgres.connect(settings.database, f"{program}-scrape")
 
 
 def ping_database(settings: WorkerSettings, program: str) -> bool:

@@ -13,6 +13,7 @@ from observability.instrumentation.logs import configure_logging
 from observability.instrumentation.telemetry import start_telemetry
 from service.faults.switchboard import Switchboard
 from service.semconv import ORDERS_RELAY, SERVICE_NAMESPACE
+from service.version import VERSION
 from worker.metrics.relay import relay_collectors
 from worker.relay.app import create_relay
 from worker.settings import WorkerSettings
@@ -34,7 +35,8 @@ def main() -> None:
         settings.telemetry,
         service_name=ORDERS_RELAY,
         service_namespace=SERVICE_NAMESPACE,
-        is_dropping=lambda: switchboard.now().telemetry_dropped,
+        service_version=VERSION,
+        is_dropping=switchboard.drops_telemetry,
     )
     start_metrics_server(
         settings.telemetry,

@@ -9,7 +9,7 @@ from celery import Celery
 
 from observability.instrumentation.celery import instrument_producer
 from service.semconv import ORDERS_RELAY
-from service.storage.database import connection_arguments
+from service.storage.postgres import connect
 from worker.broker import configure, connect_broker
 from worker.faults import DeadRelay
 from worker.relay.relay import Relay
@@ -31,9 +31,8 @@ def create_producer(settings: WorkerSettings, telemetry: Telemetry) -> Celery:
 
 def create_relay(settings: WorkerSettings, telemetry: Telemetry, switchboard: Switchboard) -> Relay:
     """Build and wire the relay; nothing is connected yet."""
-    arguments = connection_arguments(settings.database, ORDERS_RELAY)
     parts = (
-        lambda: psycopg.connect(**arguments, autocommit=True),
+        lambda: connect(settings.database, ORDERS_RELAY, autocommit=True),
         create_producer(settings, telemetry),
         connect_broker(settings),
     )

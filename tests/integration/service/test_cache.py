@@ -14,11 +14,14 @@ from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.telemetry import start_telemetry
 from service import orders
 from service.errors import OrderNotFoundError, StoreUnavailableError
+from service.faults.storage import HOT_KEY_SECONDS, FaultyCache
 from service.faults.switchboard import Switchboard, set_fault
 from service.orders import Currency, Item, Order
 from service.settings import RedisSettings
 from service.storage import cache as cache_module
 from service.storage.cache import OrderCache
+from service.storage.redis_clients import make_cache_client
+from service.web.serialization import to_json
 from tools.servers import wait_until
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -87,8 +90,12 @@ class Cached:
 
     def __init__(self, settings, telemetry, faults_file=None) -> None:
         self.counters, self.clock = Counters(), Clock()
-        client = cache_module.connect(settings, telemetry)
-        self.cache = OrderCache(client, self.counters, Switchboard(faults_file), self.clock)
+        parts = (make_cache_client(settings, telemetry), self.counters, to_json, self.clock)
+        self.cache = (
+            FaultyCache(*parts, switchboard=Switchboard(faults_file))
+            if faults_file
+            else OrderCache(*parts)
+        )
 
     def get(self, order_id: UUID, source: Orders) -> dict:
         return orjson.loads(self.cache.get(order_id, source.load).body)
@@ -315,4 +322,4 @@ def test_the_fault_hot_key_lets_readers_wait_for_each_other(make_cached, faults_
     for _ in range(5):
         cached.get(order.id, Orders(order))
 
-    assert time.monotonic() - start > 4 * cache_module.HOT_KEY_SECONDS * 0.8
+    assert time.monotonic() - start > 4 * HOT_KEY_SECONDS * 0.8

@@ -100,11 +100,11 @@ def test_the_empty_file_of_a_new_installation_is_fine(faults_file) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["set", "coffee", "on"], "'coffee' is no fault"),
+        (["set", "coffee", "on"], "'coffee' is not a fault"),
         (["set", "error_rate", "2"], "expected on, off or a number from 0 to 1"),
         (["set", "error_rate", "nan"], "expected on, off or a number"),
         (["set", "relay_dead", "1"], "expected on or off"),
-        (["dance"], "usage:"),
+        (["dance"], "Usage:"),
     ],
 )
 def test_the_command_says_what_it_expected(faults_file, words, expected) -> None:

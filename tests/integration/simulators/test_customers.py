@@ -13,6 +13,7 @@ from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from click.testing import CliRunner
 
 from simulators.load import main, read_rate, write_rate
 from tools.servers import ROOT, free_port, running, wait_until
@@ -117,20 +118,28 @@ def test_the_rate_is_written_whole_and_read_back(load_file):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"rate": "x"}', '{"rate": -1}'])
-def test_a_file_that_makes_no_sense_leaves_the_rate_as_it_was_set(load_file, text):
+def test_an_invalid_file_leaves_the_rate_unchanged(load_file, text):
     load_file.write_text(text)
     assert read_rate(load_file, 10) == 10
 
 
 @pytest.mark.parametrize("words", [[], ["fast"], ["-1"], ["1e9"], ["nan"]])
-def test_a_rate_that_makes_no_sense_is_refused(load_file, words):
-    assert main(words, load_file) == 2
+def test_an_invalid_rate_is_refused(load_file, words):
+    done = CliRunner().invoke(main, words, env={"ORDERS_LOAD_FILE": str(load_file)})
+    assert done.exit_code == 2
     assert not load_file.exists()
 
 
-def test_without_a_file_the_command_says_which_variable_is_missing(capsys):
-    assert main(["10"], None) == 2
-    assert "ORDERS_LOAD_FILE" in capsys.readouterr().err
+def test_the_command_sets_the_rate(load_file):
+    done = CliRunner().invoke(main, ["25"], env={"ORDERS_LOAD_FILE": str(load_file)})
+    assert (done.exit_code, done.output) == (0, "25 requests per second\n")
+    assert read_rate(load_file, 10) == 25
+
+
+def test_without_a_file_the_command_names_the_missing_variable():
+    done = CliRunner().invoke(main, ["10"], env={"ORDERS_LOAD_FILE": None})
+    assert done.exit_code == 2
+    assert "ORDERS_LOAD_FILE" in done.stderr
 
 
 def test_a_bad_setting_stops_them_with_one_message():

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from service.semconv import TASK_SEND_ORDER_EMAIL
 from service.storage import dead_letters
-from service.storage.database import connection_arguments
+from service.storage.postgres import connection_arguments
 from tests.integration.worker.rows import TRACEPARENT, add_letter, add_order, rows
 from worker.dead_letters import main
 

@@ -16,7 +16,7 @@ from service.faults.switchboard import Faults
 from service.semconv import QUEUES, TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
 from service.settings import RedisSettings
 from service.storage import outbox
-from service.storage.database import connection_arguments
+from service.storage.postgres import connection_arguments
 from tests.integration.worker.rows import TRACE_ID, TRACEPARENT, add_row, place_order, rows
 from tools.servers import wait_until
 from worker.broker import connect_broker, priority_lists, queue_lengths

@@ -15,7 +15,8 @@ from service.faults.switchboard import Switchboard
 from service.orders import OrderStatus
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
 from service.storage import orders, outbox, payments
-from service.storage.database import Database, connection_arguments
+from service.storage.database import Database
+from service.storage.postgres import connection_arguments
 from service.storage.payments import PaymentKind, PaymentState
 from tests.integration.worker.rows import add_order, add_row, letters, place_order, rows, status
 from worker.clients.payment import PaymentAnswer, PaymentResult
@@ -80,7 +81,7 @@ class FakeCache:
 def store(database):
     arguments = connection_arguments(database, "test")
     with ConnectionPool(kwargs=arguments, min_size=1, max_size=2, timeout=1) as pool:
-        yield Database(pool, Switchboard(None))
+        yield Database(pool)
 
 
 @pytest.fixture

@@ -1,0 +1,3 @@
+"""The version of the project: the only place where it is written."""
+
+VERSION = "0.2.0"
