@@ -83,7 +83,6 @@ ATTR_ORDER_STATUS = "order.status"
 ATTR_ORDER_OUTCOME = "order.outcome"
 ATTR_CUSTOMER_ID = "customer.id"
 
-# A fault that strikes is a feature flag that was evaluated.
 # Source: semantic conventions 1.40, feature flags in logs and events.
 EVENT_FEATURE_FLAG = "feature_flag.evaluation"
 ATTR_FEATURE_FLAG_KEY = "feature_flag.key"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from service.faults.flag_provider import write_flags
+from service.faults.flag_provider import read_flags, write_flags
 from service.faults.switchboard import FAULTS, OFF, default_flags, set_fault
 from service.settings import FaultsCommandSettings
 
