@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
-import psycopg
 
 from service.storage import dead_letters, outbox
 from service.storage.postgres import connect

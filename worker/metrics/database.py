@@ -12,8 +12,7 @@ from service.semconv import (
     OUTBOX_POISON_ROWS,
     OUTBOX_UNPUBLISHED_ROWS,
 )
-from service.storage import outbox
-from service.storage import postgres
+from service.storage import outbox, postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

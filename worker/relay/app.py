@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import psycopg
 from celery import Celery
 
 from observability.instrumentation.celery import instrument_producer

@@ -11,13 +11,12 @@ from celery.exceptions import Reject
 from psycopg_pool import ConnectionPool
 
 from service.errors import StoreUnavailableError
-from service.faults.switchboard import Switchboard
 from service.orders import OrderStatus
 from service.semconv import TASK_FULFIL_ORDER, TASK_REFUND_ORDER, TASK_SEND_ORDER_EMAIL
 from service.storage import orders, outbox, payments
 from service.storage.database import Database
-from service.storage.postgres import connection_arguments
 from service.storage.payments import PaymentKind, PaymentState
+from service.storage.postgres import connection_arguments
 from tests.integration.worker.rows import add_order, add_row, letters, place_order, rows, status
 from worker.clients.payment import PaymentAnswer, PaymentResult
 from worker.errors import (
