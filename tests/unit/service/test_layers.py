@@ -19,6 +19,7 @@ MAY_NAME_FAULTS = {
     "worker/faults.py",
     "worker/process.py",
     "worker/relay/__main__.py",
+    "worker/relay/__init__.py",
     "worker/relay/app.py",
 }
 FAULT = re.compile(r"(?<![a-z])(fault|switchboard)|(?<![a-z_])mark\(", re.IGNORECASE)
