@@ -17,11 +17,11 @@ NAN = "NaN"
 
 
 class BackendError(RuntimeError):
-    """A backend rejected the query, or its address is invalid; has its message."""
+    """Error of a backend: its message about a query, or an invalid address."""
 
 
 class UnreachableError(BackendError):
-    """A backend does not answer at its address."""
+    """Error of a backend that does not answer at its address."""
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,9 @@ def command(
     junit: Path | None,
     **urls: str | None,
 ) -> None:
-    """Check that every panel has data; without a FILE or FOLDER, in our own dashboards.
+    """Check that every panel of the dashboards has data; by default those in dashboards/json.
 
-    Reports for each panel without data the missing metric or the selector that matches nothing.
+    Reports, for each panel without data, the missing metric or the selector that matches nothing.
     Exit code 0: every panel has data; 1: some have none; 2: a backend or a file cannot be read.
     """
     try:

@@ -1,4 +1,4 @@
-"""Reads dashboard JSON of any age: panels, queries, variables."""
+"""Read dashboard JSON of any age: panels, queries, variables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NO_QUERY = {"text", "row", "dashlist", "news", "welcome", "gettingstarted", "ale
 
 
 class DashboardError(ValueError):
-    """A file is not a dashboard; names the file and what was expected."""
+    """Error of a file that is not a dashboard: its name, and what was expected."""
 
 
 @dataclass(frozen=True)

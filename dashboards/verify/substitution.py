@@ -1,4 +1,4 @@
-"""Replaces variables in queries by their values, as Grafana does."""
+"""Replace variables in queries by their values, as Grafana does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the queries of each panel and finds out which metrics are missing."""
+"""Run the queries of each panel, and find the metrics that are missing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRACE_ID = re.compile(r"^[0-9a-fA-F]{1,32}$")
 
 
 class Verifier:
-    """Runs the queries of panels against their backends.
+    """The queries of panels, run against their backends.
 
     Args:
         ends: Backend by type of data source: `prometheus` (required), `loki`, `tempo`.

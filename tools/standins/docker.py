@@ -30,7 +30,7 @@ PORTS = (
 
 
 class ComposeRunError(RuntimeError):
-    """A command of the run failed; has its output."""
+    """Failure of a command, with its output."""
 
 
 def run(*command: str | Path, seconds: float = 900, **options: Any) -> str:

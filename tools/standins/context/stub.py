@@ -10,7 +10,7 @@ HEALTH_ARGUMENTS = ("health", "readyz")  # as in `loki -health`, `mailpit readyz
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers 200 with an empty exposition."""
+    """Handler that answers every request with 200 and an empty exposition."""
 
     def do_GET(self):
         self.rfile.read(int(self.headers.get("content-length") or 0))
