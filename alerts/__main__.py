@@ -1,4 +1,4 @@
-"""Write the alert rules, or with a command test, measure or verify them: `python -m alerts`."""
+"""Write the alert rules, or with a command test or verify them: `python -m alerts`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ try:
     from alerts.promrules.promtool import find_all, run_tests
     from alerts.promrules.verify import verify
     from alerts.refusals import refuse
-    from alerts.slo.detection_page import detection_page
     from alerts.slo.spec import load_objectives
     from alerts.slo.windows import PROFILES, load_profile
 except ImportError as missing:
@@ -71,15 +70,6 @@ def run_every_test(promtool: tuple[Path, ...]) -> int:
 def demo_tests(folder: Path) -> int:
     """Write the tests of the demo profile, which are not committed, into a folder."""
     print(f"{write_demo_tests(folder)} written")
-    return 0
-
-
-@commands.command()
-def detection() -> int:
-    """Measure detection times and write docs/measurements/detection.md."""
-    path = ROOT / "docs" / "measurements" / "detection.md"
-    path.write_text(detection_page(find_all(folder=PROGRAMS)[-1]), encoding="utf-8")
-    print(f"{path.relative_to(ROOT)} written")
     return 0
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from alerts.mutation.coverage import uncovered, vacuous
 from alerts.promrules.errors import RulesError
+from tests.integration.alerts.coverage import uncovered, vacuous
 
 RULES = """
 groups:

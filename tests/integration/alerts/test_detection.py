@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from alerts.paths import ROOT
-from alerts.slo.detection import resets, rows
-from alerts.slo.detection_page import detection_page
 from alerts.slo.spec import load_objectives
 from alerts.slo.windows import load_profile
+from tools.detection.measure import resets, rows
+from tools.detection.page import detection_page
 
 OBJECTIVE = load_objectives()[0]
 PROFILE = load_profile("production")

@@ -11,11 +11,11 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.slo.calculator import Question, ask
-from alerts.slo.detection import closure, series
 from alerts.slo.notation import Phase
 from alerts.slo.spec import load_objectives
 from alerts.slo.windows import load_profile
+from tools.detection.calculator import Question, ask
+from tools.detection.measure import closure, series
 
 STEP = timedelta(minutes=1)
 STEPS = 100

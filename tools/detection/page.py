@@ -7,13 +7,13 @@ from datetime import timedelta
 
 from alerts.promrules.durations import number, show
 from alerts.promrules.promtool import Promtool
-from alerts.slo.detection import Reset, Row, resets, rows
 from alerts.slo.spec import Objective, load_objectives
 from alerts.slo.windows import Profile, load_profile
+from tools.detection.measure import Reset, Row, resets, rows
 
 INTRO = """# How soon an alert fires
 
-Written by `python -m alerts detection`; a test measures again and compares. promtool evaluates
+Written by `python -m tools.detection`; a test measures again and compares. promtool evaluates
 the shipped production rules over synthetic traffic: steady errors on {name}
 ({objective} % over {period}), samples and evaluations every 30 s for `fast` and `high`, every
 minute for the other two.

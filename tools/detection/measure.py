@@ -1,6 +1,6 @@
 """Detection times: how long an outage lasts before its alert fires, in theory and measured.
 
-`python -m alerts detection` writes docs/measurements/detection.md.
+`python -m tools.detection` writes docs/measurements/detection.md.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from alerts.promrules.model import Alert
 from alerts.promrules.promtool import Promtool
 from alerts.slo.alerting_rules import slo_groups
 from alerts.slo.burn_rate import detection, reset
-from alerts.slo.calculator import Question, ask
 from alerts.slo.notation import Phase, counter
 from alerts.slo.spec import Objective
 from alerts.slo.windows import Profile, Tier
+from tools.detection.calculator import Question, ask
 
 EVENTS = 6000.0
 RATIOS = (1.0, 0.5, 0.1, 0.05, 0.02)

@@ -13,8 +13,17 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from .sibling import reading, rule_sites
-from .suite import ALERTS, EXPR_TESTS, RULE_TESTS, TestDocument, eval_time, load, mentioned, metric
+from alerts.mutation.suite import (
+    ALERTS,
+    EXPR_TESTS,
+    RULE_TESTS,
+    TestDocument,
+    eval_time,
+    load,
+    mentioned,
+    metric,
+)
+from alerts.promrules import reading, rule_sites
 
 # The name of a case about absence has one of these words; every other case must feed its alert.
 ABSENCE = re.compile(
