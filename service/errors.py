@@ -1,14 +1,14 @@
-"""Name everything that can go wrong with an order.
+"""The errors of an order.
 
     OrderError
     ├── OrderNotFoundError          there is no such order
     ├── InvalidTransitionError      the order's status forbids the change
     ├── IdempotencyKeyReusedError   the key was used with another request
-    ├── InvalidCursorError          a page's cursor was not made by us
-    ├── TooManyRequestsError        a client asked more often than it may
+    ├── InvalidCursorError          the cursor of a page was not made by this service
+    ├── TooManyRequestsError        a client exceeded its rate limit
     └── StoreUnavailableError       the database does not answer in time
 
-Errors carry data; what they mean in HTTP stands in `api.py`.
+Errors carry data; `web/problems.py` maps them to HTTP.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class OrderError(Exception):
-    """Be the base of all errors of this package."""
+    """Base class of all errors of this package."""
 
 
 class OrderNotFoundError(OrderError):
-    """Say that there is no such order."""
+    """An order that does not exist."""
 
     def __init__(self, order_id: UUID) -> None:
         super().__init__(f"there is no order {order_id}")
@@ -32,7 +32,7 @@ class OrderNotFoundError(OrderError):
 
 
 class InvalidTransitionError(OrderError):
-    """Say that an order cannot change to the wanted status."""
+    """A status that the order cannot change to."""
 
     def __init__(self, order_id: UUID, current: str, wanted: str) -> None:
         super().__init__(f"order {order_id} is {current} and cannot become {wanted}")
@@ -42,21 +42,21 @@ class InvalidTransitionError(OrderError):
 
 
 class IdempotencyKeyReusedError(OrderError):
-    """Say that an idempotency key came again with another request."""
+    """An idempotency key that was used with another request."""
 
     def __init__(self) -> None:
         super().__init__("this idempotency key was used with another request")
 
 
 class InvalidCursorError(OrderError):
-    """Say that a cursor was not made by this service."""
+    """A cursor that this service did not make."""
 
     def __init__(self) -> None:
         super().__init__("the cursor is not one of ours")
 
 
 class TooManyRequestsError(OrderError):
-    """Say that a client must wait before its next request."""
+    """A client that must wait before its next request."""
 
     def __init__(self, retry_after_seconds: int) -> None:
         super().__init__(f"too many requests; come back in {retry_after_seconds} s")
@@ -64,7 +64,7 @@ class TooManyRequestsError(OrderError):
 
 
 class StoreUnavailableError(OrderError):
-    """Say that the database could not answer in time; nothing is known to be written."""
+    """A database that did not answer in time; nothing is known to be written."""
 
     retry_after_seconds = 1
 

@@ -1,4 +1,4 @@
-"""Let children share what their parent has loaded."""
+"""Memory that child processes share with the process that forks them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def share_memory(**_: object) -> None:
-    """Keep what is loaded out of the children's garbage collections; call it before a fork.
+    """Exclude loaded objects from the children's garbage collections; call it before a fork.
 
     A collection writes to every object that it looks at, and a page that is written to is no
     longer shared with the parent: half of each child's memory otherwise.
@@ -21,5 +21,5 @@ def share_memory(**_: object) -> None:
 
 
 def share_before_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001 - gunicorn counts them
-    """Be gunicorn's `pre_fork`."""
+    """Share memory before gunicorn forks a worker; its hook `pre_fork`."""
     share_memory()

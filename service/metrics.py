@@ -1,4 +1,4 @@
-"""Make the business instruments from the order words."""
+"""The business instruments, made from the order words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class OrderMetrics:
-    """Count what becomes of orders; every series exists at 0 from the start."""
+    """Counters of orders and their outcomes; every series exists at 0 from the start."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         placed = telemetry.metrics.counter(ORDERS_PLACED)

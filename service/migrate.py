@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 OWNER = "orders_migrate"
 FOLDER = Path(__file__).parent / "storage" / "migrations"
 LOCK = 7_305_808_869
-# Advisory locks belong to one database, roles to the whole server: two databases may meet there.
-MEETINGS = (
+# Advisory locks belong to one database, roles to the server, where two migrations can collide.
+COLLISIONS = (
     psycopg.errors.UniqueViolation,
     psycopg.errors.DuplicateObject,
     psycopg.errors.InternalError_,
@@ -44,24 +44,24 @@ logger = logging.getLogger(__name__)
 
 
 class MigrationError(RuntimeError):
-    """Say that migrations are left over after all were applied."""
+    """Migrations that are left over after all were applied."""
 
 
 def migrate(settings: MigrateSettings) -> list[str]:
-    """Make the roles, apply what is missing and return the ids of what was applied."""
+    """Create the roles, apply missing migrations and return their ids."""
     with _lock(settings) as conn:
         for role, password in (
             ("orders_service", settings.service_password),
             ("orders_worker", settings.worker_password),
             ("orders_exporter", settings.exporter_password),
         ):
-            _meet(conn, lambda role=role, word=password: _make_role(conn, role, word))
-        _meet(conn, lambda: _own_database(conn, settings.database))
+            _change_server(conn, lambda role=role, word=password: _make_role(conn, role, word))
+        _change_server(conn, lambda: _own_database(conn, settings.database))
         return _apply(settings.database)
 
 
 def wait_for_database(database: DatabaseSettings, seconds: float) -> psycopg.Connection[Any]:
-    """Return a connection as soon as the server takes one; raise the last error when it is late."""
+    """Return a connection as soon as the server takes one; raise the last error after a while."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -80,13 +80,13 @@ def _lock(settings: MigrateSettings) -> Iterator[psycopg.Connection[Any]]:
         yield conn
 
 
-def _meet(conn: psycopg.Connection[Any], change: Any) -> None:
-    """Make a change to the whole server, again when another database's migration makes it too."""
+def _change_server(conn: psycopg.Connection[Any], change: Any) -> None:
+    """Change something server-wide; try again if another database's migration does the same."""
     for left in reversed(range(TRIES)):
         try:
             with conn.transaction():
                 change()
-        except MEETINGS:
+        except COLLISIONS:
             if not left:
                 raise
             time.sleep(0.05)
@@ -148,7 +148,7 @@ def _apply(database: DatabaseSettings) -> list[str]:
 
 
 def main() -> int:
-    """Migrate as the environment says; return the exit code."""
+    """Migrate the database that the environment names; return the exit code."""
     settings = MigrateSettings.from_env_or_exit()
     configure_logging(settings.telemetry)
     try:

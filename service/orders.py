@@ -1,4 +1,4 @@
-"""Decide what an order is, what it costs and what it may become.
+"""The domain: what an order is, what it costs and which status may follow.
 
 Pure: no clock, no socket, no telemetry. Callers bring the time and the id.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OrderStatus(StrEnum):
-    """Name the stations of an order's life."""
+    """The statuses of an order."""
 
     PENDING = "pending"
     CONFIRMED = "confirmed"
@@ -27,7 +27,7 @@ class OrderStatus(StrEnum):
 
 
 class Currency(StrEnum):
-    """Name the currencies that are taken; all have hundredths."""
+    """The currencies that are accepted; all have hundredths."""
 
     EUR = "EUR"
     GBP = "GBP"
@@ -46,7 +46,7 @@ NEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Hold one line of an order.
+    """One line of an order.
 
     Args:
         sku: What is ordered.
@@ -61,7 +61,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Hold one order as it was at a moment.
+    """One order as it was at a moment.
 
     Args:
         total_cents: Sum of all items in hundredths of the currency.
@@ -79,7 +79,7 @@ class Order:
     version: int
 
     def may_become(self, wanted: OrderStatus) -> bool:
-        """Tell whether the status may change to the wanted one."""
+        """Return whether the status may change to the wanted one."""
         return wanted in NEXT[self.status]
 
     def confirm(self, now: datetime) -> Order:
@@ -87,11 +87,11 @@ class Order:
         return self._become(OrderStatus.CONFIRMED, now)
 
     def fail_payment(self, now: datetime) -> Order:
-        """Return the order as not payable."""
+        """Return the order with a failed payment."""
         return self._become(OrderStatus.PAYMENT_FAILED, now)
 
     def cancel(self, now: datetime) -> Order:
-        """Return the order as given up by the customer."""
+        """Return the order as cancelled by the customer."""
         return self._become(OrderStatus.CANCELLED, now)
 
     def _become(self, wanted: OrderStatus, now: datetime) -> Order:

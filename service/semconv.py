@@ -1,4 +1,4 @@
-"""The order words: the business metrics, their labels, and the attributes of an order's telemetry.
+"""The order words: business metrics, their labels, and attributes of an order's telemetry.
 
 Standard library only (the kit's `semconv` included), so that dashboards and alerts can read it.
 """

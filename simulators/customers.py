@@ -1,7 +1,7 @@
-"""The customers: a steady, mixed load on the orders API, by Locust.
+"""The load generator: customers who send a steady, mixed load to the orders API, by Locust.
 
 Run it with `python -m simulators.customers`; nothing imports it, since Locust patches the whole
-process. They wait until the service answers, and TERM sends them home.
+process. They wait until the service answers, and stop at TERM.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ logger = logging.getLogger("customers")
 PATIENCE_SECONDS = 2.0
 REPORT_SECONDS = 60.0
 CUSTOMERS = [f"customer-{number:04d}" for number in range(500)]
-# A few buy most: the n-th customer comes with weight 1/n.
+# A few customers buy most: the n-th has weight 1/n.
 WEIGHTS = [1 / (number + 1) for number in range(len(CUSTOMERS))]
 GOODS = (("coffee", 1290), ("tea", 650), ("grinder", 8900), ("filter", 390), ("mug", 1450))
-NONSENSE: tuple[Any, ...] = (
+INVALID_ORDERS: tuple[Any, ...] = (
     {},
     {"customer_id": "customer-0001", "currency": "EUR", "items": []},
     {"customer_id": "customer-0001", "currency": "XXX", "items": [{"sku": "tea"}]},
     {"customer_id": 7, "items": "all of it"},
 )
-ASKS_AGAIN = 0.03
-# New orders are looked at most; this many back on average.
-LOOKED_BACK = 12.0
+RESEND_SHARE = 0.03
+# New orders are read most; this many back on average.
+MEAN_ORDERS_BACK = 12.0
 
 orders: deque[str] = deque(maxlen=300)
 dice = random.Random()  # noqa: S311 - customers need no secrets
 
 
 class Customer(FastHttpUser):
-    """Do one thing at a time, at this customer's share of the rate."""
+    """A customer who sends one request at a time, at a share of the whole rate."""
 
     rate: ClassVar[float] = 1.0
     number: ClassVar[int] = 1
@@ -69,61 +69,61 @@ class Customer(FastHttpUser):
         return self.number / self.rate
 
     def wait_time(self) -> float:
-        """Return the seconds until the next turn; who is late does not catch up."""
+        """Return the seconds until the next request; a late customer does not catch up."""
         now = time.monotonic()
         self._due = max(self._due + self._interval, now)
         return self._due - now
 
     def on_start(self) -> None:
-        """Come in at a moment of one's own, not all at once."""
+        """Start at a random moment, so that customers do not start together."""
         gevent.sleep(self.wait_time())
 
     @task(20)
     def place_order(self) -> None:
-        """Place an order; now and then the answer gets lost and the client asks again."""
+        """Place an order; sometimes send it twice, as a client whose answer got lost."""
         lines = dice.sample(GOODS, dice.randint(1, 3))
         items = [
             {"sku": sku, "quantity": dice.randint(1, 3), "unit_price_cents": cents}
             for sku, cents in lines
         ]
-        order = {"customer_id": someone(), "currency": "EUR", "items": items}
+        order = {"customer_id": random_customer(), "currency": "EUR", "items": items}
         headers = {"Idempotency-Key": str(uuid.uuid4())}
-        for _ in range(1 + (dice.random() < ASKS_AGAIN)):
+        for _ in range(1 + (dice.random() < RESEND_SHARE)):
             answer = self._call("POST", "/v1/orders", {200, 201}, json=order, headers=headers)
         if answer.status_code in {200, 201}:
             orders.append(answer.json()["id"])
 
     @task(52)
     def read_order(self) -> None:
-        """Look at an order, most likely a new one."""
+        """Read an order, most likely a new one."""
         if orders:
-            self._call("GET", f"/v1/orders/{an_order()}", {200}, name="/v1/orders/{id}")
+            self._call("GET", f"/v1/orders/{recent_order()}", {200}, name="/v1/orders/{id}")
 
     @task(18)
     def list_orders(self) -> None:
-        """Look at all orders of one customer."""
-        path = f"/v1/orders?customer_id={someone()}&limit=20"
+        """List the orders of one customer."""
+        path = f"/v1/orders?customer_id={random_customer()}&limit=20"
         self._call("GET", path, {200}, name="/v1/orders")
 
     @task(4)
     def cancel_order(self) -> None:
-        """Change one's mind; sometimes it is too late for that."""
+        """Cancel an order, which is sometimes too late."""
         if orders:
-            path = f"/v1/orders/{an_order()}/cancel"
+            path = f"/v1/orders/{recent_order()}/cancel"
             self._call("POST", path, {200, 409}, name="/v1/orders/{id}/cancel")
 
     @task(3)
-    def ask_for_nothing(self) -> None:
-        """Ask for an order that never was."""
+    def read_missing_order(self) -> None:
+        """Read an order that does not exist."""
         self._call("GET", f"/v1/orders/{uuid.uuid4()}", {404}, name="/v1/orders/{id}")
 
     @task(3)
-    def order_nonsense(self) -> None:
-        """Send what the service must refuse."""
-        self._call("POST", "/v1/orders", {400, 422}, json=dice.choice(NONSENSE))
+    def place_invalid_order(self) -> None:
+        """Send an order that the service must refuse."""
+        self._call("POST", "/v1/orders", {400, 422}, json=dice.choice(INVALID_ORDERS))
 
     def _call(self, method: str, path: str, expected: set[int], **more: Any) -> Any:
-        """Return the answer; anything unexpected counts as a failure, but for 429."""
+        """Return the answer; an unexpected status counts as a failure, except 429."""
         with self.client.request(method, path, catch_response=True, **more) as answer:
             if answer.status_code in {429, *expected}:
                 answer.success()
@@ -132,14 +132,14 @@ class Customer(FastHttpUser):
             return answer
 
 
-def someone() -> str:
-    """Return a customer; some come all the time."""
+def random_customer() -> str:
+    """Return a customer's id; a few customers are chosen most often."""
     return dice.choices(CUSTOMERS, WEIGHTS)[0]
 
 
-def an_order() -> str:
-    """Return an order's id; the newer, the likelier."""
-    back = int(dice.expovariate(1 / LOOKED_BACK))
+def recent_order() -> str:
+    """Return an order's id, more likely a newer one."""
+    back = int(dice.expovariate(1 / MEAN_ORDERS_BACK))
     return orders[-1 - min(back, len(orders) - 1)]
 
 
@@ -155,7 +155,7 @@ def wait_for(url: str) -> None:
 
 
 def follow_rate(runner: LocalRunner, settings: CustomersSettings) -> None:
-    """Keep as many customers as the rate in the load file takes."""
+    """Run as many customers as the rate in the load file needs."""
     wait_for(settings.url)
     current: float | None = None
     while True:
@@ -168,7 +168,7 @@ def follow_rate(runner: LocalRunner, settings: CustomersSettings) -> None:
 
 
 def set_rate(runner: LocalRunner, rate: float) -> None:
-    """Let enough customers come that none is late."""
+    """Start enough customers that none is late."""
     if not rate:
         runner.stop()
         return
@@ -177,7 +177,7 @@ def set_rate(runner: LocalRunner, rate: float) -> None:
 
 
 def report(environment: Environment) -> None:
-    """Log once a minute what was seen, and forget it, so that nothing grows."""
+    """Log statistics once a minute and reset them, so that they do not grow."""
     while True:
         gevent.sleep(REPORT_SECONDS)
         total = environment.stats.total
@@ -191,7 +191,7 @@ def report(environment: Environment) -> None:
 
 
 def main() -> int:
-    """Send customers until TERM; return the exit code."""
+    """Generate load until TERM; return the exit code."""
     settings = CustomersSettings.from_env_or_exit()
     configure_logging(settings.telemetry)
     environment = Environment(user_classes=[Customer], host=settings.url)

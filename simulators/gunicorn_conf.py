@@ -1,4 +1,4 @@
-"""Tell gunicorn how to serve the payment provider: `-c python:simulators.gunicorn_conf`."""
+"""Gunicorn's configuration of the payment provider: `-c python:simulators.gunicorn_conf`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep the payment provider's books in one SQLite file, safe against a killed process."""
+"""The payment provider's books in one SQLite file, safe against a killed process."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ COLUMNS = "seq, id, order_id, kind, state, amount_cents, reason"
 
 
 class KeyReusedError(Exception):
-    """Say that an idempotency key came again with another request."""
+    """An idempotency key that was used with another request."""
 
 
 class VoidedError(Exception):
-    """Say that an order was refunded before its charge arrived."""
+    """A charge that arrived after the refund of its order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Hold one line of the books."""
+    """One line of the books."""
 
     seq: int
     id: str
@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Hold what a client wants to be paid."""
+    """A charge that a client asks for."""
 
     order_id: str
     customer_id: str
@@ -76,7 +76,7 @@ def reason_to_decline(customer_id: str, amount_cents: int) -> str | None:
     """Return why a charge is declined, or None; the same charge always has the same answer.
 
     A customer whose id starts with `declined` has a bad card, and so has one in fifty of all
-    customers, chosen by a hash of the id. Nobody may spend more than 500,000.00 at once.
+    customers, chosen by a hash of the id. No charge may exceed 500,000.00.
     """
     if amount_cents > MOST_CENTS:
         return "limit_exceeded"
@@ -87,7 +87,7 @@ def reason_to_decline(customer_id: str, amount_cents: int) -> str | None:
 
 
 class Ledger:
-    """Write charges and refunds, each key once."""
+    """Charges and refunds, each key once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -97,7 +97,7 @@ class Ledger:
             conn.executescript(SCHEMA)
 
     def charge(self, key: str, charge: Charge) -> tuple[Entry, bool]:
-        """Charge an order, or decline to.
+        """Charge an order, or decline it.
 
         Returns:
             The entry, and whether the key had made it before.
@@ -118,7 +118,7 @@ class Ledger:
             return _insert(conn, key, request_hash, values), False
 
     def refund(self, key: str, order_id: str) -> tuple[Entry, bool]:
-        """Pay an order back; without a charge, see to it that none can follow.
+        """Refund an order; without a charge, void it, so that none can follow.
 
         Returns:
             The entry, and whether the key had made it before.

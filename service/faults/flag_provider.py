@@ -1,7 +1,7 @@
-"""Read feature flags from one file in flagd's format, and write them back.
+"""Feature flags in one file of flagd's format.
 
-flagd's own provider imports grpc, which does not go with forking. This one has no thread: a look
-at the file's time stamp, at most once a second, tells whether to read it again.
+flagd's own provider imports grpc, which does not survive a fork. This one has no thread: it
+checks the file's timestamp, at most once a second, to decide whether to read it again.
 
 Source: flagd flag definitions, https://flagd.dev/reference/flag-definitions/
 """
@@ -59,7 +59,7 @@ def write_flags(path: Path, flags: Flags) -> None:
 
 
 class FlagFile:
-    """Keep the flags of a file fresh.
+    """The flags of a file, read again when it changes.
 
     Args:
         path: The file; None means no flag is ever on.
@@ -100,7 +100,7 @@ def _fingerprint(path: Path) -> tuple[int, int, int] | None:
 
 
 class FlagFileProvider(AbstractProvider):
-    """Answer OpenFeature from a flag file; targeting rules are not evaluated."""
+    """OpenFeature's provider for a flag file; targeting rules are not evaluated."""
 
     def __init__(self, file: FlagFile) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class FlagFileProvider(AbstractProvider):
 
 
 def _fit(value: Any, wanted: type[T]) -> T:
-    """Return the value as the wanted type; JSON writes 2.0 as 2, and true is no number."""
+    """Return the value as the wanted type; JSON writes 2.0 as 2, and true is not a number."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if wanted is float and number:
         return cast("T", float(value))

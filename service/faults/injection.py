@@ -49,7 +49,7 @@ class Leak:
 
 
 def inject_faults(app: Flask, switchboard: Switchboard) -> None:
-    """Let requests to the API fail as the switchboard says; health stays as it is."""
+    """Make requests to the API fail as the switchboard says; health checks are left alone."""
     leak = Leak()
 
     def break_request() -> None:

@@ -1,7 +1,7 @@
-"""Let a request that is sent again have the answer that it had first.
+"""Idempotency keys: a request that is sent again gets the answer that it got first.
 
-A key is taken in the transaction that does the work, so work and answer are kept together or not
-at all. Every function works inside the caller's transaction.
+A key is claimed in the transaction that does the work, so work and answer are committed together
+or not at all. Every function works inside the caller's transaction.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEY_LIFETIME = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """Hold a client's key, what it was sent with, and what it shall answer from now on."""
+    """A client's key, a hash of its request, and the answer to give from now on."""
 
     key: str
     request_hash: bytes
@@ -36,14 +36,14 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Hold what a key answered first."""
+    """The first answer of a key."""
 
     status_code: int
     response: dict[str, Any]
 
 
 def purge_expired_keys(conn: Connection[Any], limit: int = 1000) -> int:
-    """Delete keys that no longer answer; return how many went."""
+    """Delete expired keys; return how many there were."""
     return conn.execute(
         "DELETE FROM idempotency_keys WHERE expires_at < now() AND key IN ("
         " SELECT key FROM idempotency_keys WHERE expires_at < now()"
@@ -67,7 +67,7 @@ RETURNING 1
 
 
 def claim_key(conn: Connection[Any], key: IdempotencyKey, order_id: UUID) -> Answer | None:
-    """Take a key, or return what it answered before.
+    """Claim a key, or return what it answered before.
 
     Raises:
         IdempotencyKeyReusedError: The key belongs to another request.

@@ -1,4 +1,4 @@
-"""Speak HTTP about orders: take requests in, give answers out."""
+"""The HTTP API of orders."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 
 class OrderViews:
-    """Answer the requests about orders."""
+    """The views of orders."""
 
     def __init__(self, store: OrderStore, cache: OrderCache, metrics: OrderMetrics) -> None:
         self._store = store
@@ -57,7 +57,7 @@ class OrderViews:
         return api
 
     def place(self) -> Response:
-        """Take a new order."""
+        """Place a new order."""
         headers = _check(OrderHeaders, dict(request.headers))
         body = _check(OrderBody, _json_body())
         order = orders.place(
@@ -119,7 +119,7 @@ def _check(model: type[M], value: Any) -> M:
 
 
 def _hash(body: OrderBody) -> bytes:
-    """Return what makes two requests the same: what was understood, not how it was written."""
+    """Return what makes two requests the same: their parsed content, not their text."""
     return hashlib.sha256(body.model_dump_json().encode()).digest()
 
 

@@ -1,8 +1,8 @@
-"""Answer in one piece: head and body of a small response leave in a single send.
+"""Responses in one piece: head and body of a small one leave in a single send.
 
 gunicorn sends the head, then the body. A replica that is killed between the two leaves a proxy
 with a status and no body, which it can neither complete nor ask another replica for; as one send,
-the answer is there or it is not, and a read that is not there is simply asked for again.
+the response arrives whole or not at all, and a proxy retries a read that did not arrive.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gunicorn.http import wsgi
 
 
 class Collected:
-    """Stand for a socket and keep what is sent."""
+    """A stand-in for a socket that keeps what is sent."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
@@ -43,5 +43,5 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]
 
 
 def answer_in_one_piece() -> None:
-    """Let every worker of this process answer so; call it in the master."""
+    """Make every worker of this process respond so; call it in the main process."""
     wsgi.Response = WholeResponse

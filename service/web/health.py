@@ -1,4 +1,4 @@
-"""Say whether the process works, and what it could do right now."""
+"""Health checks: whether the process works, and what it depends on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limit what a request may ask for: bytes, depth, headers, and how often it comes."""
+"""Limits of a request: bytes, depth and headers, and how often a client may send one."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ LARGEST_HEADERS_BYTES = 16 * 1024
 DEEPEST_JSON = 8
 WINDOW_SECONDS = 10
 # A process takes this part of a client's budget at once, so a busy client costs
-# one command in twenty requests and a bit.
+# about one command in twenty requests.
 LEASE_SHARE = 0.05
 MOST_CLIENTS = 10_000
 
 
 def check_headers(request: Request) -> None:
-    """Refuse a request whose headers are larger than any honest client's."""
+    """Refuse a request whose headers are larger than any legitimate client's."""
     pairs = request.environ.items()
     size = sum(len(name) + len(value) for name, value in pairs if name.startswith("HTTP_"))
     if size > LARGEST_HEADERS_BYTES:
@@ -41,15 +41,15 @@ def check_headers(request: Request) -> None:
 
 
 def limit_bodies(app: Flask) -> None:
-    """Let no request bring a body that is larger than the largest."""
+    """Refuse bodies above the limit for the whole app."""
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY_BYTES + 1
 
 
 def read_body(request: Request) -> bytes:
     """Return a request's body, or raise RequestEntityTooLarge.
 
-    Of a body without a length werkzeug reads as much as may be and drops the rest, so one byte
-    more than that may be is read, and refused.
+    Of a body without a length werkzeug reads as much as is allowed and drops the rest, so one byte
+    more than allowed is read, and refused.
     """
     body = request.get_data(cache=False)
     if len(body) > LARGEST_BODY_BYTES:
@@ -58,7 +58,7 @@ def read_body(request: Request) -> bytes:
 
 
 def parse_json(text: bytes) -> Any:
-    """Return what a JSON text says, or raise BadRequest; depth is limited."""
+    """Return the value of a JSON text, or raise BadRequest; depth is limited."""
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -81,7 +81,7 @@ def _inside(value: Any) -> list[Any]:
 
 
 class RateLimit:
-    """Count requests per client over all processes; without Redis everybody may pass.
+    """Requests per client, counted over all processes; without Redis none is refused.
 
     Args:
         client: The cache's Redis.
@@ -127,7 +127,7 @@ class RateLimit:
             return left
 
     def _take_lease(self, client: str, window: int) -> int | None:
-        """Return what is left here after this request, -1 if nothing, None if nobody knows."""
+        """Return what is left here after this request, -1 if nothing, None without Redis."""
         spent = self._redis.attempt(lambda: self._count(f"rate:{window}:{client}"), None)
         if spent is None:
             return None

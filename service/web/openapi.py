@@ -1,4 +1,4 @@
-"""Describe the API as an OpenAPI 3.1 document; what requests look like comes from the schemas."""
+"""The OpenAPI 3.1 document of the API; request bodies come from the schemas."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def document(version: str) -> Node:
             "/v1/orders": {"post": _place(), "get": _page()},
             "/v1/orders/{order_id}": {"parameters": [_order_id()], "get": _get()},
             "/v1/orders/{order_id}/cancel": {"parameters": [_order_id()], "post": _cancel()},
-            "/livez": {"get": _health("livez", "Say that the process works", {})},
-            "/readyz": {"get": _health("readyz", "Say what works", {"503": _down()})},
+            "/livez": {"get": _health("livez", "Check that the process works", {})},
+            "/readyz": {"get": _health("readyz", "Check what it depends on", {"503": _down()})},
         },
         "components": {"schemas": _schemas()},
     }
@@ -159,7 +159,7 @@ def _json(description: str, model: str) -> Node:
 
 
 def _problems(*statuses: int) -> Node:
-    """Return the answers that say what went wrong; some can come to any request."""
+    """Return the error responses; some are possible for any request."""
     responses = {}
     for status in (*statuses, 429, 431, 500, 503):
         content = {MEDIA_TYPE: {"schema": _ref("Problem")}}

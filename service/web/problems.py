@@ -1,4 +1,4 @@
-"""Say what went wrong as problem+json, with the trace id and the fields that are bad.
+"""Errors as problem+json, with the trace id and the fields that are bad.
 
 Source: RFC 9457.
 """
@@ -49,7 +49,7 @@ FIELDS: Mapping[type[OrderError], str] = {
 
 
 class InvalidFieldsError(Exception):
-    """Say which fields of a request are bad, and why."""
+    """A request with bad fields."""
 
     def __init__(self, errors: FieldErrors) -> None:
         super().__init__("; ".join(f"{error['field']}: {error['message']}" for error in errors))
@@ -73,7 +73,7 @@ def problem(
     errors: FieldErrors | None = None,
     headers: Sequence[tuple[str, str]] = (),
 ) -> Response:
-    """Return an answer that says what went wrong.
+    """Return a response that describes an error.
 
     Args:
         status: The answer's status, and the problem's title.
@@ -98,7 +98,7 @@ def problem(
 
 
 def register_problems(app: Flask) -> None:
-    """Let every error of the app become a problem."""
+    """Turn every error of the app into a problem."""
     app.register_error_handler(OrderError, _order_error)
     app.register_error_handler(InvalidFieldsError, _invalid_fields)
     app.register_error_handler(HTTPException, _http_error)

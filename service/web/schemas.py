@@ -1,4 +1,4 @@
-"""Describe what clients may send; pydantic checks it, and the OpenAPI document shows it."""
+"""What clients may send; pydantic checks it, and the OpenAPI document shows it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Identifier = Annotated[str, Field(pattern=ID_PATTERN, strict=True)]
 
 
 class Body(BaseModel):
-    """Be the base of what is sent as JSON: nothing unknown, nothing converted."""
+    """Base class of JSON bodies: nothing unknown, nothing converted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -67,6 +67,6 @@ class PageQuery(BaseModel):
 
 
 class OrderHeaders(BaseModel):
-    """What a new order's headers may say."""
+    """The headers of a new order."""
 
     key: str | None = Field(default=None, pattern=KEY_PATTERN, alias="Idempotency-Key")

@@ -1,4 +1,4 @@
-"""Write orders as the JSON that clients read."""
+"""Orders as the JSON that clients read."""
 
 from __future__ import annotations
 

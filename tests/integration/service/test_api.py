@@ -18,7 +18,7 @@ def count(sql: psycopg.Connection, table: str) -> int:
     return sql.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 
 
-def test_a_placed_order_can_be_read_where_its_location_says(client: FlaskClient) -> None:
+def test_a_placed_order_can_be_read_at_its_location(client: FlaskClient) -> None:
     placed = place(client)
 
     assert placed.status_code == 201
@@ -139,7 +139,7 @@ def test_only_plain_json_is_taken(client: FlaskClient, headers: dict[str, str]) 
         ("GET", "/v1/orders?customer_id=ada&limit=0", 422),
         ("GET", "/v1/orders?customer_id=ada&limit=101", 422),
         ("GET", "/v1/orders?customer_id=ada&limit=many", 422),
-        ("GET", "/v1/orders?customer_id=ada&cursor=made-up", 422),
+        ("GET", "/v1/orders?customer_id=ada&cursor=forged", 422),
         ("GET", "/v1/orders?customer_id=ada&offset=10", 422),
     ],
 )
@@ -152,7 +152,7 @@ def test_every_bad_request_is_answered_with_a_problem(client, method, path, stat
     assert answer.json["detail"]
 
 
-def test_a_wrong_method_is_told_which_ones_are_right(client: FlaskClient) -> None:
+def test_a_wrong_method_is_answered_with_the_right_ones(client: FlaskClient) -> None:
     answer = client.put("/v1/orders")
 
     assert {"GET", "POST"} <= set(answer.headers["Allow"].split(", "))
@@ -323,7 +323,7 @@ class TestPages:
         assert second["next_cursor"] is None
 
     def test_a_stranger_has_an_empty_page(self, client) -> None:
-        assert client.get("/v1/orders?customer_id=nobody").json == {
+        assert client.get("/v1/orders?customer_id=unknown").json == {
             "orders": [],
             "next_cursor": None,
         }

@@ -180,7 +180,7 @@ def test_entries_written_together_expire_apart(make_cached) -> None:
     assert spread > cache_module.FRESH_SECONDS * cache_module.JITTER
 
 
-def test_an_entry_past_its_time_is_read_anew(make_cached) -> None:
+def test_an_expired_entry_is_read_again(make_cached) -> None:
     order, cached = an_order(), make_cached()
     source = Orders(order)
     cached.get(order.id, source)
@@ -204,7 +204,7 @@ def test_a_stale_entry_is_served_while_the_database_is_down(make_cached) -> None
     assert found.stale_seconds > cache_module.FRESH_SECONDS
 
 
-def test_without_an_entry_a_database_that_is_down_is_said_to_be_down(make_cached) -> None:
+def test_without_an_entry_a_database_that_is_down_is_an_error(make_cached) -> None:
     order, cached = an_order(), make_cached()
     source = Orders(order)
     source.is_down = True

@@ -107,7 +107,7 @@ def test_the_empty_file_of_a_new_installation_is_fine(faults_file) -> None:
         (["dance"], "Usage:"),
     ],
 )
-def test_the_command_says_what_it_expected(faults_file, words, expected) -> None:
+def test_the_command_reports_what_it_expected(faults_file, words, expected) -> None:
     run = command(*words, path=faults_file)
 
     assert run.returncode == 2
@@ -150,7 +150,7 @@ class TestInTheApi:
 
         assert answer.json["checks"]["postgres"]["seconds"] >= 0.3
 
-    def test_database_slow_beyond_the_time_out_answers_503(self, client, faults_file) -> None:
+    def test_database_slow_beyond_the_timeout_answers_503(self, client, faults_file) -> None:
         set_fault(faults_file, "database_slow", "10")
 
         assert place(client).status_code == 503

@@ -67,7 +67,7 @@ def test_without_the_database_it_is_down_and_alive(make_app, settings) -> None:
     assert client.get("/livez").status_code == 200
 
 
-def test_with_a_wrong_password_it_is_down_and_says_no_secret(make_app, settings) -> None:
+def test_with_a_wrong_password_it_is_down_and_shows_no_secret(make_app, settings) -> None:
     database = replace(settings.database, password="not this one")
     client = make_app(database=database).test_client()
 
@@ -101,7 +101,7 @@ class TestWhenTheDatabaseGoesAway:
 
         assert client.get(f"/v1/orders/{order_id}").status_code == 200
 
-    def test_a_stale_order_says_its_age(self, app, client, own_postgres, cache_client) -> None:
+    def test_a_stale_order_has_its_age(self, app, client, own_postgres, cache_client) -> None:
         order_id = place_one(client)
         entry = cache_client.get(f"order:{order_id}").split(b" ", 2)
         old = b"%b %d %b" % (entry[0], time.time() - 100, entry[2])

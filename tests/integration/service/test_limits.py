@@ -18,7 +18,7 @@ class Clock:
 
 
 def passes(limit: RateLimit, client: str, times: int) -> int:
-    """Return how many of so many requests pass."""
+    """Return how many of these requests pass."""
     passed = 0
     for _ in range(times):
         try:
@@ -46,7 +46,7 @@ def test_processes_share_one_budget(cache_client) -> None:
     assert passed == 10 * WINDOW_SECONDS
 
 
-def test_the_next_window_is_a_new_budget_and_the_answer_says_when(cache_client) -> None:
+def test_the_next_window_is_a_new_budget_and_the_answer_names_its_start(cache_client) -> None:
     clock = Clock()
     limit = RateLimit(cache_client, 1, clock)
     passes(limit, "ada", 10)
@@ -87,7 +87,7 @@ def test_no_limit_is_0() -> None:
     assert passes(RateLimit(redis.Redis(port=1), 0, Clock()), "ada", 1000) == 1000
 
 
-def test_who_asks_too_often_is_told_when_to_come_back(make_app) -> None:
+def test_a_client_above_the_limit_learns_when_to_retry(make_app) -> None:
     client = make_app(rate_limit=0.3).test_client()
     for _ in range(3):
         assert place(client).status_code == 201

@@ -82,9 +82,9 @@ def test_a_run_killed_before_it_marked_a_migration_is_made_good_by_the_next(
 def test_everything_belongs_to_the_migrating_role_whoever_connects(postgres: Postgres) -> None:
     name = postgres.create_database()
     with postgres.connect() as conn:
-        conn.execute("CREATE ROLE somebody SUPERUSER LOGIN PASSWORD 'somebody'")
+        conn.execute("CREATE ROLE another SUPERUSER LOGIN PASSWORD 'another'")
     settings = migrate_settings(postgres, name)
-    database = replace(settings.database, user="somebody", password="somebody")
+    database = replace(settings.database, user="another", password="another")
 
     migrate(replace(settings, database=database))
 

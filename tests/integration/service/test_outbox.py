@@ -96,7 +96,7 @@ def test_a_poison_row_blocks_neither_its_order_nor_others(connect) -> None:
     bad, good, other = add(conn, Message(ADA, "poison"), fulfil(ADA), fulfil(BOB))
     assert bad in [row.id for row in outbox.fetch_due(conn)]
 
-    outbox.poison(conn, bad, "nobody knows this task")
+    outbox.poison(conn, bad, "unknown task")
     conn.commit()
 
     assert [row.id for row in outbox.fetch_due(conn)] == [good, other]

@@ -54,7 +54,7 @@ def test_statements_and_cache_commands_are_children_of_the_request(traced) -> No
     assert any(name.startswith("EVAL") for name in children)
 
 
-def test_the_span_says_which_order_it_was_about(traced) -> None:
+def test_the_span_names_its_order(traced) -> None:
     client, telemetry = traced
     order_id = place_one(client)
 

@@ -134,7 +134,7 @@ def test_a_charge_asked_for_again_after_its_refund_answers_as_it_did(client) -> 
         ({"amount_cents": 50_000_001}, "limit_exceeded"),
     ],
 )
-def test_a_declined_charge_says_why_and_is_declined_again(client, changes, reason) -> None:
+def test_a_declined_charge_has_a_reason_and_is_declined_again(client, changes, reason) -> None:
     first, again = charge(client, "o-1", **changes), charge(client, "o-1", **changes)
 
     assert (first.status_code, first.json["state"], first.json["reason"]) == (

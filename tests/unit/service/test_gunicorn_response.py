@@ -59,7 +59,7 @@ def test_an_answer_without_a_body_has_its_head():
     assert sent.endswith(b"Content-Length: 0\r\n\r\n")
 
 
-def test_gunicorn_makes_such_answers_once_it_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_gunicorn_responds_in_one_piece_once_it_is_patched(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(wsgi, "Response", wsgi.Response)
     answer_in_one_piece()
     assert wsgi.Response is WholeResponse
