@@ -43,6 +43,7 @@ class FaultyLedger(Ledger):
 
     @contextmanager
     def _strike(self) -> Iterator[None]:
+        """Strike before the work or after it."""
         faults = self._switchboard.now()
         late = random.random() < 0.5  # noqa: S311
         fails = random.random() < faults.payment_failing_ratio  # noqa: S311
@@ -54,6 +55,7 @@ class FaultyLedger(Ledger):
 
 
 def _delay_or_fail(seconds: float, *, fails: bool) -> None:
+    """Wait, then raise ServiceUnavailable if the fault payment_failing struck."""
     if seconds:
         mark("payment_slow", seconds)
         time.sleep(seconds)

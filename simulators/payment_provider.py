@@ -132,6 +132,7 @@ def _json(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def _movement(entry: Entry, *, replayed: bool) -> Response:
+    """Return the answer for an entry of the books, and log it."""
     body: dict[str, Any] = {"id": entry.id, "state": entry.state}
     if entry.reason:
         body["reason"] = entry.reason

@@ -58,8 +58,8 @@ class TelemetrySettings(EnvironmentSettings):
         timeout_seconds: Of one export; the variable OTEL_EXPORTER_OTLP_TIMEOUT is in seconds.
         certificate: File with the receiver's authority (OTEL_EXPORTER_OTLP_CERTIFICATE).
         compression: `none` or `gzip` (OTEL_EXPORTER_OTLP_COMPRESSION).
-        exporter: Which exporter sends spans and log lines (TELEMETRY_EXPORTER): ours, `lean`, or that of
-            opentelemetry-exporter-otlp, `contrib`, which gRPC always takes.
+        exporter: Which exporter sends spans and log lines (TELEMETRY_EXPORTER): ours, `lean`, or
+            `contrib`, that of opentelemetry-exporter-otlp, which gRPC always takes.
         sampler: OTEL_TRACES_SAMPLER; `sampler_ratio` is its argument, 0-1.
         sdk_disabled: OTEL_SDK_DISABLED; no spans and no exported logs, metrics stay.
         traces_export: OTEL_TRACES_EXPORTER is `otlp`; other exporters are another provider's.
@@ -116,5 +116,5 @@ class TelemetrySettings(EnvironmentSettings):
 
 
 def prefer_stable_http_names() -> None:
-    """Ask contrib instrumentors for the stable HTTP conventions, unless they were chosen already."""
+    """Ask contrib instrumentors for the stable HTTP conventions, unless others are set."""
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
