@@ -1,1 +1,4 @@
-"""The order API: HTTP in front, PostgreSQL and Redis behind, an outbox for what is done later."""
+"""The order API: the domain on top, HTTP in front, PostgreSQL and Redis behind.
+
+The worker, the simulators and the local mode may import it; it imports the kit.
+"""
