@@ -80,7 +80,6 @@ METRICS = tuple(value for value in list(globals().values()) if isinstance(value,
 
 ATTR_ORDER_ID = "order.id"
 ATTR_ORDER_STATUS = "order.status"
-ATTR_ORDER_OUTCOME = "order.outcome"
 ATTR_CUSTOMER_ID = "customer.id"
 
 # Source: semantic conventions 1.40, feature flags in logs and events.

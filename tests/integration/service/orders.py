@@ -10,7 +10,7 @@ TEA = {"sku": "tea-green-100g", "quantity": 2, "unit_price_cents": 450}
 
 
 def an_order(**changes: Any) -> dict[str, Any]:
-    return {"customer_id": "ada", "currency": "EUR", "items": [TEA], **changes}
+    return {"customer_id": "ada", "currency": "EUR", "items": [dict(TEA)], **changes}
 
 
 def place(client: FlaskClient, *, key: str | None = None, **changes: Any) -> Any:
