@@ -147,7 +147,7 @@ def slo_tests(folder: Path, rules: str, profile_name: str) -> dict[Path, str]:
 def write_demo_tests(folder: Path) -> Path:
     """Write the tests of the demo profile, which are not committed; return the folder.
 
-    They say the same as those of the production profile, twelve times faster.
+    They assert the same as those of the production profile, twelve times faster.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path, text in slo_tests(folder, str((RULES / DEMO).resolve()), DEMO).items():

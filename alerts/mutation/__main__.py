@@ -14,15 +14,16 @@ try:
     from .run import run
     from .sibling import commands, errors, promtool
 except ImportError as missing:
-    package = {"click": "click", "yaml": "pyyaml", "promql_parser": "promql-parser"}.get(
-        (missing.name or "").partition(".")[0]
-    )
-    if package is None:
+    module = (missing.name or "").removeprefix(f"{str(__package__).rpartition('.')[0]}.")
+    needed = {
+        "click": "click: pip install click promql-parser pyyaml",
+        "yaml": "pyyaml: pip install click promql-parser pyyaml",
+        "promql_parser": "promql-parser: pip install click promql-parser pyyaml",
+        "promrules": "the folder promrules beside it",
+    }.get(module.partition(".")[0])
+    if needed is None:
         raise
-    print(
-        f"python -m {__package__} needs {package}: pip install click promql-parser pyyaml",
-        file=sys.stderr,
-    )
+    print(f"python -m {__package__} needs {needed}", file=sys.stderr)
     sys.exit(2)
 
 HERE = Path(__file__).parent

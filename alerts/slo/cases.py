@@ -7,7 +7,6 @@ profile's, so the demo profile keeps the same promises, twelve times faster.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -15,7 +14,7 @@ from alerts.promrules.durations import number, show
 from alerts.promrules.test_file import Case
 from alerts.slo.alerting_rules import SLO_BUDGET_EXHAUSTED, SLO_DATA_MISSING
 from alerts.slo.expected import ExpectedAlerts
-from alerts.slo.notation import Phase, counter, gauge
+from alerts.slo.notation import Phase, counters, gauge
 from alerts.slo.recording_rules import (
     BAD,
     BURN_RATE,
@@ -66,9 +65,7 @@ class SLOCases:
 
     def series(self, phases: list[Phase], *, decoys: bool = False) -> list[tuple[str, str]]:
         """Return the SLO's input series for a course of traffic."""
-        fixtures = [f for f in self.objective.test_series if decoys or f.counts != DECOY]
-        shares = Counter(f.counts for f in fixtures)
-        return [(f.series, counter(phases, f.counts, shares[f.counts])) for f in fixtures]
+        return counters(self.objective.test_series, phases, decoys=decoys)
 
     @property
     def base(self) -> str:

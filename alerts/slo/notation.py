@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from alerts.promrules.durations import number
+from alerts.slo.shape import DECOY
+from alerts.slo.spec import FixtureSeries
 
 BASE = 1000
 # Steps are multiples of 1/1024, which floats add exactly; a sum that is off in its last bit would
@@ -57,6 +60,15 @@ def counter(phases: Sequence[Phase], role: str, share: int) -> str:
         parts.append(f"{number(first)}+{number(step)}x{more}" if more else number(first))
         value = first + step * more
     return " ".join(parts)
+
+
+def counters(
+    fixtures: Sequence[FixtureSeries], phases: Sequence[Phase], *, decoys: bool = False
+) -> list[tuple[str, str]]:
+    """Return an SLO's input series for a course of traffic, with or without decoys."""
+    used = [fixture for fixture in fixtures if decoys or fixture.counts != DECOY]
+    shares = Counter(fixture.counts for fixture in used)
+    return [(f.series, counter(phases, f.counts, shares[f.counts])) for f in used]
 
 
 def gauge(levels: Sequence[tuple[float, int]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +147,5 @@ def _own_tier(tier: dict[str, Any], place: Place) -> Tier:
 
 
 def _scaled(tier: Tier, scale: int) -> Tier:
-    return Tier(
-        name=tier.name,
-        factor=tier.factor,
-        long_window=tier.long_window / scale,
-        short_window=tier.short_window / scale,
-        hold=tier.hold / scale,
-        severity=tier.severity,
-        place=tier.place,
-    )
+    long_window, short_window = tier.long_window / scale, tier.short_window / scale
+    return replace(tier, long_window=long_window, short_window=short_window, hold=tier.hold / scale)

@@ -14,7 +14,7 @@ from alerts.promrules.model import Alert
 from alerts.promrules.promtool import Promtool
 from alerts.slo.alerting_rules import slo_groups
 from alerts.slo.burn_rate import detection, reset
-from alerts.slo.notation import Phase, counter
+from alerts.slo.notation import Phase, counters
 from alerts.slo.spec import Objective
 from alerts.slo.windows import Profile, Tier
 from tools.detection.calculator import Question, ask
@@ -76,7 +76,7 @@ def _tier_rows(
         asked = _first_firing(objective, tier, past, theory + lag + 4 * step, step)
         phases = [Phase(int(past / step), EVENTS)] if past else []
         phases.append(Phase(int((theory + lag) / step) + 5, EVENTS, EVENTS * ratio))
-        question = Question(step, series(objective, phases), [asked])
+        question = Question(step, counters(objective.test_series, phases), [asked])
         ((at,),) = ask(promtool, closure(objective, profile, tier), [question], step)
         measured = None if at is None else timedelta(seconds=at) - past
         yield Row(tier.name, service, ratio, theory, measured, theory + lag)
@@ -89,13 +89,6 @@ def _first_firing(
     window, every = int(after.total_seconds()), int(step.total_seconds())
     alert = f'ALERTS{{alertname="{objective.alert}",burn="{tier.name}",alertstate="firing"}}'
     return f"min(min_over_time(timestamp({alert})[{window}s:{every}s]))", end
-
-
-def series(objective: Objective, phases: list[Phase]) -> list[tuple[str, str]]:
-    """Return the SLO's counters for a course of traffic, without decoys."""
-    real = [fixture for fixture in objective.test_series if fixture.counts != "decoy"]
-    shares = {f.counts: sum(other.counts == f.counts for other in real) for f in real}
-    return [(f.series, counter(phases, f.counts, shares[f.counts])) for f in real]
 
 
 def closure(objective: Objective, profile: Profile, tier: Tier) -> dict[str, Any]:
@@ -131,7 +124,9 @@ def resets(objective: Objective, profile: Profile, promtool: Promtool) -> list[R
         phases = [Phase(int(outage / step), EVENTS, EVENTS * ratio), Phase(30, EVENTS)]
         alert = f'ALERTS{{alertname="{objective.alert}",burn="{tier.name}",alertstate="firing"}}'
         last = f"max(max_over_time(timestamp({alert})[15m:30s]))"
-        question = Question(step, series(objective, phases), [(last, outage + 28 * step)])
+        question = Question(
+            step, counters(objective.test_series, phases), [(last, outage + 28 * step)]
+        )
         ((at,),) = ask(promtool, closure(objective, profile, tier), [question], step)
         measured = None if at is None else timedelta(seconds=at) + step - outage
         theory = reset(tier.factor, objective.budget, tier.short_window, ratio)

@@ -11,11 +11,11 @@ from datetime import timedelta
 
 import pytest
 
-from alerts.slo.notation import Phase
+from alerts.slo.notation import Phase, counters
 from alerts.slo.spec import load_objectives
 from alerts.slo.windows import load_profile
 from tools.detection.calculator import Question, ask
-from tools.detection.measure import closure, series
+from tools.detection.measure import closure
 
 STEP = timedelta(minutes=1)
 STEPS = 100
@@ -40,7 +40,9 @@ def traffic(seed: int) -> list[Phase]:
 
 def ask_all(promtool, courses: list[list[Phase]]) -> list[list[bool]]:
     asked = [(FIRING, look * STEP) for look in LOOKS]
-    questions = [Question(STEP, series(OBJECTIVE, phases), asked) for phases in courses]
+    questions = [
+        Question(STEP, counters(OBJECTIVE.test_series, phases), asked) for phases in courses
+    ]
     answers = ask(promtool, closure(OBJECTIVE, PROFILE, TIER), questions, STEP)
     return [[bool(value) for value in row] for row in answers]
 

@@ -67,7 +67,7 @@ def test_the_fast_alert_of_availability_reads_as_designed():
             ' {{ $value | printf "%.1f" }}× too fast (1h)',
             "description": 'The error budget of 30d burned {{ $value | printf "%.1f" }}× too fast'
             " over the last 1h (threshold 14.4×). At 14.4× a full budget is gone in 50h. SLO:"
-            " Requests of customers are not answered with a server error.",
+            " Customer requests are answered without a server error.",
             "runbook_url": "alerts/runbooks/OrdersAvailabilityBudgetBurn.md",
             "dashboard_url": "http://127.0.0.1:3000/d/slo?var-slo=orders-availability",
         },
