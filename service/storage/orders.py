@@ -43,6 +43,11 @@ def to_order(row: tuple[Any, ...]) -> Order:
     )
 
 
+def check_orders(conn: Connection[Any]) -> None:
+    """Raise a database error unless orders can be read."""
+    conn.execute("SELECT 1 FROM orders LIMIT 0")
+
+
 def read_order(conn: Connection[Any], order_id: UUID) -> Order:
     """Return an order or raise OrderNotFoundError."""
     row = conn.execute(f"SELECT {COLUMNS} FROM orders WHERE id = %s", (order_id,)).fetchone()  # noqa: S608

@@ -11,6 +11,7 @@ import redis
 from flask import Blueprint, Response
 
 from service.errors import StoreUnavailableError
+from service.storage.orders import check_orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,7 +66,7 @@ def _timed(check: Callable[[], str]) -> dict[str, Any]:
 def _check_database(database: Database) -> str:
     try:
         with database.transaction() as conn:
-            conn.execute("SELECT 1 FROM orders LIMIT 0")
+            check_orders(conn)
     except StoreUnavailableError as error:
         return DEGRADED if error.busy else DOWN
     return OK

@@ -31,6 +31,16 @@ FORBIDDEN = {
     "service/errors.py": ("service.web", "service.storage", "service.app", "service.faults"),
 }
 
+# Table: the only module with SQL about it.
+TABLES = {
+    "orders": "service/storage/orders.py",
+    "outbox": "service/storage/outbox.py",
+    "payments": "service/storage/payments.py",
+    "idempotency_keys": "service/storage/idempotency.py",
+    "emails": "service/storage/emails.py",
+    "dead_letters": "service/storage/dead_letters.py",
+}
+
 
 def modules(place: str) -> list[Path]:
     path = ROOT / place
@@ -59,6 +69,18 @@ def test_a_layer_imports_only_the_layers_below_it(layer: str) -> None:
         if any(name.startswith(f"{upper}.") for upper in FORBIDDEN[layer])
     }
     assert wrong == {}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_all_sql_about_a_table_is_in_one_module(table: str) -> None:
+    statement = re.compile(rf"\b(FROM|INTO|UPDATE|JOIN) {table}\b")
+    found = {
+        str(path.relative_to(ROOT))
+        for place in PRODUCTION
+        for path in modules(place)
+        if statement.search(path.read_text())
+    }
+    assert found == {TABLES[table]}
 
 
 def test_only_what_builds_a_program_names_faults() -> None:
