@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,6 +18,13 @@ _INSERT = "INSERT OR IGNORE INTO {} VALUES (NULL{})"
 INSERT_SPAN = _INSERT.format("spans", ", ?" * 14)
 INSERT_LOG = _INSERT.format("logs", ", ?" * 9)
 INSERT_MAIL = _INSERT.format("mails", ", ?" * 10)
+_span_values = attrgetter(
+    *("trace_id", "span_id", "parent_id", "service", "name", "kind"),
+    *("start_ns", "duration_ns", "status", "status_message"),
+)
+_log_values = attrgetter(
+    *("time_ns", "service", "severity", "severity_text", "body", "trace_id", "span_id")
+)
 
 
 def dump(value: Any) -> str:
@@ -27,16 +35,7 @@ def dump(value: Any) -> str:
 def span_row(span: Span, resource_id: int) -> tuple[Any, ...]:
     """Return the values of INSERT_SPAN."""
     return (
-        span.trace_id,
-        span.span_id,
-        span.parent_id,
-        span.service,
-        span.name,
-        span.kind,
-        span.start_ns,
-        span.duration_ns,
-        span.status,
-        span.status_message,
+        *_span_values(span),
         dump(span.attributes),
         dump(span.events),
         dump(span.links),
@@ -46,17 +45,7 @@ def span_row(span: Span, resource_id: int) -> tuple[Any, ...]:
 
 def log_row(line: LogLine, resource_id: int) -> tuple[Any, ...]:
     """Return the values of INSERT_LOG."""
-    return (
-        line.time_ns,
-        line.service,
-        line.severity,
-        line.severity_text,
-        line.body,
-        line.trace_id,
-        line.span_id,
-        dump(line.attributes),
-        resource_id,
-    )
+    return (*_log_values(line), dump(line.attributes), resource_id)
 
 
 def mail_row(mail: Mail) -> tuple[Any, ...]:

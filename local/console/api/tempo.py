@@ -48,10 +48,6 @@ def tempo_blueprint(store: Store) -> Blueprint:
             return jsonify(error="trace not found"), 404
         return jsonify(trace={"resourceSpans": batches})
 
-    @api.get("/echo")
-    def echo() -> Response:
-        return Response("echo", mimetype="text/plain")
-
     return api
 
 
