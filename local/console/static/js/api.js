@@ -1,6 +1,6 @@
 // Calls the console's API; an error has the message of the server.
 
-export class ApiError extends Error {
+class ApiError extends Error {
   constructor(message, status) {
     super(message);
     this.status = status;

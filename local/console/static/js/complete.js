@@ -77,7 +77,7 @@ const labelValues = (metric, label) =>
   );
 
 /** Return the suggestions at the cursor: {from, items: [{text, hint}]}. */
-export async function suggestions(text, cursor) {
+async function suggestions(text, cursor) {
   const before = text.slice(0, cursor);
   const value = /([A-Za-z_][\w:]*)?\{[^{}]*?([A-Za-z_]\w*)\s*(?:=~|!~|!=|=)\s*"([^"]*)$/.exec(
     before,

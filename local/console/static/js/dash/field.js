@@ -100,7 +100,7 @@ export function valueColor(value, options, index = 0) {
 }
 
 /** Return the color of the threshold that a value has reached. */
-export function thresholdColor(value, options) {
+function thresholdColor(value, options) {
   const steps = thresholdSteps(options);
   let color = steps[0]?.color ?? "text";
   for (const step of steps)
