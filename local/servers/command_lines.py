@@ -8,21 +8,28 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-NOBODY = 65534
+# The Unix user that owns nothing.
+UNPRIVILEGED = 65534
 SUPERUSER = "orders_migrate"
 
 
 @cache
 def _user_namespaces_work() -> bool:
-    probe = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "true"]
+    probe = [
+        "unshare",
+        "--user",
+        f"--map-user={UNPRIVILEGED}",
+        f"--map-group={UNPRIVILEGED}",
+        "true",
+    ]
     return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
 def without_root(data: Path) -> list[str]:
     """Return a prefix for PostgreSQL's commands so that they do not run as root.
 
-    PostgreSQL refuses root. A user namespace in which root is mapped to the Unix user nobody needs
-    no account and no change of ownership; where namespaces are denied (most containers), nobody
+    PostgreSQL refuses root. A user namespace in which root is mapped to an unprivileged user needs
+    no account and no change of ownership; where namespaces are denied (most containers), that user
     becomes the owner of the data folder. The signal at the parent's death is set here because
     mapping users clears it.
 
@@ -33,11 +40,17 @@ def without_root(data: Path) -> list[str]:
         return []
     die_with_parent = ["setpriv", "--pdeathsig", "INT"]
     if _user_namespaces_work():
-        unshare = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
+        unshare = ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
         return [*unshare, *die_with_parent, "--"]
     data.mkdir(parents=True, exist_ok=True)
-    shutil.chown(data, NOBODY, NOBODY)
-    return [*die_with_parent, f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--"]
+    shutil.chown(data, UNPRIVILEGED, UNPRIVILEGED)
+    return [
+        *die_with_parent,
+        f"--reuid={UNPRIVILEGED}",
+        f"--regid={UNPRIVILEGED}",
+        "--clear-groups",
+        "--",
+    ]
 
 
 def init_postgres(bin_folder: Path, data: Path, password: str) -> None:
@@ -71,7 +84,7 @@ def _password_file(path: Path, password: str) -> Path:
     path.touch(0o600)
     path.write_text(password + "\n")
     if os.geteuid() == 0 and not _user_namespaces_work():
-        shutil.chown(path, NOBODY, NOBODY)
+        shutil.chown(path, UNPRIVILEGED, UNPRIVILEGED)
     return path
 
 

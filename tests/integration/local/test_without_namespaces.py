@@ -29,7 +29,7 @@ def test_the_unix_user_nobody_owns_the_cluster_and_no_password_file_remains():
     binaries = PROGRAMS.postgres_folder()
     if not is_open_to_all(binaries):
         pytest.skip("this checkout is closed to the user nobody")
-    folder = Path(tempfile.mkdtemp(prefix="sl-nobody-"))
+    folder = Path(tempfile.mkdtemp(prefix="sl-unprivileged-"))
     try:
         folder.chmod(0o755)
         denied = folder / "bin/unshare"
