@@ -106,11 +106,7 @@ def total_cents(items: Sequence[Item]) -> int:
 
 
 def place(
-    order_id: UUID,
-    customer_id: str,
-    items: Sequence[Item],
-    currency: Currency,
-    now: datetime,
+    order_id: UUID, customer_id: str, items: Sequence[Item], currency: Currency, now: datetime
 ) -> Order:
     """Return a new order that waits for its payment."""
     return Order(

@@ -7,12 +7,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+if "." not in str(__package__):
+    print("start it from the folder above: python -m FOLDER.mutation", file=sys.stderr)
+    sys.exit(2)
 try:
     import click
 
+    from ..promrules import commands, errors, promtool
     from .equivalents import load_equivalents
     from .run import run
-    from .sibling import commands, errors, promtool
 except ImportError as missing:
     module = (missing.name or "").removeprefix(f"{str(__package__).rpartition('.')[0]}.")
     needed = {

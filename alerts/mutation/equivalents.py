@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..promrules import errors, source
 from .mutants import Mutant
-from .sibling import errors, source
 
 
 @dataclass(frozen=True)

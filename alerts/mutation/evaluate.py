@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..promrules import durations, promtool, yaml_text
 from .mutants import Mutant
-from .sibling import durations, promtool, yaml_text
 from .suite import EXPR_TESTS, RULE_TESTS, Case, TestDocument, cases, document_of, rule_document
 
 GOT = re.compile(r"got:\s*(.*)")

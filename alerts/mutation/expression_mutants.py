@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from .sibling import durations, reading
+from ..promrules import durations, reading
 from .tokens import COMPARISONS, SET_OPERATORS, Token, replace, tokens
 
 # An operator's name, and the damaged expression.

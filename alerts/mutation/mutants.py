@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from ..promrules import durations, rule_sites
 from .expression_mutants import expression_mutants
-from .sibling import durations, rule_sites
 
 SEVERITY = {"page": "ticket", "ticket": "page", "critical": "warning", "warning": "critical"}
 # Damage that must never go unnoticed: it decides whether an alert fires, when, and who gets it.

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+from ..promrules import errors, promtool
 from .equivalents import Equivalent
 from .evaluate import Evaluator, Outcome
 from .mutants import Mutant, mutants
 from .progress import progress
 from .report import Report
-from .sibling import errors, promtool
 from .suite import load
 from .whole_files import WholeFiles
 

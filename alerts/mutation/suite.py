@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .sibling import durations, errors, reading, rule_sites, source, test_file
+from ..promrules import durations, errors, reading, rule_sites, source, test_file
 
 ALERTNAME = re.compile(r'alertname="([^"]+)"')
 ALERTS = "ALERTS"

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ..promrules import promtool, source, yaml_text
 from .evaluate import Outcome
 from .mutants import Mutant
-from .sibling import promtool, source, yaml_text
 from .suite import TestDocument
 
 

@@ -9,19 +9,13 @@ from functools import cache
 from pathlib import Path
 
 # The Unix user that owns nothing.
-UNPRIVILEGED = 65534
+PLAIN_ID = 65534
 SUPERUSER = "orders_migrate"
 
 
 @cache
 def _user_namespaces_work() -> bool:
-    probe = [
-        "unshare",
-        "--user",
-        f"--map-user={UNPRIVILEGED}",
-        f"--map-group={UNPRIVILEGED}",
-        "true",
-    ]
+    probe = ["unshare", "--user", f"--map-user={PLAIN_ID}", f"--map-group={PLAIN_ID}", "true"]
     return subprocess.run(probe, check=False, capture_output=True).returncode == 0
 
 
@@ -40,17 +34,11 @@ def without_root(data: Path) -> list[str]:
         return []
     die_with_parent = ["setpriv", "--pdeathsig", "INT"]
     if _user_namespaces_work():
-        unshare = ["unshare", "--user", f"--map-user={UNPRIVILEGED}", f"--map-group={UNPRIVILEGED}"]
+        unshare = ["unshare", "--user", f"--map-user={PLAIN_ID}", f"--map-group={PLAIN_ID}"]
         return [*unshare, *die_with_parent, "--"]
     data.mkdir(parents=True, exist_ok=True)
-    shutil.chown(data, UNPRIVILEGED, UNPRIVILEGED)
-    return [
-        *die_with_parent,
-        f"--reuid={UNPRIVILEGED}",
-        f"--regid={UNPRIVILEGED}",
-        "--clear-groups",
-        "--",
-    ]
+    shutil.chown(data, PLAIN_ID, PLAIN_ID)
+    return [*die_with_parent, f"--reuid={PLAIN_ID}", f"--regid={PLAIN_ID}", "--clear-groups", "--"]
 
 
 def init_postgres(bin_folder: Path, data: Path, password: str) -> None:
@@ -84,7 +72,7 @@ def _password_file(path: Path, password: str) -> Path:
     path.touch(0o600)
     path.write_text(password + "\n")
     if os.geteuid() == 0 and not _user_namespaces_work():
-        shutil.chown(path, UNPRIVILEGED, UNPRIVILEGED)
+        shutil.chown(path, PLAIN_ID, PLAIN_ID)
     return path
 
 

@@ -7,14 +7,7 @@ import secrets
 from local.state import StateFolder
 from local.supervisor.folder import write_atomically
 
-NAMES = (
-    "orders_migrate",
-    "orders_service",
-    "orders_worker",
-    "orders_exporter",
-    "cache",
-    "broker",
-)
+NAMES = ("orders_migrate", "orders_service", "orders_worker", "orders_exporter", "cache", "broker")
 
 
 def ensure_passwords(state: StateFolder) -> None:

@@ -22,13 +22,9 @@ async def is_ready(probe: Probe, seconds: float = 3) -> bool:
     """
     if probe.kind == "alive":
         return True
-    ask = {
-        "tcp": _tcp,
-        "http": _http,
-        "redis": _redis,
-        "postgres": _postgres,
-        "command": _command,
-    }[probe.kind]
+    ask = {"tcp": _tcp, "http": _http, "redis": _redis, "postgres": _postgres, "command": _command}[
+        probe.kind
+    ]
     with suppress(OSError, asyncio.TimeoutError, EOFError):
         return await asyncio.wait_for(ask(probe), seconds)
     return False

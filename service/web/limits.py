@@ -7,11 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from werkzeug.exceptions import (
-    BadRequest,
-    RequestEntityTooLarge,
-    RequestHeaderFieldsTooLarge,
-)
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestHeaderFieldsTooLarge
 
 from service.errors import TooManyRequestsError
 from service.storage.guarded_redis import GuardedRedis

@@ -46,10 +46,7 @@ class Relay:
     """
 
     def __init__(
-        self,
-        connect: Callable[[], psycopg.Connection[Any]],
-        app: Celery,
-        broker: redis.Redis,
+        self, connect: Callable[[], psycopg.Connection[Any]], app: Celery, broker: redis.Redis
     ) -> None:
         self.stopped = threading.Event()
         self._connect = connect

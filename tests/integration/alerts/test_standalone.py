@@ -16,16 +16,19 @@ from tests.integration.alerts.test_mutate import RULES, STRONGER, WEAK
 FOLDERS = ("mutation", "promrules")
 
 
-@pytest.fixture(params=["", "vendored"], ids=["at the top", "in a package"])
+@pytest.fixture(params=["tools", "vendored.package"], ids=["in a folder", "in a package"])
 def copied(request, tmp_path):
     """The two folders, the name to start them by, and a suite."""
     home = tmp_path / "elsewhere"
+    parent = home / request.param.replace(".", "/")
     for folder in FOLDERS:
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(HERE / folder, home / request.param / folder, ignore=ignored)
+        shutil.copytree(HERE / folder, parent / folder, ignore=ignored)
+    if parent.name == "package":
+        (parent / "__init__.py").touch()
     (home / "rules").mkdir()
     (home / "rules" / "r.yml").write_text(RULES)
-    return home, ".".join(filter(None, (request.param, "mutation")))
+    return home, f"{request.param}.mutation"
 
 
 def run(home, *arguments, block="") -> subprocess.CompletedProcess:
@@ -77,6 +80,14 @@ def test_without_promrules_the_folder_to_copy_is_named(copied):
     done = run(home, program, "--help")
     assert done.returncode == 2
     assert "needs the folder promrules beside it" in done.stderr
+
+
+def test_a_start_from_inside_the_parent_folder_names_the_right_one(copied):
+    home, program = copied
+    parent = home / program.removesuffix(".mutation").replace(".", "/")
+    done = run(parent, "mutation", "--help")
+    assert done.returncode == 2
+    assert "python -m FOLDER.mutation" in done.stderr
 
 
 def test_the_two_folders_import_nothing_else_of_ours():
