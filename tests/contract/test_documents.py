@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from service.version import VERSION
 from tools.servers import ROOT
 from tools.telemetry_document import PATH, document
 
@@ -20,8 +21,8 @@ LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 
 
 def tracked() -> list[str]:
-    said = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
-    return said.stdout.split("\n")
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.split("\n")
 
 
 def test_the_page_of_metrics_is_fresh():
@@ -38,6 +39,13 @@ def test_every_make_target_that_the_readme_names_exists():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()))
     assert named - targets == set()
+
+
+def test_changelog_and_image_carry_the_version_of_the_code():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    dockerfile = (ROOT / "service" / "Dockerfile").read_text()
+    assert re.findall(r"^## (\d\S+)", changelog, re.MULTILINE)[0] == VERSION
+    assert re.findall(r"^ARG VERSION=(\S+)", dockerfile, re.MULTILINE) == [VERSION]
 
 
 def test_the_readme_is_short_enough_to_be_read():
