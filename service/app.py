@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 
 def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Flask:
-    """Return the order API, ready to be served; it connects when it is first asked.
+    """Return the order API, ready to be served; it connects on first use.
 
     Args:
-        settings: What it is told from outside.
-        telemetry: What a test records with; else it is started here.
+        settings: Of the API.
+        telemetry: A test's own; started here by default.
     """
     switchboard = Switchboard(settings.faults_file) if settings.faults_file else None
     telemetry = telemetry or start_telemetry(
@@ -91,7 +91,7 @@ def _wire(
 def _make_storage(
     settings: Settings, telemetry: Telemetry, switchboard: Switchboard | None
 ) -> tuple[Database, OrderStore, OrderCache]:
-    """Return what keeps orders; with a fault file, subclasses that can fail on purpose."""
+    """Return database, store and cache; with a fault file, variants that can inject faults."""
     pool = make_pool(settings.database, telemetry, POOL_ORDERS, max_size=settings.threads)
     client = make_cache_client(settings.cache, telemetry)
     instruments = CacheInstruments(telemetry, CACHE_ORDERS)

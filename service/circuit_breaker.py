@@ -1,4 +1,4 @@
-"""A circuit breaker: stop calling a dependency that fails, so that its absence costs no timeouts.
+"""A circuit breaker: stop calling a dependency that fails, so that an outage costs no timeouts.
 
 It only keeps the state: the caller asks `allows()` first, and reports `succeeded()` or `failed()`
 afterwards. A closed breaker costs a few reads of a list, so it can guard a cached read.
@@ -34,7 +34,7 @@ class CircuitBreaker:
         cells: Three numbers that hold the state. In memory that is mapped before a fork, they make
             one breaker for all child processes.
         on_change: Called with the new state, by the process that changed it.
-        clock: Seconds that only grow, and are the same in all processes that share the state.
+        clock: Monotonic seconds, the same in all processes that share the state.
     """
 
     def __init__(

@@ -52,19 +52,19 @@ class InvalidCursorError(OrderError):
     """A cursor that this service did not make."""
 
     def __init__(self) -> None:
-        super().__init__("the cursor is not one of ours")
+        super().__init__("the cursor was not made by this service")
 
 
 class TooManyRequestsError(OrderError):
-    """A client that must wait before its next request."""
+    """A request beyond its client's rate limit."""
 
     def __init__(self, retry_after_seconds: int) -> None:
-        super().__init__(f"too many requests; come back in {retry_after_seconds} s")
+        super().__init__(f"too many requests; retry in {retry_after_seconds} s")
         self.retry_after_seconds = retry_after_seconds
 
 
 class StoreUnavailableError(OrderError):
-    """A database that did not answer in time; nothing is known to be written."""
+    """A database that did not answer in time; a write may or may not have been committed."""
 
     retry_after_seconds = 1
 

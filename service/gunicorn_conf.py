@@ -42,7 +42,7 @@ def probe_cache() -> None:
 
 
 def collectors() -> Iterable[Collector]:
-    """Return what the parent reads at each scrape."""
+    """Return the collectors that the main process reads at each scrape."""
     return [DependencyProbes({"postgres": probe_database, "cache": probe_cache})]
 
 
@@ -52,7 +52,7 @@ def post_worker_init(worker: Worker) -> None:
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:
-    """Disconnect, and let the telemetry of this worker go out."""
+    """Close the worker's database connections and flush its telemetry."""
     if getattr(worker, "wsgi", None):
         database_of(worker).close()
     hooks.worker_exit(server, worker)
@@ -67,11 +67,11 @@ def database_of(worker: Worker) -> Database:
 bind = f"{settings.bind_host}:{settings.port}"
 workers = settings.workers
 worker_class = "gthread"
-# What the parent imported is shared by its children; the app connects after the fork.
+# Children share the memory of what the main process imported; the app connects after the fork.
 preload_app = True
 threads = settings.threads
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
-# Longer than the edge keeps a connection, which then never meets a closed one.
+# Longer than the gateway keeps a connection, so that it never reuses one that is closed here.
 keepalive = 75
 timeout = 30
 graceful_timeout = 10

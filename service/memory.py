@@ -20,6 +20,6 @@ def share_memory(**_: object) -> None:
     gc.freeze()
 
 
-def share_before_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001 - gunicorn counts them
+def share_before_fork(server: Arbiter, worker: Worker) -> None:  # noqa: ARG001 - gunicorn checks the arity
     """Share memory before gunicorn forks a worker; its hook `pre_fork`."""
     share_memory()

@@ -1,4 +1,4 @@
-"""The business instruments, made from the order words."""
+"""The business metrics: orders placed, and orders finished by outcome."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Bring the database up to date: `python -m service.migrate`.
 
-Safe when many start at once: all work happens under one advisory lock, which the server frees when
-its holder dies. (The lock of the migration tool is a row, which a killed process leaves behind.)
+Safe to run several times at once: all work happens under one advisory lock, which the server frees
+when its holder dies. (The lock of the migration tool is a row, which a killed process leaves
+behind.)
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 
 class MigrationError(RuntimeError):
-    """Migrations that are left over after all were applied."""
+    """Migrations that are still pending after all were applied."""
 
 
 def migrate(settings: MigrateSettings) -> list[str]:
@@ -61,7 +62,7 @@ def migrate(settings: MigrateSettings) -> list[str]:
 
 
 def wait_for_database(database: DatabaseSettings, seconds: float) -> psycopg.Connection[Any]:
-    """Return a connection as soon as the server takes one; raise the last error after a while."""
+    """Return a connection once the server accepts one; raise the last error at the deadline."""
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The order words: business metrics, their labels, and attributes of an order's telemetry.
+"""The names in the telemetry of orders: business metrics, their labels, and attributes.
 
 Standard library only (the kit's `semconv` included), so that dashboards and alerts can read it.
 """

@@ -20,7 +20,7 @@ from observability.instrumentation.environment import (
 from observability.instrumentation.settings import TelemetrySettings
 
 CACHE_PORT = 16379
-# This machine, and the names that Compose gives; a browser that uses another name is refused.
+# This machine, and the service names in Compose; a request for any other host is refused.
 TRUSTED_HOSTS = ("localhost", "127.0.0.1", "[::1]", "orders", "edge")
 
 
@@ -37,7 +37,7 @@ class DatabaseSettings(EnvironmentSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class RedisSettings(EnvironmentSettings):
-    """Address of a Redis; an empty password means that it asks for none."""
+    """Address of a Redis; an empty password means that none is sent."""
 
     host: str = setting("HOST", "127.0.0.1")
     port: int = setting("PORT", parse=port_number)
@@ -49,7 +49,7 @@ class CommonSettings(EnvironmentSettings):
     """Settings that every program of the order system has.
 
     Args:
-        bind_host: Address that it and its `/metrics` listen on.
+        bind_host: Address that the program and its `/metrics` listen on.
         faults_file: File of the fault switchboard; without it no fault can be set.
     """
 
@@ -66,7 +66,7 @@ class Settings(CommonSettings):
         workers: Processes that answer requests.
         threads: Requests that each of them answers at once.
         rate_limit: Requests per second that one client address may make; 0 is no limit.
-        trusted_hosts: Host names that are answered; `*` means all.
+        trusted_hosts: Values of the Host header that are accepted; `*` means all.
         trusted_proxies: Reverse proxies in front whose X-Forwarded-For counts.
     """
 
@@ -120,7 +120,7 @@ class FaultsCommandSettings(EnvironmentSettings):
 def require_metrics_folder(telemetry: TelemetrySettings) -> None:
     """End the process unless it was given a folder for the metrics of all its children.
 
-    prometheus_client decides when it is imported; set later, each child would count for itself.
+    prometheus_client reads the variable on import; set later, each child would count for itself.
     """
     if telemetry.multiproc_dir is None:
         exit_for(

@@ -30,7 +30,7 @@ from simulators.settings import CustomersSettings
 
 logger = logging.getLogger("customers")
 
-# A request may take this long before the arrival rate suffers.
+# How long a request may take before the arrival rate falls.
 PATIENCE_SECONDS = 2.0
 REPORT_SECONDS = 60.0
 CUSTOMERS = [f"customer-{number:04d}" for number in range(500)]
@@ -119,7 +119,7 @@ class Customer(FastHttpUser):
 
     @task(3)
     def place_invalid_order(self) -> None:
-        """Send an order that the service must refuse."""
+        """Send an order that the service must reject."""
         self._call("POST", "/v1/orders", {400, 422}, json=dice.choice(INVALID_ORDERS))
 
     def _call(self, method: str, path: str, expected: set[int], **more: Any) -> Any:
@@ -144,7 +144,7 @@ def recent_order() -> str:
 
 
 def wait_for(url: str) -> None:
-    """Return once the service answers."""
+    """Wait until the service answers."""
     while True:
         try:
             urllib.request.urlopen(f"{url}/livez", timeout=2).close()  # noqa: S310

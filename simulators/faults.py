@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class FaultyLedger(Ledger):
     """A ledger that is slow or unavailable on purpose.
 
-    Half of the faults strike before an entry is made and half after it, since an answer can get
-    lost on its way, too.
+    Half of the faults strike before an entry is made and half after it, as when an answer is lost
+    on its way.
     """
 
     def __init__(self, path: Path, switchboard: Switchboard) -> None:
@@ -32,12 +32,12 @@ class FaultyLedger(Ledger):
         self._switchboard = switchboard
 
     def charge(self, key: str, charge: Charge) -> tuple[Entry, bool]:
-        """Charge an order, late or unheard."""
+        """Charge an order, after a delay or without an answer."""
         with self._strike():
             return super().charge(key, charge)
 
     def refund(self, key: str, order_id: str) -> tuple[Entry, bool]:
-        """Refund an order, late or unheard."""
+        """Refund an order, after a delay or without an answer."""
         with self._strike():
             return super().refund(key, order_id)
 

@@ -16,7 +16,7 @@ bind = f"{settings.bind_host}:{settings.port}"
 workers = 1
 worker_class = "gthread"
 threads = settings.threads
-# What the parent imported is shared by its child; the ledger connects for each transaction.
+# The child shares the memory of what the main process imported; the ledger connects later.
 preload_app = True
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 keepalive = 75

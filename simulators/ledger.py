@@ -1,4 +1,4 @@
-"""The payment provider's books in one SQLite file, safe against a killed process."""
+"""The payment provider's ledger in one SQLite file, which survives a killed process."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class VoidedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the books."""
+    """One line of the ledger."""
 
     seq: int
     id: str
@@ -87,7 +87,7 @@ def reason_to_decline(customer_id: str, amount_cents: int) -> str | None:
 
 
 class Ledger:
-    """Charges and refunds, each key once."""
+    """A ledger of charges and refunds, with one entry per idempotency key."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -2,7 +2,7 @@
 
     POST /v1/charges   201 succeeded · 402 declined · 409 voided (a refund came first) · 422 · 503
     POST /v1/refunds   201 succeeded, or voided when no charge was seen: none can follow · 422 · 503
-    GET  /v1/ledger    the books, page by page
+    GET  /v1/ledger    the ledger, page by page
 
 Each request needs a header `Idempotency-Key`; the same key gives the same answer.
 `ledger.reason_to_decline` decides what is declined.
@@ -52,20 +52,20 @@ logger = logging.getLogger(__name__)
 
 
 class KeyHeader(BaseModel):
-    """What makes a request safe to repeat."""
+    """The header that makes a request safe to repeat."""
 
     key: str = Field(pattern=KEY_PATTERN, alias="Idempotency-Key")
 
 
 class RefundBody(BaseModel):
-    """An order to pay back."""
+    """An order to refund."""
 
     model_config = ConfigDict(extra="forbid")
     order_id: str = Field(pattern=ID_PATTERN)
 
 
 class ChargeBody(RefundBody):
-    """An order to be paid."""
+    """An order to charge."""
 
     customer_id: str = Field(pattern=ID_PATTERN)
     amount_cents: int = Field(ge=0, strict=True)
@@ -73,7 +73,7 @@ class ChargeBody(RefundBody):
 
 
 class LedgerQuery(BaseModel):
-    """Which page of the books."""
+    """The page of the ledger to return."""
 
     after: int = Field(default=0, ge=0)
     limit: int = Field(default=LARGEST_PAGE, ge=1, le=LARGEST_PAGE)
@@ -96,7 +96,7 @@ class ProviderViews:
         return _movement(entry, replayed=replayed)
 
     def refund(self) -> Response:
-        """Pay an order back."""
+        """Refund an order."""
         key = _check(KeyHeader, dict(request.headers)).key
         body = _check(RefundBody, parse_json(read_body(request)))
         trace.get_current_span().set_attribute(ATTR_ORDER_ID, body.order_id)
@@ -104,7 +104,7 @@ class ProviderViews:
         return _movement(entry, replayed=replayed)
 
     def ledger(self) -> Response:
-        """Return the books: totals, and one page of entries."""
+        """Return the totals of the ledger, and one page of its entries."""
         query = _check(LedgerQuery, request.args.to_dict())
         entries = self._ledger.page(query.after, query.limit)
         totals = self._ledger.totals()
@@ -132,7 +132,7 @@ def _json(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def _movement(entry: Entry, *, replayed: bool) -> Response:
-    """Return the answer for an entry of the books, and log it."""
+    """Return the response for an entry of the ledger, and log it."""
     body: dict[str, Any] = {"id": entry.id, "state": entry.state}
     if entry.reason:
         body["reason"] = entry.reason

@@ -26,7 +26,7 @@ class ProviderSettings(CommonSettings):
     """Settings of the payment provider.
 
     Args:
-        ledger: SQLite file of its books.
+        ledger: SQLite file of its ledger.
         threads: Requests that it answers at once.
     """
 

@@ -24,7 +24,7 @@ HARD_SECONDS = 20
 
 
 def configure_worker(app: Celery, settings: WorkerSettings) -> None:
-    """Configure how a worker takes and keeps messages."""
+    """Configure how a worker receives and acknowledges messages."""
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,

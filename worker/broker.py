@@ -31,7 +31,7 @@ CONNECT_SECONDS = 2.0
 
 
 def broker_url(settings: WorkerSettings) -> str:
-    """Return the broker's address; its password may have any characters."""
+    """Return the broker's address; its password may contain any character."""
     broker = settings.broker
     password = f":{quote(broker.password, safe='')}@" if broker.password else ""
     return f"redis://{password}{broker.host}:{broker.port}/0"

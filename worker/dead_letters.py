@@ -1,4 +1,4 @@
-"""Look at tasks that failed for good, and let them run again."""
+"""Inspect tasks that failed for good, and run them again."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ ALL = "all"
 
 @click.group(help=__doc__)
 def main() -> None:
-    """Take a command."""
+    """Run a subcommand."""
 
 
 def connection() -> Connection[Any]:
-    """Return this run's connection, with the rights of the worker; a test brings its own."""
+    """Return this run's connection, as the role of the worker; a test passes its own."""
     root = click.get_current_context().find_root()
     if root.obj is None:
         settings = WorkerSettings.from_env_or_exit()
@@ -46,7 +46,7 @@ def to_number(_: click.Context, __: click.Parameter, value: str) -> int | None:
 
 @main.command("list")
 def list_waiting() -> None:
-    """List those that wait for a person, oldest first."""
+    """List the dead letters that wait for a person, oldest first."""
     for letter in dead_letters.waiting(connection()):
         click.echo(_line(letter))
 
@@ -54,7 +54,7 @@ def list_waiting() -> None:
 @main.command()
 @click.argument("number", metavar="ID", type=int)
 def show(number: int) -> None:
-    """Show everything about one."""
+    """Show all fields of one dead letter."""
     letter = dead_letters.find(connection(), number)
     if letter is None:
         raise not_found()
@@ -64,7 +64,7 @@ def show(number: int) -> None:
 @main.command()
 @click.argument("number", metavar="ID|all", callback=to_number)
 def replay(number: int | None) -> None:
-    """Put one, or all, into the outbox again, as a first attempt."""
+    """Put one dead letter, or all, into the outbox again, as a first attempt."""
     conn = connection()
     waiting = [letter.id for letter in dead_letters.waiting(conn)] if number is None else [number]
     replayed = dead_letters.replay(conn, waiting)
@@ -76,7 +76,7 @@ def replay(number: int | None) -> None:
 @main.command()
 @click.argument("number", metavar="ID", type=int)
 def discard(number: int) -> None:
-    """Delete one that will never be needed."""
+    """Delete one dead letter for good."""
     if not dead_letters.discard(connection(), number):
         raise not_found()
     click.echo("1 discarded")
@@ -95,7 +95,7 @@ def poison(context: click.Context) -> None:
 
 @poison.command("discard")
 def discard_poison() -> None:
-    """Delete the rows that were set aside."""
+    """Delete the outbox rows that were set aside."""
     click.echo(f"{outbox.discard_poison_rows(connection())} discarded")
 
 

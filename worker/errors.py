@@ -1,10 +1,10 @@
-"""Everything that can go wrong in a task.
+"""The errors of a task.
 
     WorkerError
     ├── TransientError                  worth another attempt, later
-    │   ├── PaymentUnavailableError     the provider did not answer, or not with an answer
+    │   ├── PaymentUnavailableError     the provider gave no valid answer
     │   ├── MailUnavailableError        the mail server did not take the message
-    │   └── CircuitOpenError            not asked: the dependency has just failed too often
+    │   └── CircuitOpenError            not called: the dependency has just failed too often
     └── PermanentError                  another attempt would end the same way
         ├── PaymentRefusedError         the provider will never take the request
         ├── MailRefusedError            the mail server will never take the message
@@ -29,7 +29,7 @@ class TransientError(WorkerError):
 
     Args:
         reason: What happened.
-        retry_after: How long the other side asked us to wait, if it did.
+        retry_after: How long the dependency asked us to wait, if it did.
     """
 
     def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
@@ -38,15 +38,15 @@ class TransientError(WorkerError):
 
 
 class PaymentUnavailableError(TransientError):
-    """The payment provider did not answer, or its response was not an answer."""
+    """A payment provider that gave no valid answer."""
 
 
 class MailUnavailableError(TransientError):
-    """The mail server did not take the message this time."""
+    """A mail server that did not take the message this time."""
 
 
 class CircuitOpenError(TransientError):
-    """The dependency was not asked; such an attempt is rescheduled and does not count."""
+    """A call that was not made; the attempt is rescheduled and does not count."""
 
     def __init__(self, dependency: str, retry_after: timedelta) -> None:
         super().__init__(f"the circuit of {dependency} is open", retry_after)
@@ -58,23 +58,23 @@ class PermanentError(WorkerError):
 
 
 class PaymentRefusedError(PermanentError):
-    """The payment provider will never take this request."""
+    """A request that the payment provider will never take."""
 
 
 class MailRefusedError(PermanentError):
-    """The mail server will never take this message."""
+    """A message that the mail server will never take."""
 
 
 class BadMessageError(PermanentError):
-    """The message cannot be understood."""
+    """A message that cannot be understood."""
 
 
 class UnexpectedAnswerError(PermanentError):
-    """The answer contradicts what we know; a person must look."""
+    """An answer that contradicts what we know; a person must look."""
 
 
 class TooManyStartsError(PermanentError):
-    """The task started too often and never ended."""
+    """A task that started too often and never ended."""
 
 
 ERROR_TYPES = (

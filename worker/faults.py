@@ -38,7 +38,7 @@ class RefusingMailer(Mailer):
         self._faults = faults
 
     def deliver(self, message: EmailMessage) -> None:
-        """Hand a message to the mail server, or fail as if there were none."""
+        """Hand a message to the mail server, or fail as if it were down."""
         if self._faults().email_down:
             mark("email_down", True)
             raise MailUnavailableError("fault email_down")
@@ -69,7 +69,7 @@ class DeadRelay(Relay):
     """A relay that sends nothing while the fault `relay_dead` is on.
 
     Args:
-        tracer: Makes the span of the pause: no message has one then.
+        tracer: Makes a span for the pause, since no message is sent that would have one.
     """
 
     def __init__(

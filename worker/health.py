@@ -1,7 +1,7 @@
 """Check that the worker makes progress; a running process is not enough.
 
-Exits with code 0 while the worker's main loop turns, and either no message waits in the broker or
-an attempt ended within the last minute.
+Exits with code 0 while the worker's main loop runs, and either no message waits in the broker or an
+attempt ended within the last minute.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def find_problem(state: dict[str, float], waiting: int, now: float) -> str | Non
         now: Seconds since the epoch.
     """
     if now - state["loop"] > LOOP_SECONDS:
-        return f"the main loop has not turned for {now - state['loop']:.0f} s"
+        return f"the main loop has not run for {now - state['loop']:.0f} s"
     if waiting and now - state["done"] > DONE_SECONDS:
         idle = now - state["done"]
         return f"{waiting} messages are waiting and no attempt has ended for {idle:.0f} s"

@@ -1,4 +1,4 @@
-"""What one process of the worker works with: first the main process, after the fork a child.
+"""The parts of one worker process: of the main process first, of a child process after the fork.
 
 The main process makes what all children share: the circuit breakers and the progress live in memory
 that must be mapped before the fork. `open` runs in each child: pools, sockets and sessions must not
@@ -93,10 +93,10 @@ class Process:
         self._handler = StuckHandler(runner, self._switchboard.now) if has_faults else runner
 
     def handler(self) -> Handler:
-        """Return what runs the messages of this process.
+        """Return the handler that runs the messages of this process.
 
         Raises:
-            RuntimeError: It is not opened yet.
+            RuntimeError: The process has not been opened.
         """
         if self._handler is None:
             raise RuntimeError("a task came before this process was opened")

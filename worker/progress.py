@@ -1,4 +1,4 @@
-"""What the health check reads: when the main loop last turned, and when an attempt last ended."""
+"""The input of the health check: when the main loop last ran, and when an attempt last ended."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Progress:
         return self._cells[0]
 
     def write(self, folder: Path) -> None:
-        """Write what the health check reads; called by the main loop itself."""
+        """Write the progress file; called by the main loop itself."""
         partial = folder / f"{FILE}.{os.getpid()}"
         partial.write_text(json.dumps({"loop": time.time(), "done": self.noted_at}))
         partial.replace(folder / FILE)
@@ -50,7 +50,7 @@ def watch(app: Celery, progress: Progress, folder: Path) -> None:
     """Make the worker's main loop write the progress file every five seconds."""
 
     class WriteProgress(bootsteps.StartStopStep):  # type: ignore[misc]
-        """The step of the worker that writes the progress file while the main loop turns."""
+        """The step of the worker that writes the progress file while the main loop runs."""
 
         requires = frozenset({"celery.worker.components:Timer"})
 
@@ -59,7 +59,7 @@ def watch(app: Celery, progress: Progress, folder: Path) -> None:
             progress.write(folder)
             self.timer = worker.timer.call_repeatedly(BEAT_SECONDS, progress.write, (folder,))
 
-        def stop(self, worker: Any) -> None:  # noqa: ARG002 - the base class hands it in
+        def stop(self, worker: Any) -> None:  # noqa: ARG002 - the base class passes it
             """Stop writing."""
             if timer := getattr(self, "timer", None):
                 timer.cancel()

@@ -19,7 +19,7 @@ class WorkerSettings(CommonSettings):
     """Settings of the worker and of the relay.
 
     Args:
-        cache: The API's, from which the worker drops an order that it changed.
+        cache: The API's, into which the worker writes an order that it changed.
         worker_concurrency: Child processes, each of which runs one task at a time.
         queue_limit: Messages that a queue may hold before an alert fires; the broker's memory
             is the true limit, and a message takes about 2 kB of it.

@@ -23,7 +23,7 @@ from kombu.transport.virtual import QoS as LocalQoS
 
 
 class QoS(kombu_redis.QoS):
-    """The count of held messages; one is let go even if the broker cannot be reached."""
+    """The count of held messages; an acknowledged one stops counting even if the broker is down."""
 
     def ack(self, delivery_tag: str) -> None:
         """Acknowledge a message."""

@@ -1,1 +1,1 @@
-"""Faults on purpose, for drills. Only the modules that build a program may import this."""
+"""Fault injection for drills. Only the modules that build a program may import this."""

@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def read_flags(path: Path) -> Flags:
-    """Return the flags of a file by key; no file, no flags."""
+    """Return the flags of a file by key; none if there is no file."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -62,8 +62,8 @@ class FlagFile:
     """The flags of a file, read again when it changes.
 
     Args:
-        path: The file; None means no flag is ever on.
-        clock: Seconds that only grow.
+        path: The file; None means that no flag is ever on.
+        clock: Monotonic seconds.
     """
 
     def __init__(self, path: Path | None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -93,7 +93,7 @@ class FlagFile:
 
 def _fingerprint(path: Path) -> tuple[int, int, int] | None:
     try:
-        found = os.stat(path)  # noqa: PTH116 - half the cost of Path.stat, and this is asked often
+        found = os.stat(path)  # noqa: PTH116 - half the cost of Path.stat, and this runs often
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
@@ -116,7 +116,7 @@ class FlagFileProvider(AbstractProvider):
         default_value: bool,
         evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
     ) -> FlagResolutionDetails[bool]:
-        """Return a flag that is on or off."""
+        """Return a boolean flag."""
         return self._resolve(flag_key, default_value, bool)
 
     def resolve_string_details(
@@ -125,7 +125,7 @@ class FlagFileProvider(AbstractProvider):
         default_value: str,
         evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
     ) -> FlagResolutionDetails[str]:
-        """Return a flag's text."""
+        """Return a text flag."""
         return self._resolve(flag_key, default_value, str)
 
     def resolve_integer_details(
@@ -134,7 +134,7 @@ class FlagFileProvider(AbstractProvider):
         default_value: int,
         evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
     ) -> FlagResolutionDetails[int]:
-        """Return a flag's whole number."""
+        """Return an integer flag."""
         return self._resolve(flag_key, default_value, int)
 
     def resolve_float_details(
@@ -143,7 +143,7 @@ class FlagFileProvider(AbstractProvider):
         default_value: float,
         evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
     ) -> FlagResolutionDetails[float]:
-        """Return a flag's number."""
+        """Return a float flag."""
         return self._resolve(flag_key, default_value, float)
 
     def resolve_object_details(
@@ -152,7 +152,7 @@ class FlagFileProvider(AbstractProvider):
         default_value: Sequence[FlagValueType] | Mapping[str, FlagValueType],
         evaluation_context: EvaluationContext | None = None,  # noqa: ARG002
     ) -> FlagResolutionDetails[Sequence[FlagValueType] | Mapping[str, FlagValueType]]:
-        """Return a flag's object or list."""
+        """Return a flag that is an object or a list."""
         return self._resolve(flag_key, default_value, object)
 
     def _resolve(self, key: str, default: Any, wanted: type) -> FlagResolutionDetails[Any]:

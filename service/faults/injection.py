@@ -49,7 +49,7 @@ class Leak:
 
 
 def inject_faults(app: Flask, switchboard: Switchboard) -> None:
-    """Make requests to the API fail as the switchboard says; health checks are left alone."""
+    """Make requests to the API fail as the switchboard is set; health checks are left alone."""
     leak = Leak()
 
     def break_request() -> None:

@@ -41,7 +41,7 @@ class FaultyDatabase(Database):
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
-        """Yield a connection, late or never."""
+        """Yield a connection after a delay, or fail."""
         with super().transaction() as conn:
             self._strike(conn)
             yield conn
@@ -64,7 +64,7 @@ class FaultyCache(OrderCache):
         self._switchboard = switchboard
 
     def look_up(self, order_id: UUID) -> Entry | None:
-        """Return the entry of an order, late or never."""
+        """Return the entry of an order after a wait, or report a miss."""
         faults = self._switchboard.now()
         if faults.hot_key:
             mark("hot_key", True)
@@ -83,14 +83,14 @@ class FaultyCache(OrderCache):
 
 
 class PoisoningOrderStore(OrderStore):
-    """A store whose orders bring a message that cannot be sent: poison_message."""
+    """A store that adds to each new order a message that cannot be sent: poison_message."""
 
     def __init__(self, database: Database, switchboard: Switchboard) -> None:
         super().__init__(database)
         self._switchboard = switchboard
 
     def messages(self, order: Order, trace: TraceContext) -> list[outbox.Message]:
-        """Return what the outbox gets with a new order, and poison."""
+        """Return the outbox messages of a new order, and one that cannot be sent."""
         messages = super().messages(order, trace)
         if self._switchboard.now().poison_message:
             mark("poison_message", value=True)

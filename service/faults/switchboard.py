@@ -34,10 +34,10 @@ class Fault:
 
     Args:
         name: The flag's key and the word on the command line.
-        field: Where `Faults` holds its value.
+        field: The field of `Faults` that holds its value.
         description: What goes wrong, in one sentence.
         on: Value of the variant `on`; a number, or True.
-        most: Highest value that makes sense; 1 for a ratio.
+        most: Highest value that is accepted; 1 for a ratio.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Faults:
 class Switchboard:
     """The faults of a flag file.
 
-    Flags are evaluated when their file changes and kept until then, since a request asks often.
+    Flags are evaluated when their file changes, not per request, which reads several of them.
 
     Args:
         path: The flag file; None means that no fault is ever on.
@@ -100,7 +100,7 @@ class Switchboard:
         self._faults = Faults()
 
     def now(self) -> Faults:
-        """Return what is on; a look at the file's time stamp at most once a second."""
+        """Return the faults that are on; check the file's timestamp at most once a second."""
         generation = self._file.refresh()
         if generation != self._generation:
             self._generation = generation
@@ -131,7 +131,7 @@ def _value(client: OpenFeatureClient, fault: Fault) -> float | bool:
 
 
 def mark(fault: str, value: float | bool) -> None:
-    """Record in the current span and in the log that a fault struck here."""
+    """Record in the current span and in the log that a fault took effect here."""
     trace.get_current_span().add_event(
         EVENT_FEATURE_FLAG, {ATTR_FEATURE_FLAG_KEY: fault, ATTR_FEATURE_FLAG_VALUE: value}
     )
@@ -152,10 +152,10 @@ def _flag(fault: Fault, variant: str, custom: float | bool) -> dict[str, Any]:
 
 
 def set_fault(path: Path, name: str, text: str) -> None:
-    """Switch one fault: `on`, `off`, or a number within its bounds.
+    """Set one fault to `on`, `off`, or a number within its bounds.
 
     Raises:
-        ValueError: The name or the value is not known; the message says what was expected.
+        ValueError: The name or the value is not valid; the message has what was expected.
     """
     fault = BY_NAME.get(name)
     if fault is None:

@@ -1,12 +1,12 @@
 """A cache of orders in Redis that never delays a read for long.
 
-An entry outlives the moment until which it counts as fresh: while the database is down, a stale
-answer is better than none. A caller that finds no fresh entry takes a short lock and reads the
+An entry is kept for longer than it counts as fresh: while the database is down, a stale answer is
+better than none. A caller that finds no fresh entry takes a short lock and reads the
 database; the others wait a moment for its answer (one flight per key, over all processes).
 A caller that changes an order writes it here too, and a script keeps an older version from
-replacing a newer one; a change that could not be written shows once the entry's minute is over.
-When Redis is slow or gone, a read costs one database query, not a timeout: after the first failure
-Redis is not asked for a moment.
+replacing a newer one; a change that could not be written is visible a minute later.
+When Redis is slow or down, a read costs one database query, not a timeout: after a failure Redis is
+not called for a second.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ JITTER = 0.2
 ABSENT_SECONDS = 5.0
 STALE_SECONDS = 600.0
 FLIGHT_SECONDS = 1.0
-# Longer than a usual database read, shorter than a caller's patience.
+# Longer than a usual database read, and short compared to the statement timeout.
 FLIGHT_WAIT_SECONDS = 0.15
 FLIGHT_POLL_SECONDS = 0.01
 
@@ -78,7 +78,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An order's JSON text, and how many seconds too old it is."""
+    """An order's JSON text, and for how many seconds it has been stale."""
 
     body: bytes
     stale_seconds: float = 0.0
@@ -132,7 +132,7 @@ class OrderCache:
             self._instruments.hit()
             return Found(_body(entry, order_id))
         self._instruments.miss()
-        return self._fly(order_id, entry, load)
+        return self._load(order_id, entry, load)
 
     def put(self, order: Order) -> bytes:
         """Write a changed order through and return its JSON text.
@@ -153,7 +153,7 @@ class OrderCache:
             text: bytes | None = self.client.get(_key(order_id))  # type: ignore[assignment]
         return Entry.decode(text) if text else None
 
-    def _fly(self, order_id: UUID, stale: Entry | None, load: Callable[[], Order]) -> Found:
+    def _load(self, order_id: UUID, stale: Entry | None, load: Callable[[], Order]) -> Found:
         with self._flight(order_id) as leads:
             if not leads and (entry := self._await(order_id, stale)):
                 return Found(_body(entry, order_id))

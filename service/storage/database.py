@@ -35,7 +35,7 @@ UNAVAILABLE = (
 
 
 class Database:
-    """Transactions on a pool; every failure to run one is a StoreUnavailableError."""
+    """Transactions on a pool; a failure to run one raises StoreUnavailableError."""
 
     def __init__(self, pool: Connections) -> None:
         self.pool = pool
@@ -44,10 +44,10 @@ class Database:
         self._owner = 0
 
     def open(self) -> None:
-        """Open the pool if it is not; after a fork only in the child that uses it.
+        """Open the pool unless it is open; after a fork, only in the child that uses it.
 
         Raises:
-            RuntimeError: It was opened before a fork, so its sockets are another process's too.
+            RuntimeError: It was opened before a fork, so another process shares its sockets.
         """
         if self._owner not in {0, os.getpid()}:
             raise RuntimeError("the pool was opened before the fork")

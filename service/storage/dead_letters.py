@@ -68,13 +68,13 @@ RETURNING task, order_id, payload, traceparent
 
 
 def add(conn: Connection[Any], row: OutboxRow, error_type: str, error: str) -> None:
-    """Write an outbox row whose task failed for good, and why."""
+    """Write the dead letter of an outbox row, with the reason of its failure."""
     values = (row.task, row.queue, row.order_id, Jsonb(row.payload), row.attempt)
     conn.execute(_ADD, (*values, row.trace.traceparent, error_type, error))
 
 
 def count(conn: Connection[Any]) -> dict[str, int]:
-    """Return how many wait for a person, by task."""
+    """Return the number of dead letters that wait for a person, by task."""
     rows = conn.execute(
         "SELECT task, count(*) FROM dead_letters WHERE replayed_at IS NULL GROUP BY task"
     )
@@ -82,19 +82,19 @@ def count(conn: Connection[Any]) -> dict[str, int]:
 
 
 def waiting(conn: Connection[Any], limit: int = 1000) -> list[DeadLetter]:
-    """Return those that wait for a person, oldest first."""
+    """Return the dead letters that wait for a person, oldest first."""
     with conn.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(_WAITING, (limit,)).fetchall()
 
 
 def find(conn: Connection[Any], number: int) -> DeadLetter | None:
-    """Return one, or None."""
+    """Return a dead letter, or None if there is none with this number."""
     with conn.cursor(row_factory=class_row(DeadLetter)) as cursor:
         return cursor.execute(_FIND, (number,)).fetchone()
 
 
 def replay(conn: Connection[Any], numbers: Iterable[int]) -> int:
-    """Put those that wait back into the outbox; return how many there were.
+    """Put waiting dead letters back into the outbox; return their number.
 
     Each keeps its trace and starts again at its first attempt. Replaying one twice does nothing.
     """
@@ -110,5 +110,5 @@ def replay(conn: Connection[Any], numbers: Iterable[int]) -> int:
 
 
 def discard(conn: Connection[Any], number: int) -> int:
-    """Delete one; return how many there were."""
+    """Delete a dead letter; return 1, or 0 if there was none."""
     return conn.execute("DELETE FROM dead_letters WHERE id = %s", (number,)).rowcount

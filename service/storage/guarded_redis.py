@@ -1,4 +1,4 @@
-"""Commands to a Redis whose absence must not delay anyone."""
+"""Redis commands that do not delay their caller while Redis is down."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class RedisPausedError(redis.RedisError):
 
 
 class GuardedRedis:
-    """Commands, none of which is sent for a moment after one failed.
+    """A guard of Redis commands, which sends none for a second after one failed.
 
     Args:
-        purpose: What does not work while Redis is away, for the log.
+        purpose: What happens while Redis is down, for the log.
     """
 
     def __init__(self, purpose: str) -> None:
@@ -35,7 +35,7 @@ class GuardedRedis:
         self._breaker = CircuitBreaker(PAUSE_SECONDS)
 
     def run(self, command: Callable[[], T]) -> T:
-        """Return what a command answers.
+        """Return the answer to a command.
 
         Raises:
             RedisPausedError: It was not sent.
@@ -47,14 +47,14 @@ class GuardedRedis:
             answer = command()
         except redis.RedisError as error:
             if self._breaker.failed():
-                logger.warning("%s: Redis fails with %s", self._purpose, type(error).__name__)
+                logger.warning("Redis fails with %s: %s", type(error).__name__, self._purpose)
             raise
         if self._breaker.succeeded():
-            logger.info("%s: Redis is back", self._purpose)
+            logger.info("Redis is back; no longer: %s", self._purpose)
         return answer
 
     def attempt(self, command: Callable[[], T], otherwise: T) -> T:
-        """Return what a command answers, or `otherwise` when it fails or is not sent."""
+        """Return the answer to a command, or `otherwise` when it fails or is not sent."""
         try:
             return self.run(command)
         except redis.RedisError:

@@ -1,4 +1,4 @@
-"""Idempotency keys: a request that is sent again gets the answer that it got first.
+"""Idempotency keys: a request that is repeated gets the first answer again.
 
 A key is claimed in the transaction that does the work, so work and answer are committed together
 or not at all. Every function works inside the caller's transaction.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-# How long a key answers with what it answered first.
+# How long a key repeats its first answer.
 KEY_LIFETIME = timedelta(hours=24)
 
 
@@ -67,7 +67,7 @@ RETURNING 1
 
 
 def claim_key(conn: Connection[Any], key: IdempotencyKey, order_id: UUID) -> Answer | None:
-    """Claim a key, or return what it answered before.
+    """Claim a key, or return its first answer.
 
     Raises:
         IdempotencyKeyReusedError: The key belongs to another request.

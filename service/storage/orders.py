@@ -57,7 +57,7 @@ def read_order(conn: Connection[Any], order_id: UUID) -> Order:
 
 
 def lock_order(conn: Connection[Any], order_id: UUID) -> Order:
-    """Return an order that no one else can change until this transaction ends."""
+    """Lock and return an order, so that no other transaction can change it before this one ends."""
     row = conn.execute(
         f"SELECT {COLUMNS} FROM orders WHERE id = %s FOR NO KEY UPDATE",  # noqa: S608
         (order_id,),
@@ -112,7 +112,7 @@ class OrderStore:
             trace: Trace context of the request.
 
         Returns:
-            None, or what the key answered before, in which case nothing is written.
+            None, or the key's first answer, in which case nothing is written.
         """
         messages = self.messages(order, trace)
 
@@ -127,7 +127,7 @@ class OrderStore:
         return self._database.run(work)
 
     def messages(self, order: Order, trace: TraceContext) -> list[outbox.Message]:
-        """Return what the outbox gets with a new order."""
+        """Return the outbox messages of a new order."""
         return [outbox.Message(order.id, TASK_FULFIL_ORDER, trace=trace)]
 
     def get(self, order_id: UUID) -> Order:
@@ -154,7 +154,7 @@ class OrderStore:
         return [to_order(row) for row in rows]
 
     def cancel(self, order_id: UUID, now: datetime, trace: TraceContext) -> tuple[Order, bool]:
-        """Cancel an order; pay back what was or may have been charged.
+        """Cancel an order; refund what was or may have been charged.
 
         Returns:
             The order, and whether this call changed it.

@@ -3,7 +3,7 @@
 A row is written with the change that causes it, sent by the relay when it is due, and deleted by
 the task that finishes it. All SQL about the table is here, each function inside the caller's
 transaction. The functions of the worker name a row and its attempt, and do nothing when the row is
-gone or has moved on to another attempt.
+deleted or has moved on to another attempt.
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def claim(conn: Connection[Any], row_id: int, attempt: int) -> int | None:
 
 
 def take_back_start(conn: Connection[Any], row_id: int, attempt: int) -> None:
-    """Count one start of an attempt less."""
+    """Subtract one start from an attempt."""
     conn.execute(
         "UPDATE outbox SET starts = greatest(starts - 1, 0) WHERE id = %s AND attempt = %s",
         (row_id, attempt),

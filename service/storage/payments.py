@@ -1,4 +1,4 @@
-"""The payments: what was asked of the payment provider, and what it answered.
+"""The payments: requests to the payment provider, and its answers.
 
 All SQL about the table is here, each function inside the caller's transaction, with the order's row
 locked.
@@ -24,7 +24,7 @@ class PaymentKind(StrEnum):
 
 
 class PaymentState(StrEnum):
-    """How far a payment got; `started` means that the provider may know of it."""
+    """The states of a payment; `started` means that the provider may have received it."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"

@@ -1,6 +1,6 @@
-"""Connections to PostgreSQL, single or pooled, that never wait without a bound.
+"""Connections to PostgreSQL, single or pooled, each with timeouts.
 
-Open a pool after the fork: a socket that two processes share mixes up their answers, and a pool's
+Open a pool after the fork: two processes on one socket get each other's answers, and a pool's
 threads do not survive.
 """
 
@@ -25,10 +25,10 @@ Connections = ConnectionPool[psycopg.Connection[tuple[Any, ...]]]
 
 CONNECT_TIMEOUT_SECONDS = 2
 POOL_TIMEOUT_SECONDS = 1.0
-# A pool's retries double their delay; a short limit keeps the return of a database from being
-# noticed half a minute late, since the next request starts a new try.
+# A pool doubles the delay between its attempts to reconnect. With a short limit the next request
+# starts over, so the pool notices a returning database within seconds, not half a minute.
 RECONNECT_TIMEOUT_SECONDS = 2.0
-# A server that hangs does not run its own timeouts; a bit longer than those.
+# Longer than the server's own timeouts, which a server that hangs does not apply.
 ANSWER_TIMEOUT_SECONDS = 2.5
 WAIT_INTERVAL = 0.1
 SERVER_SETTINGS = {
@@ -49,7 +49,7 @@ class BoundedConnection(psycopg.Connection[Any]):
     def wait(
         self, gen: PQGen[R], interval: float = WAIT_INTERVAL, timeout: float | None = None
     ) -> R:
-        """Wait for an answer as long as the caller allows, else as long as any answer may take."""
+        """Wait for an answer until the caller's timeout, or else for ANSWER_TIMEOUT_SECONDS."""
         if timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
@@ -129,7 +129,7 @@ def make_pool(
 def open_pool(
     settings: DatabaseSettings, telemetry: Telemetry, name: str, max_size: int
 ) -> Connections:
-    """Return a pool that is connecting in the background; arguments as `make_pool` has them."""
+    """Return a pool that is connecting in the background; arguments as for `make_pool`."""
     pool = make_pool(settings, telemetry, name, max_size)
     pool.open()
     return pool

@@ -1,4 +1,4 @@
-"""Clients of Redis that give up in time."""
+"""Clients of Redis with timeouts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_client(settings: RedisSettings, *, timeout_seconds: float, **options: A
 
 
 def make_cache_client(settings: RedisSettings, telemetry: Telemetry) -> redis.Redis:
-    """Return an instrumented client that gives up soon and never tries twice."""
+    """Return an instrumented client with a short timeout and no retries."""
     client = make_client(
         settings, timeout_seconds=CACHE_TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
     )

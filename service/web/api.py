@@ -96,7 +96,7 @@ class OrderViews:
         return response
 
     def cancel(self, order_id: UUID) -> Response:
-        """Cancel an order; what was paid is paid back."""
+        """Cancel an order; a payment is refunded."""
         order, changed = self._store.cancel(order_id, datetime.now(UTC), TraceContext.current())
         _annotate(order)
         if changed:
@@ -119,7 +119,7 @@ def _check(model: type[M], value: Any) -> M:
 
 
 def _hash(body: OrderBody) -> bytes:
-    """Return what makes two requests the same: their parsed content, not their text."""
+    """Hash the parsed body, so that requests that differ only in formatting are the same."""
     return hashlib.sha256(body.model_dump_json().encode()).digest()
 
 

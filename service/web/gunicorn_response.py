@@ -43,5 +43,5 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]
 
 
 def answer_in_one_piece() -> None:
-    """Make every worker of this process respond so; call it in the main process."""
+    """Make all workers send responses in this way; call it in the main process."""
     wsgi.Response = WholeResponse

@@ -28,8 +28,8 @@ WORST_FIRST = (DOWN, DEGRADED, OK)
 def health_blueprint(database: Database, cache: OrderCache) -> Blueprint:
     """Return the routes `/livez` and `/readyz`.
 
-    Without the database no order can be taken: down, 503. Without the cache everything works and
-    costs more; with all connections busy it works late: degraded, 200. Each check ends in time.
+    Without the database no order can be placed: down, 503. Without the cache, or with all
+    connections busy, requests succeed but slower: degraded, 200. Each check has a timeout.
     """
     checks: dict[str, Callable[[], str]] = {
         "postgres": lambda: _check_database(database),

@@ -23,7 +23,7 @@ LARGEST_HEADERS_BYTES = 16 * 1024
 DEEPEST_JSON = 8
 WINDOW_SECONDS = 10
 # A process takes this part of a client's budget at once, so a busy client costs
-# about one command in twenty requests.
+# about one Redis command in twenty requests.
 LEASE_SHARE = 0.05
 MOST_CLIENTS = 10_000
 
@@ -44,8 +44,8 @@ def limit_bodies(app: Flask) -> None:
 def read_body(request: Request) -> bytes:
     """Return a request's body, or raise RequestEntityTooLarge.
 
-    Of a body without a length werkzeug reads as much as is allowed and drops the rest, so one byte
-    more than allowed is read, and refused.
+    werkzeug cuts a body without a Content-Length at its limit instead of refusing it. So its limit
+    is one byte above ours, and a body that has this byte is refused.
     """
     body = request.get_data(cache=False)
     if len(body) > LARGEST_BODY_BYTES:

@@ -43,7 +43,7 @@ def document(version: str) -> Node:
             "/v1/orders/{order_id}": {"parameters": [_order_id()], "get": _get()},
             "/v1/orders/{order_id}/cancel": {"parameters": [_order_id()], "post": _cancel()},
             "/livez": {"get": _health("livez", "Check that the process works", {})},
-            "/readyz": {"get": _health("readyz", "Check what it depends on", {"503": _down()})},
+            "/readyz": {"get": _health("readyz", "Check its dependencies", {"503": _down()})},
         },
         "components": {"schemas": _schemas()},
     }
@@ -109,7 +109,7 @@ def _page() -> Node:
 
 def _get() -> Node:
     stale = {
-        "Age": {"description": "Seconds past its time.", "schema": {"type": "string"}},
+        "Age": {"description": "Seconds since it became stale.", "schema": {"type": "string"}},
         "Warning": {"schema": {"type": "string"}},
     }
     found = {**_json("The order.", "Order"), "headers": stale}
@@ -124,7 +124,7 @@ def _cancel() -> Node:
     return {
         "operationId": "cancelOrder",
         "summary": "Cancel an order",
-        "description": "What was paid is paid back. Cancelling twice changes nothing.",
+        "description": "A payment is refunded. Cancelling twice changes nothing.",
         "responses": {"200": _json("The order, cancelled.", "Order"), **_problems(400, 404, 409)},
     }
 

@@ -1,4 +1,4 @@
-"""Errors as problem+json, with the trace id and the fields that are bad.
+"""Errors as problem+json, with the trace id and the invalid fields.
 
 Source: RFC 9457.
 """
@@ -57,7 +57,7 @@ class InvalidFieldsError(Exception):
 
 
 def from_validation(error: ValidationError) -> InvalidFieldsError:
-    """Return a validation's findings; what was sent is not repeated."""
+    """Return a validation error's messages by field, without the values that were sent."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return InvalidFieldsError(
         [
@@ -76,10 +76,10 @@ def problem(
     """Return a response that describes an error.
 
     Args:
-        status: The answer's status, and the problem's title.
+        status: The response's status, and the problem's title.
         detail: What happened, for a person.
-        errors: Which fields are bad: `field` and `message` each.
-        headers: More headers of the answer.
+        errors: The invalid fields: `field` and `message` each.
+        headers: Additional headers of the response.
     """
     body: dict[str, Any] = {
         "type": "about:blank",

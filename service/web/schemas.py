@@ -1,4 +1,4 @@
-"""What clients may send; pydantic checks it, and the OpenAPI document shows it."""
+"""The requests that clients may send, for validation and for the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from service.orders import Currency, Item
 
-# [A-Za-z0-9] alone would do; the rest is what ids of other systems are made of.
+# The characters beyond [A-Za-z0-9] occur in ids of other systems.
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}$"
 KEY_PATTERN = r"^[!-~]{1,255}$"
 CURSOR_PATTERN = r"^[0-9a-f]{45}$"
@@ -52,12 +52,12 @@ class OrderBody(Body):
     items: Annotated[list[ItemBody], Field(min_length=1, max_length=MOST_ITEMS)]
 
     def to_items(self) -> list[Item]:
-        """Return the lines as the domain knows them."""
+        """Return the lines as items of the domain."""
         return [Item(i.sku, i.quantity, i.unit_price_cents) for i in self.items]
 
 
 class PageQuery(BaseModel):
-    """Which orders to list."""
+    """The query parameters of a list of orders."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

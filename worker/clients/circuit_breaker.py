@@ -34,7 +34,7 @@ class SharedCircuitBreaker(CircuitBreaker):
         name: The dependency.
         is_outage: Whether an error means that the dependency is down, rather than that it answered.
         on_change: Called with the dependency and its new state, by the process that changed it.
-        clock: As `CircuitBreaker` has it.
+        clock: As for `CircuitBreaker`.
     """
 
     def __init__(

@@ -100,8 +100,8 @@ class Mailer:
         """Send the email of a kind about an order and return its id.
 
         Raises:
-            MailUnavailableError: The server is away, or refuses for now.
-            CircuitOpenError: The server was not asked.
+            MailUnavailableError: The server is down, or refuses for now.
+            CircuitOpenError: The server was not called.
             MailRefusedError: The server will never take this message.
         """
         attributes = {

@@ -4,7 +4,7 @@ Every request has an idempotency key made of the order's id and the kind, so a r
 never moves money twice. That is why a broken connection is retried once at once. A timeout is not,
 since retries make a slow provider slower: the task is rescheduled instead.
 
-While the circuit is open the provider is not asked: `CircuitOpenError` is raised in microseconds,
+While the circuit is open the provider is not called: `CircuitOpenError` is raised in microseconds,
 the task is rescheduled until the next probe may run, and the attempt does not count. Orders stay
 `pending`.
 """
@@ -76,7 +76,7 @@ class PaymentClient:
 
         Raises:
             PaymentUnavailableError: No answer; it is unknown whether the money moved.
-            CircuitOpenError: The provider was not asked.
+            CircuitOpenError: The provider was not called.
             PaymentRefusedError: The request itself is wrong.
         """
         body = {

@@ -1,4 +1,4 @@
-"""Collectors that read, at each scrape, what only the main process or the relay can know.
+"""Collectors that run at each scrape, in the main process of the worker or in the relay.
 
 Imported by the composition roots of worker and relay.
 """

@@ -1,4 +1,4 @@
-"""What a scrape reads from the database, over one short connection each."""
+"""Metrics that are read from the database, over one short connection per scrape."""
 
 from __future__ import annotations
 

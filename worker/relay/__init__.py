@@ -1,4 +1,4 @@
 """The relay, a program of its own that moves outbox rows to the broker.
 
-Nothing imports it but `worker.faults`, which breaks it on purpose.
+Only `worker.faults` imports it, to inject faults.
 """

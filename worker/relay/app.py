@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def create_producer(settings: WorkerSettings, telemetry: Telemetry) -> Celery:
-    """Return a Celery application that sends, and gives up at once when the broker is away."""
+    """Return a Celery application that sends, and gives up at once when the broker is down."""
     app = Celery(ORDERS_RELAY, set_as_current=False)
     configure(app, settings)
     app.conf.broker_transport_options |= {"max_retries": 1, "interval_start": 0}

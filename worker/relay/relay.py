@@ -1,7 +1,7 @@
 """The relay's loop: send what is due, then wait for a notification or the next poll.
 
-NOTIFY wakes it within milliseconds of a commit. A poll once a second stands behind that: it also
-finds rows whose back-off is over, and rows of a moment in which no relay listened.
+NOTIFY wakes it within milliseconds of a commit. A poll once a second also finds rows whose back-off
+is over, and rows that were written while no relay listened.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 1.0
 RESEND_EVERY_SECONDS = 5.0
-# The broker is asked, so this need not outlast the visibility timeout: only the moment in which
-# a message is between two lists, and a copy does no harm.
+# May be shorter than the visibility timeout, since only rows that the broker does not hold are sent
+# again. It covers the moment in which a message is between two lists; a copy does no harm.
 RESEND_AFTER = timedelta(seconds=20)
 PURGE_EVERY_SECONDS = 60.0
 FAILURE_PAUSE_SECONDS = 0.5
@@ -60,7 +60,7 @@ class Relay:
         self.stopped.set()
 
     def run(self) -> None:
-        """Relay until stopped, whatever the database and the broker do."""
+        """Relay until stopped; pause while the database or the broker is down."""
         while not self.stopped.is_set():
             try:
                 with self._connect() as conn:
@@ -73,7 +73,7 @@ class Relay:
                 self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def work(self, conn: psycopg.Connection[Any]) -> None:
-        """Send one batch; when nothing was due, do the chores and wait."""
+        """Send one batch; when nothing was due, do the maintenance and wait."""
         if not self._send_batch(conn):
             self._do_chores(conn)
             for _ in conn.notifies(timeout=POLL_SECONDS, stop_after=1):

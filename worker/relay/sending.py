@@ -1,4 +1,4 @@
-"""Send outbox rows to the broker: at least once, in sequence per order, and past any bad row."""
+"""Send outbox rows to the broker: at least once, in sequence per order, skipping bad rows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ MAX_READY = 1000
 
 
 class BrokerAwayError(Exception):
-    """The broker does not take messages now."""
+    """A broker that does not take messages now."""
 
 
 def send_due(conn: Connection[Any], app: Celery) -> int:
@@ -71,12 +71,12 @@ def resend_lost(conn: Connection[Any], broker: redis.Redis, older_than: timedelt
     """Make rows due again that were sent, are not done, and that the broker does not hold.
 
     Taking a message from Redis and recording it as delivered are two steps: a worker killed between
-    them loses it, and so does a broker whose disk is gone. Nothing else may lose an order.
+    them loses it, and so does a broker that loses its disk. The outbox row then restores it.
 
     Args:
         conn: In autocommit, or in a transaction of its own.
         broker: Reads what the broker holds.
-        older_than: How long ago a row must have been sent to be looked for.
+        older_than: How long ago a row must have been sent to count as lost.
 
     Returns:
         How many rows are due again.

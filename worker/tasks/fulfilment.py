@@ -1,4 +1,4 @@
-"""What each task asks of an external service, and what the answer means for its order.
+"""The job of each task: a request to an external service, and its effect on the order.
 
 A job plans with the order locked, asks without any lock, and records with the order locked again:
 a slow provider holds no transaction open. Between the two the customer may cancel.
@@ -58,7 +58,7 @@ class Fulfil:
     payment: PaymentClient
 
     def plan(self, conn: Connection[Any], order: Order) -> Order | None:
-        """Note the intent before the money moves, so that a cancel knows to refund."""
+        """Record the intent before the money moves, so that a cancellation knows to refund."""
         if order.status is not OrderStatus.PENDING:
             return None
         payments.start(conn, order.id, PaymentKind.CHARGE)
@@ -87,7 +87,7 @@ class Refund:
     payment: PaymentClient
 
     def plan(self, conn: Connection[Any], order: Order) -> Order | None:
-        """Note the intent, unless the refund is known to be done."""
+        """Record the intent, unless the refund is known to be done."""
         refund = payments.start(conn, order.id, PaymentKind.REFUND)
         return order if refund.state is PaymentState.STARTED else None
 
@@ -110,7 +110,7 @@ class SendEmail:
     kind: str
 
     def plan(self, conn: Connection[Any], order: Order) -> Order | None:
-        """Skip what is known to be sent."""
+        """Skip an email that is known to be sent."""
         return None if emails.is_sent(conn, order.id, self.kind) else order
 
     def ask(self, order: Order) -> str:

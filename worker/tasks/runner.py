@@ -1,11 +1,11 @@
 """Run a delivery from its message to its outcome, so that its work is done once.
 
-    1. claim      one transaction: lock row and order, plan what to ask, note the intent
+    1. claim      one transaction: lock row and order, plan the request, record the intent
     2. ask        no transaction: the provider or the mail server may take its time
     3. complete   one transaction: delete the row, record what the answer means
 
-The outbox row is the truth about an attempt, the broker's message only a hint to look at it. A row
-that is gone is done; a row with another attempt number has moved on; either way a copy of the
+The outbox row is the truth about an attempt, the broker's message only a hint to read it. A row
+that is deleted is done; a row with another attempt number has moved on; either way a copy of the
 message does nothing. `starts` counts beginnings, so a message that takes its process down each time
 ends as a dead letter instead of being delivered forever.
 
@@ -60,11 +60,11 @@ PAUSE_SECONDS = (0.5, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """What one process runs deliveries with.
+    """The clients and the storage with which one process runs deliveries.
 
     Args:
-        count_outcome: Called with the new status of an order that has reached one.
-        note_progress: Called when an attempt has come to an end.
+        count_outcome: Called with the new status of an order that a delivery has changed.
+        note_progress: Called when an attempt has ended.
         pause: Waits before a message is handed back.
     """
 

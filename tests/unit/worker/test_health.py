@@ -21,7 +21,7 @@ NOW = 1_800_000_000.0
         (1, 10_000, 0, None),
         (1, DONE_SECONDS - 1, 5, None),
         (1, DONE_SECONDS + 1, 5, "5 messages are waiting and no attempt has ended for 61 s"),
-        (LOOP_SECONDS + 1, 1, 0, "the main loop has not turned for 31 s"),
+        (LOOP_SECONDS + 1, 1, 0, "the main loop has not run for 31 s"),
     ],
 )
 def test_the_worker_is_healthy_while_work_gets_done_or_none_waits(
