@@ -64,7 +64,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A charge that a client asks for."""
+    """A charge that a client requests."""
 
     order_id: str
     customer_id: str

@@ -1,4 +1,4 @@
-"""A delivery: what one message from the broker asks for."""
+"""A delivery: the content of one message from the broker."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def classify(error: Exception, attempt: int) -> Decision:
     """Return what becomes of an attempt that failed.
 
     - The database is away: nothing can be written, the broker must deliver the message again.
-    - The circuit is open: nothing was asked, the same attempt is due again after the next probe.
+    - The circuit is open: no call was made, the same attempt is due again after the next probe.
     - The error is permanent, or this was the last attempt: the task is a dead letter.
     - Anything else, a time limit included: the next attempt is due later.
 

@@ -19,7 +19,7 @@ class Handler(Protocol):
     """What runs messages in the process that received them."""
 
     def run(self, delivery: Delivery) -> None:
-        """Run the attempt that an outbox row asks for."""
+        """Run an attempt at the task of an outbox row."""
 
     def adopt(self, task: str, order_id: UUID, payload: Mapping[str, Any]) -> None:
         """Take over a message that came without a row."""
