@@ -23,8 +23,9 @@ class DependencyProbes:
     """A collector of `dependency_up`: 1 for a dependency that answers, 0 if it fails or hangs.
 
     Args:
-        probes: By name of the dependency, which is down if its probe raises or returns False.
-        timeout_seconds: After this a probe counts as down; it is started again once it has ended.
+        probes: A probe per dependency, which is down if the probe raises or returns False.
+        timeout_seconds: After this a dependency counts as down; its probe is not started again
+            before it has ended.
     """
 
     def __init__(

@@ -66,7 +66,7 @@ def make_registry(
 
 
 class _Unforked:
-    """A collector during which the process does not fork, so that it may open connections."""
+    """A collector that holds back forks while it runs, so that it may open connections."""
 
     def __init__(self, collector: Collector) -> None:
         self._collector = collector

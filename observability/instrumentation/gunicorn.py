@@ -43,7 +43,7 @@ class GunicornHooks:
     the app creates metrics before the first hook runs, and a reload reads the configuration again.
 
     Args:
-        settings: Of the process; without a metrics folder gunicorn does not start.
+        settings: Settings of the process; without a metrics folder gunicorn does not start.
         metrics_port: Where the master serves `/metrics`.
         metrics_host: Address to listen on.
         collectors: Called in the master when it is ready; read at each scrape.

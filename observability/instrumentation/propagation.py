@@ -66,11 +66,11 @@ def remote_context(traceparent: str | None, tracestate: str | None = None) -> Co
 
 
 class TraceContext(NamedTuple):
-    """A place in a trace, as the two headers of W3C Trace Context write it.
+    """A position in a trace, encoded as the two headers of W3C Trace Context.
 
     Args:
         traceparent: Trace id, span id and flags; None outside a trace.
-        tracestate: What vendors added to it, if anything.
+        tracestate: Additions of tracing vendors, if any.
     """
 
     traceparent: str | None = None

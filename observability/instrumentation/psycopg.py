@@ -1,7 +1,7 @@
 """Instrument psycopg 3: a child span per statement, and the metrics of a connection pool.
 
 Connections are created from an instrumented class, so that it does not matter when a pool opens,
-and which cursor class or `row_factory` is asked for. Contrib's instrumentor misses own cursors:
+and which cursor class or `row_factory` is asked for. Contrib's instrumentor misses custom cursors:
 https://github.com/open-telemetry/opentelemetry-python-contrib/issues/578
 """
 
@@ -136,11 +136,11 @@ class InstrumentedPool(ConnectionPool[Any]):
     """A connection pool with metrics of its use, its waits and its timeouts.
 
     Args:
-        conninfo: As psycopg takes it.
-        telemetry: Of this process.
+        conninfo: A connection string, as for psycopg.
+        telemetry: The telemetry of this process.
         pool_name: The `pool` label.
-        options: Of `ConnectionPool`; `open` is False by default, since an open pool must not be
-            inherited by a fork.
+        options: Options of `ConnectionPool`; `open` is False by default, since a fork must not
+            inherit an open pool.
     """
 
     def __init__(

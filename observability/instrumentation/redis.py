@@ -1,4 +1,4 @@
-"""Instrument Redis as a cache: child spans of a request's or a task's, hits and misses."""
+"""Instrument Redis as a cache: child spans of requests and tasks, hits and misses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PIPELINE = "PIPELINE"
 def instrument_redis(client: redis.Redis, telemetry: Telemetry) -> redis.Redis:
     """Give a client's commands CLIENT spans; without a current span they make none.
 
-    Contrib's instrumentor has no such option, so that a worker's polling makes root spans:
+    Contrib's instrumentor has no such option, so a worker's polling makes root spans:
     https://github.com/open-telemetry/opentelemetry-python-contrib/issues/1164.
     Keys and values stay out of the spans, since they may be confidential.
 
@@ -93,7 +93,7 @@ class CacheInstruments:
     """The metrics of one cache: lookups by result, and the time of its commands.
 
     Args:
-        telemetry: Of this process.
+        telemetry: The telemetry of this process.
         cache: The `cache` label.
     """
 
@@ -107,7 +107,7 @@ class CacheInstruments:
         self._seconds = telemetry.metrics.histogram(semconv.CACHE_REQUEST_DURATION).labels(cache)
 
     def timed(self) -> _Timer:
-        """Return a context manager that times one command, also one that fails."""
+        """Return a context manager that times one command, even if it fails."""
         return _Timer(self._seconds)
 
 

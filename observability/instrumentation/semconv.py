@@ -53,7 +53,7 @@ TO = "to"
 REASON = "reason"
 SAMPLED = "sampled"
 
-# The one label value for everything that is not known, such as an invented HTTP method.
+# The one label value for everything that is unknown, such as an invented HTTP method.
 OTHER = "_OTHER"
 
 # Source: semantic conventions, http.request.method: known methods, the rest is _OTHER.
@@ -326,7 +326,7 @@ ATTR_EXCEPTION_TYPE = "exception.type"
 ATTR_EXCEPTION_MESSAGE = "exception.message"
 ATTR_EXCEPTION_STACKTRACE = "exception.stacktrace"
 EVENT_EXCEPTION = "exception"
-# Why a span that was not sampled was exported all the same: `error` or `slow`.
+# Why a span that was not sampled was exported anyway: `error` or `slow`.
 ATTR_KEPT_BECAUSE = "telemetry.kept_because"
 # Seconds that the request took; a field of the access line.
 ATTR_HTTP_DURATION = "http.server.request.duration"

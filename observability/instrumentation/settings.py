@@ -49,7 +49,7 @@ def _milliseconds(text: str) -> float:
 
 @dataclass(frozen=True)
 class TelemetrySettings(EnvironmentSettings):
-    """How a process makes and exports its telemetry.
+    """Settings of the telemetry of a process.
 
     Args:
         endpoint: Base URL of the OTLP receiver (OTEL_EXPORTER_OTLP_ENDPOINT); paths are appended.
@@ -62,8 +62,8 @@ class TelemetrySettings(EnvironmentSettings):
             `contrib`, that of opentelemetry-exporter-otlp, which gRPC always takes.
         sampler: OTEL_TRACES_SAMPLER; `sampler_ratio` is its argument, 0-1.
         sdk_disabled: OTEL_SDK_DISABLED; no spans and no exported logs, metrics stay.
-        traces_export: OTEL_TRACES_EXPORTER is `otlp`; other exporters are another provider's.
-        logs_export: Log lines go over OTLP too (TELEMETRY_LOGS_EXPORT).
+        traces_export: Whether OTEL_TRACES_EXPORTER is `otlp`; this kit has no other exporter.
+        logs_export: Whether log lines go over OTLP too (TELEMETRY_LOGS_EXPORT).
         service_name: OTEL_SERVICE_NAME; it becomes the resource's `service.name`.
         resource: Attributes of this process (OTEL_RESOURCE_ATTRIBUTES).
         queue_size: Spans, and as many log lines, that may wait (OTEL_BSP_MAX_QUEUE_SIZE).
@@ -71,7 +71,7 @@ class TelemetrySettings(EnvironmentSettings):
         delay_seconds: Longest wait for an export (OTEL_BSP_SCHEDULE_DELAY, milliseconds there).
         flask: Which instrumentor makes Flask's spans (TELEMETRY_FLASK).
         log_level: Lowest severity that is written (TELEMETRY_LOG_LEVEL).
-        slow_seconds: A request that took longer is kept although the sampler said no
+        slow_seconds: A request that took longer is exported even if it was not sampled
             (TELEMETRY_SLOW_REQUEST_SECONDS).
         multiproc_dir: Folder of the metrics of this process's family (PROMETHEUS_MULTIPROC_DIR).
     """
@@ -108,7 +108,7 @@ class TelemetrySettings(EnvironmentSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is odd, yet works; it is logged once at start."""
+        """Warnings about settings that work but look wrong; logged once at start."""
         if not self.endpoint.endswith((TRACES_PATH, LOGS_PATH)):
             return ()
         hint = "ends in a signal's path, which is appended once more: give the base URL only"

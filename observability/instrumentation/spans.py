@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 
 class client_span:  # noqa: N801 - used like a function; a class costs less
-    """A context manager with a child span of the current one; without a current span, with none.
+    """A context manager that starts a child of the current span; without one it does nothing.
 
     An exception is recorded, sets the status to ERROR and propagates.
 
     Args:
         telemetry: Its tracer makes the span.
-        name: One of few: an operation, never an id.
+        name: The operation; never an id, since names must be few.
         attributes: Set at the start.
         kind: CLIENT by default.
     """

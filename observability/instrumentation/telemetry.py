@@ -69,10 +69,10 @@ def start_telemetry(
     Safe in a process that forks: a thread starts with the first item, in each child again.
 
     Args:
-        settings: What to export, and where to.
+        settings: What to export, and where.
         service_name: Overridden by OTEL_SERVICE_NAME.
         service_namespace: The system that the service belongs to.
-        service_version: Of the program.
+        service_version: The version of the program.
         is_dropping: Called before each export; while it returns true, batches are dropped and
             counted.
     """
@@ -183,7 +183,7 @@ class Telemetry:
         self.pipeline.shutdown(timeout_seconds)
 
     def after_fork(self) -> None:
-        """Take the identity of the child process, and mark it alive."""
+        """Adopt the identity of the child process, and mark it alive."""
         self.provider.resource = make_resource(self.settings, self._identity)
         if self.settings.multiproc_dir is not None:
             with suppress(OSError):

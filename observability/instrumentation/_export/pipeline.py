@@ -187,7 +187,7 @@ class Pipeline:
     def _drops(self) -> bool:
         try:
             return self._is_dropping()
-        except Exception:  # noqa: BLE001 - a switch that cannot be read counts as off
+        except Exception:  # noqa: BLE001 - if the check fails, nothing is dropped
             return False
 
     def _attempt(self, signal: Signal, timeout: float | None) -> tuple[Verdict, int]:

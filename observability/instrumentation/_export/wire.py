@@ -79,7 +79,7 @@ class Fields:
     """An encoder of attributes that keeps those that recur.
 
     Args:
-        tag: Of the repeated field that holds them.
+        tag: The tag of the repeated field that holds them.
     """
 
     def __init__(self, tag: bytes) -> None:

@@ -5,5 +5,5 @@ Private: only this kit imports it, and any of it may change.
 Each process writes: `shared_values` counters and gauges, `histograms` buckets and sums,
 `exemplars` the newest exemplar of each bucket. The main process reads: `totals` adds up the files,
 `collector` turns the sums into metric families and archives the files of dead processes.
-`liveness` tells which processes are alive; `forking` keeps threads and forks apart.
+`liveness` tracks which processes are alive; `forking` keeps threads and forks apart.
 """

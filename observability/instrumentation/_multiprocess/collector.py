@@ -82,7 +82,7 @@ class FamilyCollector:
 
 
 def family_collector(folder: Path) -> FamilyCollector:
-    """Return the one collector of a folder: two archives would lose what the other deleted."""
+    """Return the only collector of a folder: two would delete files that the other needs."""
     return _collectors.setdefault(folder, FamilyCollector(folder))
 
 
@@ -107,7 +107,7 @@ def _add(families: dict[str, Family], kind: str, raw: str, value: float) -> None
 
 
 def _across(mode: str, written: list[tuple[float, float]]) -> float:
-    """Combine a gauge's values of several processes, as its multiprocess mode says."""
+    """Combine a gauge's values of several processes, by its multiprocess mode."""
     if mode.endswith("max"):
         return max(written)[0]
     if mode.endswith("min"):

@@ -5,9 +5,9 @@ them. So what a thread of this kit does while it holds a library's lock (prometh
 for all metrics), it does under GATE, which each fork waits for.
 
 Third-party code that a thread calls, to connect to a database for example, runs inside `unforked`:
-C libraries have hidden locks, and hold them for long while they initialize. Observed: a scrape
+C libraries have hidden locks, and hold them for long when they initialize. Observed: a scrape
 opened the first connection of the main process during a fork, and each child process then waited
-in libpq without end.
+in libpq and never returned.
 """
 
 from __future__ import annotations

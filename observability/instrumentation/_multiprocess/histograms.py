@@ -36,9 +36,9 @@ class SharedHistogram:
     """One label set of a histogram in shared files.
 
     Args:
-        child: Of prometheus_client's histogram, whose values are in the files.
+        child: The child of prometheus_client's histogram, whose values are in the files.
         metric: The histogram.
-        label_values: Of this child.
+        label_values: The label values of the child.
         file: Takes the exemplars.
     """
 

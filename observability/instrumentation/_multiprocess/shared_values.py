@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _pack = Struct("dd").pack
-# Internal: upstream documents no writer of its files. A value class of one's own is proposed in
+# Internal: upstream documents no writer of its files. Custom value classes are proposed in
 # https://github.com/prometheus/client_python/pull/1158.
 _open_file: Callable[[str], Any] = MmapedDict
 _key_of: Callable[..., str] = mmap_key

@@ -35,7 +35,7 @@ UNSET = Status(StatusCode.UNSET)
 
 
 class SpanSource(Protocol):
-    """The tracer, as its spans see it."""
+    """The part of a tracer that its spans use."""
 
     scope: InstrumentationScope
     # The scope as the exporter encodes it, kept after the first span.
@@ -46,11 +46,11 @@ class SpanSource(Protocol):
         """Return the resource of the process, which a fork changes."""
 
     def ended(self, span: RecordedSpan) -> None:
-        """Take a span that has ended."""
+        """Accept a span that has ended."""
 
 
 def current_span() -> trace_api.Span:
-    """Return the current span, as `get_current_span` does in twice as many steps."""
+    """Return the current span, in half the steps of `get_current_span`."""
     span: trace_api.Span | None = context_api.get_current().get(_SPAN_KEY)  # type: ignore[assignment]
     return trace_api.INVALID_SPAN if span is None else span
 
@@ -117,7 +117,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         return self._end_time is None
 
     def set_attribute(self, key: str, value: Any) -> None:
-        """Set one attribute; it is left out when the span has MAX_ATTRIBUTES."""
+        """Set one attribute; it is dropped when the span already has MAX_ATTRIBUTES."""
         if self._end_time is None and (len(self._attributes) < MAX_ATTRIBUTES):
             self._attributes[key] = value
 
@@ -135,7 +135,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         attributes: Mapping[str, Any] | None = None,
         timestamp: int | None = None,
     ) -> None:
-        """Add an event; it is left out when the span has MAX_EVENTS."""
+        """Add an event; it is dropped when the span already has MAX_EVENTS."""
         if self._end_time is None and len(self._events) < MAX_EVENTS:
             self._events = [*self._events, Event(name, dict(attributes or {}), timestamp)]
 
@@ -164,7 +164,7 @@ class RecordedSpan(trace_api.Span, ReadableSpan):
         timestamp: int | None = None,
         escaped: bool = False,  # noqa: ARG002 - the API's signature
     ) -> None:
-        """Add the exception as an event, with the end of its stack if that is long."""
+        """Add the exception as an event, with only the end of a long stack trace."""
         stack = "".join(traceback.format_exception(exception))
         details = {
             semconv.ATTR_EXCEPTION_TYPE: qualified_name(exception),

@@ -174,7 +174,7 @@ class RecordingTracerProvider(trace_api.TracerProvider):
     """A provider of tracers whose ended spans go to one sink.
 
     Args:
-        resource: Of this process; each export reads it again, since a fork changes it.
+        resource: The resource of this process; each export reads it again, since a fork changes it.
         sampler: Decides about each trace that starts in this process or enters it.
         sink: Called with each span that is to be exported.
         count_unsampled: Called for each span that ended and is not exported.

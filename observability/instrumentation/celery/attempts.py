@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..telemetry import Telemetry
 
-# Exception classes beside the known ones that get a label value of their own.
+# Exception classes beyond the known ones that get a label value of their own.
 MAX_OTHER_ERRORS = 20
 _MAX_LOST = 100
 _SAME_LOSS_SECONDS = 10.0
@@ -198,7 +198,7 @@ class _Instruments:
 
 
 def queue_wait_seconds(request: Any, now: float) -> float | None:
-    """Return how long a message waited since it was due, or None if it does not say when it was.
+    """Return how long a message waited since it was due, or None if its due time is unknown.
 
     A message with an ETA, as Celery's own retries have, is due then and not when it was sent.
     Celery records neither: https://github.com/celery/celery/issues/5696

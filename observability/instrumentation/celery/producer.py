@@ -33,7 +33,7 @@ def instrument_producer(app: Celery, telemetry: Telemetry) -> None:
 
     Args:
         app: The app to instrument; a second call does nothing.
-        telemetry: Of this process.
+        telemetry: The telemetry of this process.
     """
     publish = app.amqp.send_task_message
     if getattr(publish, "is_instrumented", False):

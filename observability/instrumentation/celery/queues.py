@@ -50,7 +50,7 @@ class QueueCollector:
         queues: All queues to show, empty ones and those without a worker included.
         scheduled: Returns messages that are due later and not in the broker, by queue.
         limits: How deep each queue may become.
-        priority_steps: Of the broker's transport options.
+        priority_steps: `priority_steps` of the broker's transport options.
         key_prefix: `global_keyprefix` of the transport options.
     """
 

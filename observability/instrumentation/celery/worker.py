@@ -38,12 +38,12 @@ def instrument_worker(
 
     Args:
         app: The app that `celery worker` runs.
-        start: Calls `start_telemetry`: in the main process first, then in each child process.
+        start: Called in the main process first, then in each child; calls `start_telemetry`.
         task_queues: The tasks that run here and their queues; their series exist at 0.
         metrics_port: Where the main process serves `/metrics`; None for no server, 0 for any free
             port. If it cannot listen there, the worker exits with code 2.
         metrics_host: Address to listen on.
-        settings: Of telemetry; read from the environment unless given.
+        settings: Settings of telemetry; read from the environment unless given.
         collectors: Called in the main process; what it returns is read at each scrape.
         error_types: Class names of the exceptions that tasks raise. Others are counted by name
             too, up to MAX_OTHER_ERRORS of them.

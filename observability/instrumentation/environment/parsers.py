@@ -57,7 +57,7 @@ def _port(text: str, low: int) -> int:
 
 
 def one_of(*words: str) -> Callable[[str], str]:
-    """Return a parser that takes these words only."""
+    """Return a parser that accepts only these words."""
     *most, last = words
 
     def parse(text: str) -> str:
@@ -69,14 +69,14 @@ def one_of(*words: str) -> Callable[[str], str]:
 
 
 def flag(text: str) -> bool:
-    """Parse whether something is on."""
+    """Parse a switch: on or off."""
     if text.lower() not in _TRUE + _FALSE:
         raise ValueError("on or off")
     return text.lower() in _TRUE
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Parse words that commas separate."""
+    """Parse comma-separated words."""
     return tuple(word.strip() for word in text.split(",") if word.strip())
 
 

@@ -34,7 +34,7 @@ class Setting:
         default: The value when it is unset; MISSING makes the variable required.
         parse: Turns the text into the value; raises ValueError with what was expected.
         hidden: Neither `repr` nor an error shows the value.
-        file: The value may also come from the file that NAME_FILE names, and keeps every character.
+        file: The value may also come from the file that NAME_FILE names, with spaces kept.
         formerly: Old names; one that is still set is refused.
     """
 
@@ -46,18 +46,18 @@ class Setting:
     formerly: tuple[str, ...] = ()
 
     def under(self, prefix: str) -> Setting:
-        """Return the setting with its names after a prefix."""
+        """Return the setting with a prefix before its names."""
         return replace(
             self, name=prefix + self.name, formerly=tuple(prefix + old for old in self.formerly)
         )
 
 
 class EnvironmentReader:
-    """Values by variable, and what is wrong with them; `finish` raises.
+    """A reader of variables that collects their problems; `finish` raises them.
 
     Args:
         environ: Variables by name.
-        problems: What is wrong already.
+        problems: Problems found before.
     """
 
     def __init__(self, environ: Mapping[str, str], problems: Sequence[str] = ()) -> None:
@@ -90,7 +90,7 @@ class EnvironmentReader:
         self.add_line(f"{name}{shown}: expected {expected}")
 
     def add_line(self, problem: str) -> None:
-        """Note a problem in words of your own."""
+        """Note a problem that is already a full line."""
         self._problems.append(problem)
 
     def finish(self) -> None:

@@ -56,8 +56,8 @@ class Nested:
 
     Args:
         kind: Their class.
-        prefix: Stands before each of their variables.
-        defaults: Defaults of this use, by field; they replace those of the class.
+        prefix: The prefix of each of their variables.
+        defaults: Defaults by field, which replace those of the class.
     """
 
     kind: type[EnvironmentSettings]

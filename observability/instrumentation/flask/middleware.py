@@ -47,7 +47,7 @@ def instrument_app(
 
     Args:
         app: The app to instrument; a second call does nothing.
-        telemetry: Of this process.
+        telemetry: The telemetry of this process.
         exclude: Paths without spans, metrics and log lines, with or without a blueprint's prefix.
         success_codes: By endpoint or rule, the status codes whose series exist at 0 from the
             start. Default: 201 for POST, 204 for DELETE, else 200. 500 and 503 always exist.

@@ -46,7 +46,7 @@ class JsonHandler(logging.Handler):
     """A handler that writes to a file descriptor and to the sink of this process.
 
     Args:
-        descriptor: To write to; standard output by default.
+        descriptor: The file descriptor; standard output by default.
         clock: Seconds, for the limit on libraries that log failed exports.
     """
 
@@ -108,7 +108,7 @@ def log_from_signal_handler(message: str, *_: Any) -> None:
 
 
 def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[str, Any]) -> None:
-    """Write a line that each request has, as cheaply as possible.
+    """Write a request's line as cheaply as possible.
 
     Where the kit's handler is the only one, no `LogRecord` is made: that, with the lookup of file
     and line number, costs as much as the rest of the line.

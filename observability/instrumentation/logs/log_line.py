@@ -113,7 +113,7 @@ class JsonFormatter(OrjsonFormatter):
     def _plain(self, value: Any) -> Any:
         try:
             return self.json_default(value) if self.json_default else str(value)
-        except Exception:  # noqa: BLE001 - a line with an odd value is still a line
+        except Exception:  # noqa: BLE001 - one bad value must not lose the line
             return _harmless(value)
 
 
@@ -122,7 +122,7 @@ def _harmless(value: Any) -> Any:
         return value
     try:
         return str(value).encode("utf-8", "backslashreplace").decode()
-    except Exception:  # noqa: BLE001 - an object whose own text fails
+    except Exception:  # noqa: BLE001 - an object whose `__str__` fails
         return f"<{type(value).__name__}>"
 
 
