@@ -9,7 +9,7 @@ from pathlib import Path
 try:
     import click
 
-    from alerts.layout import AUTHOR, all_files, left_alone, rendered, write_demo_tests
+    from alerts.layout import AUTHOR, all_files, not_writable, rendered, write_demo_tests
     from alerts.paths import FOLDERS, PROGRAMS, ROOT, RULES
     from alerts.promrules.commands import ManyValues
     from alerts.promrules.errors import RulesError
@@ -112,7 +112,7 @@ def _check() -> int:
 def _left_over(files: dict[Path, str]) -> list[Path]:
     """Return files that an earlier run wrote and this one does not."""
     found = (path for folder in FOLDERS for path in folder.rglob("*.yml"))
-    known = {*files, *left_alone()}
+    known = {*files, *not_writable()}
     return sorted(p for p in found if p not in known and AUTHOR in p.read_text("utf-8"))
 
 

@@ -71,11 +71,11 @@ def other_files() -> dict[Path, list[Group]]:
         RULES / "local" / "targets.yml": [monitoring.targets(LOCAL_JOBS)],
         RULES / "local" / "monitoring.yml": [monitoring.group()],
     }
-    return files | _files_of_neighbours()
+    return files | _optional_files()
 
 
-def _files_of_neighbours() -> dict[Path, list[Group]]:
-    """Return the files that are made from other rooms, if those were copied along."""
+def _optional_files() -> dict[Path, list[Group]]:
+    """Return the files that depend on other packages, if those are present."""
     files: dict[Path, list[Group]] = {}
     if SCRAPE.is_dir():
         files[RULES / "docker" / "targets.yml"] = [monitoring.targets(docker_jobs())]
@@ -86,8 +86,8 @@ def _files_of_neighbours() -> dict[Path, list[Group]]:
     return files
 
 
-def left_alone() -> set[Path]:
-    """Return the files that cannot be written because the room they are made from is missing."""
+def not_writable() -> set[Path]:
+    """Return the files that cannot be written because the package they depend on is missing."""
     tests = RULES / "docker" / "tests" / "targets.test.yml"
     docker = set() if SCRAPE.is_dir() else {RULES / "docker" / "targets.yml", tests}
     return docker | (set() if STACK.is_dir() else {RULES / "local" / "tests" / MONITORING})
@@ -100,13 +100,13 @@ def all_files() -> dict[Path, list[Group]]:
 
 
 def every_group() -> list[Group]:
-    """Return every group, whichever rooms were copied along."""
+    """Return every group, whichever packages are present."""
     files = all_files().values()
     return [*(group for groups in files for group in groups), backends.group(), monitoring.group()]
 
 
 def header(path: Path) -> str:
-    """Return the comment that names a file's author, and its profile's caveat."""
+    """Return a file's first comment: the command that writes it, and its profile's caveat."""
     source = "alerts/slo.yaml and alerts/windows.*.yaml" if _is_slo(path) else "alerts/*.py"
     text = f"{AUTHOR} from {source}; an edit here is lost."
     if path.parent.name == DEMO:
@@ -165,6 +165,6 @@ def _target_jobs() -> dict[Path, list[str]]:
 
 
 def _monitoring_tests() -> str:
-    """Return the local mode's copy of the tests of a group that the stack has too."""
+    """Return the local mode's copy of the tests of a group that it shares with the stack."""
     text = (STACK_RULES / "tests" / MONITORING).read_text("utf-8")
     return f"# {AUTHOR}: a copy of {STACK_RULES.relative_to(ROOT)}/tests/{MONITORING}.\n{text}"

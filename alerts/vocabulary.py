@@ -1,4 +1,4 @@
-"""Every metric that exists, its labels and its buckets: all that rules and fixtures may use."""
+"""Every metric that exists, its labels and its buckets: what rules and test series may use."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TARGET = frozenset({JOB, INSTANCE})
 ALERTS = "ALERTS"
 
 # The files to edit for other metrics or other queues.
-KIT_WORDS = "observability/instrumentation/semconv.py"
-OUR_WORDS = "service/semconv.py"
+KIT_FILE = "observability/instrumentation/semconv.py"
+OUR_FILE = "service/semconv.py"
 
 # Closed sets of label values.
 OUR_VALUES: dict[tuple[str, str], frozenset[str]] = {
@@ -41,7 +41,7 @@ class Vocabulary:
     """The series that can exist, by name.
 
     Args:
-        groups: Their recordings exist too.
+        groups: Groups whose recordings exist too.
     """
 
     def __init__(self, groups: Iterable[Group] = ()) -> None:
@@ -72,8 +72,8 @@ class Vocabulary:
         """Return what is wrong with a metric, its label or the label's value; None if nothing."""
         if name not in self.labels:
             return (
-                f"no metric {name!r} is emitted or recorded; metrics are declared in {OUR_WORDS}"
-                f" and {KIT_WORDS}, those of other programs in alerts/catalogue.py"
+                f"no metric {name!r} is emitted or recorded; metrics are declared in {OUR_FILE}"
+                f" and {KIT_FILE}, those of other programs in alerts/catalogue.py"
             )
         if not label:
             return None
@@ -84,7 +84,7 @@ class Vocabulary:
             return f'{name} has no bucket le="{value}"; as Prometheus stores them: {known}'
         known_values = VALUES.get((name, label))
         if value and known_values and value not in known_values:
-            file = OUR_WORDS if (name, label) in OUR_VALUES else KIT_WORDS
+            file = OUR_FILE if (name, label) in OUR_VALUES else KIT_FILE
             known = ", ".join(sorted(known_values))
             return f"{name} never has {label}={value!r}; known: {known} (declared in {file})"
         return None

@@ -1,5 +1,5 @@
 """Damage alert rules and see whether their tests notice.
 
 It imports only the package `promrules`, so `cp -r` of both folders takes it along. A program, not
-a library: nothing but tests imports it. See README.md.
+a library: only tests import it. See README.md.
 """

@@ -33,7 +33,7 @@ class Outcome:
 
 
 class Evaluator:
-    """Runs the cases that can notice a mutant; cheap and recently successful ones first.
+    """A runner of the cases that can notice a mutant, cheap and recently successful ones first.
 
     Args:
         tool: Runs the tests.

@@ -52,7 +52,7 @@ class Report:
         return [(name, made[name], made[name] - left[name]) for name in sorted(made)]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the run as JSON holds it."""
+        """Return the run as data for JSON."""
         return {
             "mutants": len(self.outcomes),
             "killed": len(self.outcomes) - len(self.survivors),

@@ -153,7 +153,7 @@ def cases(test: TestDocument, name: str) -> list[Case]:
 
 
 def _cut(test: TestDocument, index: int, whole: dict[str, Any], wanted: set[str]) -> Case | None:
-    """Return a case with only the assertions on some reading.names, or None without any."""
+    """Return a case with only the assertions on some names, or None without any."""
     alerts = [a for a in whole.get(RULE_TESTS, []) if a["alertname"] in wanted]
     exprs = [e for e in whole.get(EXPR_TESTS, []) if mentioned(e["expr"]) & wanted]
     if not alerts and not exprs:
@@ -171,7 +171,7 @@ def _cut(test: TestDocument, index: int, whole: dict[str, Any], wanted: set[str]
 
 
 def metric(series: str) -> str:
-    """Return the metric of an input series; empty where only a label reading.names it."""
+    """Return the metric of an input series; empty where only a label names it."""
     return series.partition("{")[0].strip()
 
 
@@ -212,7 +212,7 @@ _GROUPS: dict[Path, list[dict[str, Any]]] = {}
 
 
 def read_groups(file: Path) -> list[dict[str, Any]]:
-    """Return a rule file's groups, source.read once."""
+    """Return a rule file's groups, which are read only once."""
     if file not in _GROUPS:
         _GROUPS[file] = source.read(file).documents[0]["groups"]
     return _GROUPS[file]

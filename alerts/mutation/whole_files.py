@@ -1,4 +1,4 @@
-"""Whole test files against whole rule files: what promtool itself says about a mutant."""
+"""Whole test files against whole rule files: whether they notice a mutant when nothing is cut."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .suite import TestDocument
 
 
 class WholeFiles:
-    """Runs every test file that loads the damaged file, uncut, until one fails.
+    """A runner of every test file that loads the damaged file, uncut, until one fails.
 
     Args:
         tool: Runs the tests.

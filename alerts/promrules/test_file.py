@@ -18,7 +18,7 @@ class Case:
     """One test case: traffic, and what must be true at which time.
 
     Args:
-        name: A sentence that says what is tested.
+        name: What is tested, as a sentence.
         interval: Between samples.
         series: Input, name and values.
     """

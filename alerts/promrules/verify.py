@@ -38,9 +38,9 @@ def verify(address: str, paths: Sequence[Path], report: Callable[[str], object])
     """Report which series each rule lacks.
 
     Args:
-        address: Of the Prometheus.
+        address: The address of the Prometheus.
         paths: Rule files, or folders with rule files.
-        report: Takes each line.
+        report: Called with each line.
 
     Returns:
         The exit code: 1 if any rule lacks a series.
@@ -62,7 +62,7 @@ def missing(
     """Return each raw series that a rule reads and the Prometheus does not have.
 
     Args:
-        address: Of the Prometheus.
+        address: The address of the Prometheus.
         rules: As in rule files.
         recorded: Names that the rules record; they are not looked for.
     """

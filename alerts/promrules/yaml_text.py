@@ -12,10 +12,10 @@ class OneLine(dict[str, Any]):
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as blocks, and nothing as an alias."""
+    """A dumper that writes multi-line texts as blocks, and repeats values instead of aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
-        """Write a repeated value again."""
+        """Return True, so that a repeated value is written again."""
         return True
 
 

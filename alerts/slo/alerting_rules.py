@@ -17,7 +17,7 @@ VALUE = '{{ $value | printf "%.1f" }}'
 
 
 def slo_groups(objective: Objective, profile: Profile) -> list[Group]:
-    """Return the two groups of an SLO: what pages, and the budget of the period."""
+    """Return the two groups of an SLO: the burn rate alerts, and the budget of the period."""
     recordings = SLORecordings(objective, profile)
     name = f"slo-{objective.name}"
     burns = [_burn(recordings, tier) for tier in objective.tiers(profile)]

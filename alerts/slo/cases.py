@@ -85,7 +85,7 @@ class SLOCases:
         Args:
             name: What it shows.
             phases: The traffic.
-            another: Recorded names that another SLO has too, as bad as can be.
+            another: Recorded names that another SLO has too, with values that would fire.
         """
         steps = sum(phase.steps for phase in phases)
         case = Case(f"{self.objective.name}: {name}", self.step, self.series(phases))
@@ -197,7 +197,7 @@ def short_windows(cases: SLOCases, tiers: Iterable[Tier]) -> Case:
 
 
 def few_bad_events(cases: SLOCases, tier: Tier, *, enough: bool) -> Case:
-    """Return the case of a quiet service where all events are bad, but hardly any happen."""
+    """Return the case of a service with few events, all of them bad."""
     least = cases.objective.min_bad_events
     idle = cases.steps(tier.long_window * tier.factor * cases.budget * 1.3) + 12
     gap = cases.steps(tier.short_window / 2)
@@ -212,13 +212,13 @@ def few_bad_events(cases: SLOCases, tier: Tier, *, enough: bool) -> Case:
     case = cases.case(name, [*phases, tail])
     at = idle + 2 + max(cases.steps(tier.hold), trickle * gap)
     if tier.long_window > cases.profile.raw_up_to:
-        # An average knows of an event only when the base window does.
+        # A long window averages the base window, so it sees an event only after that does.
         at += cases.steps(cases.profile.base_window)
     if enough:
         case.expect(at * cases.step, cases.firing(tier), "{}", 1)
     else:
         case.expect_nothing(at * cases.step, cases.firing(tier))
-        # The last of the trickle counts only now, and has to hold as long as the alert asks.
+        # Later still, when the last event is in every window and the alert's `for` has passed.
         end = sum(phase.steps for phase in [*phases, tail]) - 1
         case.expect_nothing(end * cases.step, cases.firing(tier))
     return case

@@ -46,7 +46,7 @@ def counter(phases: Sequence[Phase], role: str, share: int) -> str:
     Args:
         phases: One after the other; the first sample stands before the first step.
         role: good, bad, total or decoy.
-        share: Among how many series the role's events are divided.
+        share: The number of series among which the role's events are divided.
     """
     value = float(BASE)
     parts = [number(value)]

@@ -1,4 +1,4 @@
-"""The shape of slo.yaml: an unknown key is an error, because it would be ignored in silence."""
+"""The shape of slo.yaml: an unknown key is an error, because it would be ignored silently."""
 
 from __future__ import annotations
 

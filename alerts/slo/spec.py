@@ -32,7 +32,7 @@ class FixtureSeries:
 
 @dataclass(frozen=True)
 class Objective:
-    """One SLO, as slo.yaml has it.
+    """One SLO, as slo.yaml declares it.
 
     Args:
         name: The label `slo`.
@@ -41,7 +41,7 @@ class Objective:
         description: The promise, as a sentence.
         objective: Percent of good events.
         error_query: Rate of bad events, with `{{.window}}` in place of its range.
-        total_query: Rate of all events, the same way.
+        total_query: Rate of all events, in the same form.
         zero_without_errors: No error series means no errors, as long as the total exists.
         min_bad_events: Fewer in the long window raise no alert.
         alert: Name of its burn alert.

@@ -112,7 +112,7 @@ def averaged_windows(cases: SLOCases, name: str, column: int) -> Case:
 
     Args:
         cases: The SLO.
-        name: The series that is averaged, total or bad; alone, so that no rule writes to it too.
+        name: The series that is averaged, total or bad; the only input of the case.
         column: Its values in WEEKS.
     """
     base = cases.base

@@ -59,7 +59,7 @@ def _pool_saturated() -> Alert:
     most = f"last_over_time({series(DB_POOL_MAX)}[2m])"
     return threshold(
         "DBPoolSaturated",
-        # Each instance by itself first: one full pool is hidden by another's empty one.
+        # Per instance first, since an empty pool would hide a full one.
         f"max by ({POOL}) (\n  {busy} / {most}\n) > {POOL_RATIO}",
         hold=minutes(10),
         severity=TICKET,
@@ -104,11 +104,11 @@ def _down(name: str, dependency: str, words: str, impact: str) -> Alert:
 
 def _cache_errors() -> Alert:
     errors = series(CACHE_REQUESTS, equal(RESULT, "error"))
-    asked = series(CACHE_REQUESTS, unequal(RESULT, "bypass"))
+    lookups = series(CACHE_REQUESTS, unequal(RESULT, "bypass"))
     return threshold(
         "CacheErrorsHigh",
         f"sum by ({CACHE}) (rate({errors}[5m]))\n"
-        f"/ sum by ({CACHE}) (rate({asked}[5m])) > {CACHE_ERROR_RATIO}\n"
+        f"/ sum by ({CACHE}) (rate({lookups}[5m])) > {CACHE_ERROR_RATIO}\n"
         f"and sum by ({CACHE}) (increase({errors}[5m])) >= {CACHE_MIN_ERRORS}",
         hold=minutes(5),
         severity=TICKET,
@@ -140,7 +140,7 @@ def _breaker_flapping() -> Alert:
     return threshold(
         "CircuitBreakerFlapping",
         # Closings: in a long outage a breaker opens again and again, but closes only at the end.
-        # Each of four children has its own breaker, so 8 are two whole outages.
+        # The children of a worker share one breaker, so each closing ends one outage.
         f"sum by ({DEPENDENCY}) (increase({closed}[30m])) > {BREAKER_CYCLES}",
         hold=minutes(0),
         severity=TICKET,

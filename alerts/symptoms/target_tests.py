@@ -1,4 +1,4 @@
-"""The test of the rules that are generated from a scrape file: one job is gone, one alert fires."""
+"""The test of the rules generated from a scrape file: each missing job fires one alert."""
 
 from __future__ import annotations
 
