@@ -1,4 +1,4 @@
-"""Cache and database: hit ratio, latency, connection pool, and both servers from inside."""
+"""Cache and database: hit ratio, latency, connection pool, PostgreSQL and Redis."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def _cache() -> Row:
         (
             timeseries("Cache hit ratio over time", "Good: above the green line, the objective.",
                        (Query(q.cache_hit_ratio(), "{{cache}}"),), HIT_RATIO),
-            timeseries("Cache lookups by result", "Good: mostly hits, no errors. A miss or an "
-                       "error costs a database query; a bypass was requested by the client.",
+            timeseries("Cache lookups by result", "Good: mostly hits, no errors. All others cost "
+                       "a database query; a bypass skips Redis after it has failed.",
                        (Query(q.cache_rate(), "{{result}}"),), Style("ops", colours=RESULTS),
                        stacked=True),
             timeseries("Cache command latency p99", "Good: about a millisecond.",

@@ -45,7 +45,7 @@ class Dashboard:
         title: Its title.
         description: What it shows and what good looks like.
         rows: Its rows.
-        variables: The reader's choices, next to the data sources.
+        variables: What the reader can choose, in addition to the data sources.
         signals: Types of the data sources that it queries.
     """
 

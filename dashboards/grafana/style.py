@@ -57,7 +57,7 @@ class Style:
         """Return the value that the axis includes at least; None if the values decide."""
         if self.soft_maximum is not None or self.maximum is not None:
             return self.soft_maximum
-        # Keeps the objective in the picture, and with it the distance to it.
+        # Keeps the objective in view, and with it the distance to it.
         return self.thresholds[1] * 1.05 if self.thresholds and self.high_is_bad else None
 
 
@@ -120,7 +120,7 @@ class Frame:
     """The properties that every kind of panel has.
 
     Args:
-        title: The name of the figure, in the words that an engineer searches for.
+        title: The name of what it shows, in the words that an engineer searches for.
         description: What the panel shows and what good looks like.
         style: Unit, axis, colours and thresholds of its values.
         size: Width in columns of 24, and height in rows.

@@ -29,7 +29,7 @@ class Value:
     Args:
         values: One or more values.
         everything: The pattern of All, if All is selected; else empty.
-        alone: Whether it is a single value, which queries get as it is, not as a pattern.
+        alone: Whether it is a single value, which queries get unchanged, not as a pattern.
     """
 
     values: Sequence[str]

@@ -21,7 +21,7 @@ from dashboards.verify.report import EMPTY, FAILED, HAS_ROWS, SKIPPED, Finding
 from dashboards.verify.substitution import Values, built_in, names_in, substitute
 from dashboards.verify.variables import values_of
 
-# Grafana asks for one point per pixel, unless the panel sets a maximum.
+# Grafana requests one point per pixel, unless the panel sets a maximum.
 POINTS = 1000
 # Pairs, since the parser's constants cannot be keys.
 OPERATORS = (
@@ -34,7 +34,7 @@ TRACE_ID = re.compile(r"^[0-9a-fA-F]{1,32}$")
 
 
 class Verifier:
-    """The queries of panels, run against their backends.
+    """A verifier that runs the queries of panels against their backends.
 
     Args:
         ends: Backend by type of data source: `prometheus` (required), `loki`, `tempo`.
@@ -104,7 +104,7 @@ class Verifier:
                 expr = substitute(target.expr, values)
                 if target.kind == "tempo" and not expr.startswith("{") and not TRACE_ID.match(expr):
                     options = " ".join(f"--var {name}=…" for name in names_in(target.expr))
-                    finding.reason = f"wants a trace id: {options}"
+                    finding.reason = f"needs a trace id: {options}"
                     return
                 began = monotonic()
                 finding.rows += self._rows(target, expr, step)
@@ -174,7 +174,7 @@ def _selector(node: Any) -> str:
 
 
 def verify(dashboards: Sequence[Dashboard], verifier: Verifier) -> list[Finding]:
-    """Return the findings of all panels; draws a progress bar on a terminal."""
+    """Return the findings of all panels; draw a progress bar on a terminal."""
     findings: list[Finding] = []
     for number, dashboard in enumerate(dashboards, 1):
         if sys.stderr.isatty():
