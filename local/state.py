@@ -11,7 +11,7 @@ from local.supervisor.folder import Folder
 
 
 class StateFolder(Folder):
-    """Everything that the local mode writes."""
+    """The paths of all files that the local mode writes."""
 
     @property
     def load(self) -> Path:

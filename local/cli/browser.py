@@ -39,7 +39,7 @@ class BrowserError(Exception):
 
 
 class Browser:
-    """One page in a private browser; a context manager that leaves nothing behind."""
+    """One page in a private browser; a context manager that deletes its profile at the end."""
 
     def __init__(self, program: str | None = None) -> None:
         self._program = program or next(filter(None, map(shutil.which, NAMES)), None)

@@ -79,7 +79,7 @@ def up(mode: str, started_at: float) -> int:
 @cli.command()
 @mode_option
 def down(mode: str) -> int:
-    """Stop everything, leftovers of a killed supervisor too."""
+    """Stop everything, including leftovers of a killed supervisor."""
     return _mode(mode).down()
 
 

@@ -18,7 +18,7 @@ from local.settings import ROOT, LocalSettings
 
 # `include` with relative paths came with 2.20, `!override` and friends with 2.24.
 COMPOSE_NEEDED = (2, 24)
-# The stack was measured well below this; the limits of its containers add up to more on purpose.
+# The stack was measured well below this; the limits of its containers deliberately add up to more.
 MEMORY_NEEDED = 2 * 1024**3
 PUBLISHED = (
     "ORDERS_PORT",

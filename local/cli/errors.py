@@ -8,7 +8,7 @@ import click
 
 
 class CommandError(click.ClickException):
-    """Something failed; the message gives the reason and what would help."""
+    """A command that failed; the message gives the reason and what would help."""
 
     exit_code = 1
 
@@ -18,6 +18,6 @@ class CommandError(click.ClickException):
 
 
 class RefusedError(CommandError):
-    """Nothing was tried."""
+    """A command that was refused before it did anything."""
 
     exit_code = 2

@@ -1,4 +1,4 @@
-"""Wait for the first order to be seen where a person would see it: in the console."""
+"""Wait until the console shows the first order, as a person would see it."""
 
 from __future__ import annotations
 

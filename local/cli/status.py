@@ -1,4 +1,4 @@
-"""The state of every child: as the supervisor reports it, and as its probe finds it now."""
+"""The state of every child: the supervisor's report, and the result of a probe now."""
 
 from __future__ import annotations
 

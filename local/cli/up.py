@@ -30,7 +30,7 @@ LONGEST_LINE = 500
 
 @dataclass(frozen=True)
 class Started:
-    """The figures of a start.
+    """The figures of a finished start.
 
     Args:
         first_order_seconds: From the start to the first order seen in the console, if any.

@@ -45,7 +45,7 @@ def pages_blueprint(settings: ConsoleSettings, store: Store, *, version: str) ->
         pages.add_url_rule(address, f"{script}{address.count('/')}", _page(script, title))
 
     @pages.context_processor
-    def words() -> dict[str, str]:
+    def template_values() -> dict[str, str]:
         facts = {
             "profile": settings.profile,
             "service": f"http://127.0.0.1:{settings.orders_port}",

@@ -1,4 +1,4 @@
-"""The SMTP sink: accepts every mail on loopback, stores it, and delivers none."""
+"""The SMTP sink: it accepts and stores every mail on loopback, and delivers none."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def inherited(settings: LocalSettings) -> dict[str, str]:
     """Return the variables of every child: this process's own without passwords.
 
     Passwords belong to the state folder. Compiling every module at each start takes seconds and
-    twice the memory, so byte code is kept even if this machine is set not to.
+    twice the memory, so byte code is written even if this environment disables it.
     """
     dropped = {name for name in settings.environment if _PASSWORD.match(name)}
     dropped.add("PYTHONDONTWRITEBYTECODE")

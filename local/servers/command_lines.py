@@ -22,7 +22,7 @@ def _user_namespaces_work() -> bool:
 def without_root(data: Path) -> list[str]:
     """Return a prefix for PostgreSQL's commands so that they do not run as root.
 
-    PostgreSQL refuses root. A user namespace in which root is mapped to an unprivileged user needs
+    PostgreSQL refuses to run as root. A user namespace that maps root to an unprivileged user needs
     no account and no change of ownership; where namespaces are denied (most containers), that user
     becomes the owner of the data folder. The signal at the parent's death is set here because
     mapping users clears it.

@@ -2,5 +2,5 @@
 
 The local mode's replacement for Tempo and Loki: it takes OTLP/HTTP and answers in milliseconds
 with a hundred thousand spans and lines in it. Imported by `local.console` only; it imports
-nothing of `local` and does not know the console.
+nothing else of `local`.
 """

@@ -8,16 +8,16 @@ class StoreError(Exception):
 
 
 class BadPayloadError(StoreError):
-    """The bytes are not an OTLP request."""
+    """Bytes that are not an OTLP request."""
 
 
 class BadQueryError(StoreError):
-    """A parameter or a query is invalid; the message names it."""
+    """A parameter or a query that is invalid; the message names it."""
 
 
 class StoreBusyError(StoreError):
-    """The queue of writes is full; the client should retry."""
+    """A queue of writes that is full; the client should retry."""
 
 
 class StoreFailedError(StoreError):
-    """SQLite could not write: disk full, file missing."""
+    """A write that SQLite could not make: disk full, file missing."""

@@ -10,7 +10,7 @@ Attributes = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One span as it arrived.
+    """One span as received.
 
     Args:
         kind: OTLP's number, 0 unspecified to 5 consumer.

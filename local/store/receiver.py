@@ -39,7 +39,7 @@ _METRICS_ANSWER = (
 
 
 class _TooLargeError(BadPayloadError):
-    """The body is too large once decompressed."""
+    """A body that is too large once decompressed."""
 
 
 # The first matching class decides, so the order matters.

@@ -74,7 +74,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
 
 
 class _OtherVersionError(Exception):
-    """The file was written by another version of the store."""
+    """A file that another version of the store wrote."""
 
 
 def _open(path: Path) -> sqlite3.Connection:

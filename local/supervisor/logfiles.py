@@ -10,7 +10,7 @@ WINDOW_BYTES = 256 * 1024
 
 
 def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
-    """Move a log file's text to `NAME.log.1` once it is too long, and truncate the file.
+    """Move a log file's text to `NAME.log.1` if it is too long, and truncate the file.
 
     The writers keep their descriptors, opened for appending, so the file itself stays. A line
     written between the copy and the truncation is lost.

@@ -27,7 +27,7 @@ class Probe:
     """The check that a child is ready.
 
     Args:
-        kind: `alive` needs no more than a running process; the others ask it.
+        kind: `alive` needs only a running process; the others send it a request.
         port: Loopback port, for the kinds that connect over TCP.
         path: Path that `http` requests; status 200 is ready.
         command: Command that `command` runs; exit code 0 is ready.

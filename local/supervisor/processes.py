@@ -32,7 +32,7 @@ class Process:
     command: str
 
     def is_alive(self) -> bool:
-        """Return whether it still exists, and not only as a zombie."""
+        """Return whether it still exists and is not a zombie."""
         now = _read_process(self.pid)
         return now is not None and now.started == self.started
 
@@ -101,7 +101,7 @@ def _ancestors(pid: int, processes: dict[int, Process]) -> set[int]:
 
 
 def memory_bytes(pids: Iterable[int]) -> int:
-    """Return the memory of processes in bytes; a shared page counts by its share.
+    """Return the memory of processes in bytes; a shared page counts proportionally.
 
     Returns:
         Sum of PSS; the resident size where PSS may not be read.

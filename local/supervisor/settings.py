@@ -1,4 +1,4 @@
-"""The environment that the supervisor hands on to its children."""
+"""The environment that the supervisor passes to its children."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ def loki_blueprint(store: Store) -> Blueprint:
     @api.get("/query_range")
     @api.get("/query")
     def query() -> Response:
-        asked = logql.parse(request.args.get("query", ""))
+        parsed = logql.parse(request.args.get("query", ""))
         start_ns, end_ns = _bounds()
-        if isinstance(asked, logql.MetricQuery):
-            return _success(_counts(store, asked, start_ns, end_ns))
-        return _success(_streams(store, asked, start_ns, end_ns))
+        if isinstance(parsed, logql.MetricQuery):
+            return _success(_counts(store, parsed, start_ns, end_ns))
+        return _success(_streams(store, parsed, start_ns, end_ns))
 
     @api.get("/labels")
     def labels() -> Response:
@@ -51,26 +51,26 @@ def _success(data: dict[str, Any]) -> Response:
     return jsonify(status="success", data=data)
 
 
-def _streams(store: Store, asked: LogQuery, start_ns: int, end_ns: int) -> dict[str, Any]:
+def _streams(store: Store, parsed: LogQuery, start_ns: int, end_ns: int) -> dict[str, Any]:
     limit = request.args.get("limit", 100, type=int)
     if not 1 <= limit <= MOST_LINES:
         raise BadQueryError(f"limit: expected 1 to {MOST_LINES}, not {limit}")
     streams: dict[tuple[tuple[str, str], ...], list[list[str]]] = {}
-    lines = log_streams.find_lines(store.reader(), asked, start_ns, end_ns, limit)
+    lines = log_streams.find_lines(store.reader(), parsed, start_ns, end_ns, limit)
     for time_ns, labels, line in lines:
         streams.setdefault(tuple(sorted(labels.items())), []).append([str(time_ns), line])
     result = [{"stream": dict(labels), "values": values} for labels, values in streams.items()]
     return {"resultType": "streams", "result": result, "stats": {}}
 
 
-def _counts(store: Store, asked: MetricQuery, start_ns: int, end_ns: int) -> dict[str, Any]:
+def _counts(store: Store, parsed: MetricQuery, start_ns: int, end_ns: int) -> dict[str, Any]:
     instant = request.path.endswith("/query")
     step = duration_of(request.args.get("step", "60"), name="step")
     if instant:
         start_ns, step = end_ns, 1.0
     if step <= 0 or (end_ns - start_ns) / 1e9 / step > MOST_STEPS:
         raise BadQueryError("step: too small for this range")
-    series = log_streams.count_lines(store.reader(), asked, start_ns, end_ns, int(step * 1e9))
+    series = log_streams.count_lines(store.reader(), parsed, start_ns, end_ns, int(step * 1e9))
     if instant:
         result = [{"metric": labels, "value": _sample(points[-1])} for labels, points in series]
         return {"resultType": "vector", "result": result}

@@ -1,7 +1,7 @@
 """Counters and histograms with exemplars and a bounded number of label sets.
 
-prometheus_client's own instruments have no such bound; these count everything beyond it under one
-set of `_OTHER`, so that arbitrary span names cannot fill the memory.
+prometheus_client's own instruments have no such bound. These count everything beyond it under one
+label set, `_OTHER`, so that arbitrary span names cannot fill the memory.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class _Waiting:
 
 
 class ServiceGraph:
-    """Requests between services, with their latency as each side saw it."""
+    """Requests between services, with their latency as each side measured it."""
 
     def __init__(self) -> None:
         self._requests = Counter(semconv.EDGE_REQUESTS, 500)

@@ -1,4 +1,4 @@
 """Answer searches, LogQL and TraceQL from the store.
 
-Imported by the console's API; it may import the store's rows, words and errors.
+Imported by the console's API; it may import the store's rows, names and errors.
 """

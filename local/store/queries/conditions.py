@@ -1,4 +1,4 @@
-"""Build WHERE clauses; values are always bound, never spliced in."""
+"""Build WHERE clauses; values are always bound, never interpolated."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The part of LogQL that dashboards use, on the local store.
 
-Selectors, line filters, label filters joined by `and` and `or`, parsers that have nothing to do
-here, and `rate` or `count_over_time` with `sum by`. Anything else is refused with a sentence.
+Selectors, line filters, label filters joined by `and` and `or`, parsers, which have no effect
+here, and `rate` or `count_over_time` with `sum by`. Anything else raises BadQueryError.
 
 Source: Loki 3.7 documentation, "Log queries" and "Metric queries".
 """
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Labels = dict[str, str]
 _LINE_FILTERS = ("|=", "!=", "|~", "!~")
-# The store keeps fields apart already, so these have nothing to do.
+# The store keeps fields in columns already, so these have no effect.
 _PARSERS = ("json", "logfmt", "drop", "keep")
 
 
@@ -37,7 +37,7 @@ class LogQuery:
     tests: list[Callable[[Labels, str], bool]] = field(default_factory=list)
 
     def matches(self, labels: Labels, line: str) -> bool:
-        """Return whether a line with these labels passes every test."""
+        """Return whether a line and its labels pass every test."""
         return all(test(labels, line) for test in self.tests)
 
 

@@ -1,4 +1,4 @@
-"""Parse points in time and durations as people and Grafana write them."""
+"""Parse points in time and durations in the notations of people and of Grafana."""
 
 from __future__ import annotations
 

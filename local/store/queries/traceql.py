@@ -1,7 +1,7 @@
 """The part of TraceQL that dashboards use, on the local store: one set of conditions on a span.
 
 `{ resource.service.name = "orders" && (status = error || duration > 500ms) }`; structural
-operators, pipelines and aggregates are refused with a sentence.
+operators, pipelines and aggregates raise BadQueryError.
 
 Source: Tempo 3.0 documentation, "TraceQL": intrinsics, scopes, operators.
 """
