@@ -1,4 +1,4 @@
-"""Who may import whom, and which rooms keep their hands off the simulators world."""
+"""Which packages may import which, and which modules need only the standard library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROOMS = {
     "local",
     "tools",
 }
-# Room to what of ours it may import; every room may import itself.
+# What each package may import of ours; every package may import itself.
 ARROWS = {
     KIT: set(),
     "service": {KIT},
@@ -134,7 +134,7 @@ def wrong_arrows(room: str, text: str, package: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("room", ARROWS)
-def test_a_room_imports_only_what_its_arrows_allow(room):
+def test_a_package_imports_only_what_its_arrows_allow(room):
     assert modules(room), f"{room} has no modules"
     wrong = {}
     for path in modules(room):
@@ -171,7 +171,7 @@ def test_a_wrong_arrow_is_noticed(room, line):
         ("worker", "from observability.instrumentation import celery"),
     ],
 )
-def test_a_right_arrow_is_allowed(room, line):
+def test_an_allowed_arrow_is_not_reported(room, line):
     assert wrong_arrows(room, line, room.split(".")) == []
 
 
@@ -223,7 +223,7 @@ def folders() -> list[Path]:
     return sorted({path.parent for room in rooms for path in room.rglob("*.py")})
 
 
-def test_no_folder_holds_more_modules_than_one_can_survey():
+def test_no_folder_holds_too_many_modules():
     counts = {
         str(folder.relative_to(ROOT)): len(found)
         for folder in folders()
@@ -233,7 +233,7 @@ def test_no_folder_holds_more_modules_than_one_can_survey():
 
 
 @pytest.mark.parametrize("room", MOST_ENTRIES)
-def test_the_top_of_a_room_can_be_surveyed(room):
+def test_the_top_of_a_package_holds_few_modules(room):
     folder = ROOT / room.replace(".", "/")
     entries = [p.stem for p in folder.glob("*.py") if p.name != "__init__.py"]
     entries += [p.parent.name for p in folder.glob("*/__init__.py")]
@@ -241,14 +241,14 @@ def test_the_top_of_a_room_can_be_surveyed(room):
 
 
 @pytest.mark.parametrize("room", ARROWS)
-def test_every_package_says_what_it_is(room):
+def test_every_package_has_a_description(room):
     packages = [path for path in modules(room) if path.name == "__init__.py"]
     silent = [str(p) for p in packages if not ast.get_docstring(ast.parse(p.read_text()))]
     assert silent == []
 
 
 @pytest.mark.parametrize("module", STANDARD_LIBRARY_ONLY)
-def test_the_domain_and_the_words_need_the_standard_library_only(module):
+def test_the_domain_and_the_semconv_modules_need_only_the_standard_library(module):
     path = ROOT / module
     names = imports(path.read_text(), [path.parent.name])
     foreign = {n for n in names if n.split(".")[0] not in sys.stdlib_module_names}

@@ -103,7 +103,7 @@ def test_the_instrumentation_of_flask_needs_no_celery(tmp_path):
     assert run(tmp_path, "-c", block + "import kit.flask, kit.gunicorn").returncode == 0
 
 
-def test_the_words_need_no_packages_at_all(tmp_path):
+def test_the_semconv_modules_need_no_packages(tmp_path):
     copy("observability/instrumentation", tmp_path / "kit")
     done = run(
         tmp_path, "-I", "-S", "-c", "import sys; sys.path.insert(0, '.'); import kit.semconv"
@@ -147,7 +147,7 @@ def test_the_rules_and_their_tests_hold_where_they_are_copied(tmp_path, promtool
         assert done.returncode == 0, done.stdout
 
 
-def test_the_generators_work_with_the_words_only(tmp_path):
+def test_the_generators_need_only_the_semconv_modules(tmp_path):
     for room in ("alerts", "dashboards"):
         copy(room, tmp_path / room)
     for words in ("observability/instrumentation/semconv.py", "service/semconv.py"):

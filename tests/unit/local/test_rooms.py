@@ -16,7 +16,7 @@ ARROWS = {
 
 
 @pytest.mark.parametrize("room", ARROWS)
-def test_a_room_of_the_local_mode_imports_only_what_its_arrows_allow(room):
+def test_a_package_of_the_local_mode_imports_only_what_its_arrows_allow(room):
     wrong = {}
     for path in modules(room):
         names = imports(path.read_text(), list(path.relative_to(ROOT).parent.parts))

@@ -31,7 +31,7 @@ def test_the_environment_wins_over_the_file(dotenv):
     assert settings.environment["GRAFANA_PORT"] == "3100"
 
 
-def test_an_empty_variable_counts_as_not_set(dotenv):
+def test_an_empty_variable_counts_as_unset(dotenv):
     empty = {"ORDERS_PORT": "", "SLO_PROFILE": "", "ORDERS_STATE_DIR": "", "ORDERS_LOAD_RATE": ""}
     settings = LocalSettings.from_env(empty, dotenv)
     assert settings.ports == LocalSettings.from_env({}, dotenv).ports

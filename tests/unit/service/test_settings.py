@@ -22,7 +22,7 @@ def test_only_the_database_password_has_no_default() -> None:
     assert [line.split(":")[0] for line in refused.value.problems] == ["ORDERS_DATABASE_PASSWORD"]
 
 
-def test_an_empty_variable_counts_as_not_set() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     assert Settings.from_env(PASSWORD | {"ORDERS_PORT": ""}).port == 8000
 
 

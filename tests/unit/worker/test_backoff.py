@@ -21,5 +21,5 @@ def test_the_delay_stays_bounded_however_often_it_failed():
     assert delay(10_000, 1.0) == LONGEST
 
 
-def test_two_orders_that_failed_together_do_not_come_back_together():
+def test_two_orders_that_failed_together_are_not_retried_together():
     assert len({delay(5) for _ in range(20)}) > 15

@@ -106,7 +106,7 @@ def test_a_probe_that_fails_opens_it_for_another_period(breaker, clock):
         breaker.call(lambda: "ok")
 
 
-def test_one_child_probes_while_the_others_are_turned_away(breaker, clock):
+def test_one_child_probes_while_the_others_wait(breaker, clock):
     call_failing(breaker, OutageError(), MAX_FAILURES)
     clock.seconds += PAUSE_SECONDS
     reader, writer = os.pipe()

@@ -31,7 +31,7 @@ def test_the_worker_is_healthy_while_work_gets_done_or_none_waits(
     assert find_problem(state, waiting, NOW) == problem
 
 
-def test_a_child_that_gets_something_done_is_seen_by_the_parent(tmp_path):
+def test_the_main_process_sees_the_progress_of_a_child(tmp_path):
     progress = Progress()
     progress._cells[0] = 1.0
     if (child := os.fork()) == 0:
