@@ -15,7 +15,7 @@ Written by `make bench`: the newest run that was committed.
 
 - **When and where**: {date}; {machine}{note}
 - **What**: one cached read (Flask, gunicorn with 1 worker and 4 threads, redis-py, a real Redis),
-  4 connections that send without pause, {rounds} interleaved rounds of {requests} requests, all
+  4 connections that send continuously, {rounds} interleaved rounds of {requests} requests, all
   variants' servers side by side
 - **CPU**: user and system time of gunicorn's master and worker per request, exports included;
   the receiver, Redis and the load generator are other processes and not counted
@@ -25,7 +25,7 @@ Written by `make bench`: the newest run that was committed.
 
 | variant | description |
 | --- | --- |
-| bare | the app alone, no access line |
+| bare | the app alone, without an access log |
 | metrics | the kit's RED and cache metrics, shared through files |
 | traces | the kit's server and Redis spans, all sampled and exported over OTLP/HTTP |
 | logs | one JSON line per request on standard output, and over OTLP/HTTP |
@@ -37,11 +37,11 @@ prometheus-flask-exporter, python-json-logger and the SDK's handler for logs |
 | auto | `opentelemetry-instrument gunicorn`, its three signals over OTLP |
 
 The kit's remaining cost is, in descending order: the log line (encoded once for standard output and
-once for OTLP), the two spans, and the ten counts of a request. At 10 % sampling, all of it but the
-encoding of spans remains. To reach 1.2 times bare, one of these would have to go: the log lines of
-requests that are not sampled, watching the traces that are not sampled (failed and slow ones would
-be lost), or one of the two encodings of a log line (`TELEMETRY_LOGS_EXPORT=off` where an agent
-reads the output).
+once for OTLP), the two spans, and the ten metric updates of a request. At 10 % sampling, all of it
+remains except the encoding of spans. To reach 1.2 times bare, one of these would have to go: the
+log lines of requests that are not sampled, recording the traces that are not sampled (failed and
+slow ones would be lost), or one of the two encodings of a log line (`TELEMETRY_LOGS_EXPORT=off`
+where an agent reads the output).
 """
 
 

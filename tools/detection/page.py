@@ -13,16 +13,16 @@ from tools.detection.measure import Reset, Row, resets, rows
 
 INTRO = """# How soon an alert fires
 
-Written by `python -m tools.detection`; a test measures again and compares. promtool evaluates
-the shipped production rules over synthetic traffic: steady errors on {name}
+Written by `python -m tools.detection`; a test repeats the measurement and compares.
+promtool evaluates the shipped production rules over synthetic traffic: steady errors on {name}
 ({objective} % over {period}), samples and evaluations every 30 s for `fast` and `high`, every
 minute for the other two.
 
 **Theory** is `long window * factor * error budget / error ratio + for`. **New** is a service that
-Prometheus has seen only since the errors began; the usual rules page for such a service within a
-minute at 2 % of errors. **Old** is one that was healthy for a whole long window before. The promise
-is theory plus one evaluation (a new service is observed from its second sample on), plus 3 minutes
-if a window of 6 h or more is averaged from 5-minute rates.
+Prometheus has seen only since the errors began; common burn-rate rules page for such a service
+within a minute at 2 % of errors. **Old** is one that was healthy for a whole long window before. We
+promise theory plus one evaluation (a new service is observed from its second sample on), plus
+3 minutes if a window of 6 h or more is averaged from 5-minute rates.
 """
 END = """
 ## How soon it ends
