@@ -38,7 +38,7 @@ def broker_url(settings: WorkerSettings) -> str:
 
 
 def configure(app: Celery, settings: WorkerSettings) -> None:
-    """Configure what producer and worker must agree on."""
+    """Configure the settings that producer and worker share."""
     use_transport()
     app.conf.update(
         broker_url=broker_url(settings),

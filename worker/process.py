@@ -73,11 +73,11 @@ class Process:
         return self._telemetry
 
     def collectors(self) -> Iterable[Collector]:
-        """Return what the main process reads at each scrape."""
+        """Return the collectors that the main process reads at each scrape."""
         return worker_collectors(self._settings, self._breakers)
 
     def open(self, telemetry: Telemetry) -> None:
-        """Open what this process must not share with others."""
+        """Open the connections that this process must not share with others."""
         self._telemetry = telemetry
         pool = open_pool(self._settings.database, telemetry, POOL_ORDERS_WORKER, POOL_SIZE)
         cache_client = make_cache_client(self._settings.cache, telemetry)

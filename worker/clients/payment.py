@@ -38,7 +38,7 @@ MAX_REASON_LENGTH = 200
 
 
 class PaymentResult(StrEnum):
-    """What the provider may answer."""
+    """The results that the provider may report."""
 
     SUCCEEDED = "succeeded"
     DECLINED = "declined"

@@ -17,7 +17,7 @@ import redis
 
 from service.storage import outbox
 from service.storage.idempotency import purge_expired_keys
-from worker.relay.sending import BrokerAwayError, resend_lost, send_due
+from worker.relay.sending import BrokerUnavailableError, resend_lost, send_due
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,7 +67,7 @@ class Relay:
                     conn.execute(f"LISTEN {outbox.CHANNEL}")
                     while not self.stopped.is_set():
                         self.work(conn)
-            except (psycopg.Error, BrokerAwayError, redis.RedisError, OSError) as error:
+            except (psycopg.Error, BrokerUnavailableError, redis.RedisError, OSError) as error:
                 logger.warning("the relay pauses: %s: %s", type(error).__name__, error)
                 self.stopped.wait(self._pause)
                 self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
@@ -75,23 +75,23 @@ class Relay:
     def work(self, conn: psycopg.Connection[Any]) -> None:
         """Send one batch; when nothing was due, do the maintenance and wait."""
         if not self._send_batch(conn):
-            self._do_chores(conn)
+            self._do_maintenance(conn)
             for _ in conn.notifies(timeout=POLL_SECONDS, stop_after=1):
                 pass
         self._pause = FAILURE_PAUSE_SECONDS
 
     def _send_batch(self, conn: psycopg.Connection[Any]) -> int:
-        """Send a batch; what was sent is committed even if the broker goes away in between."""
-        away: BrokerAwayError | None = None
+        """Send a batch; rows that were sent are committed even if the broker fails in between."""
+        unavailable: BrokerUnavailableError | None = None
         with conn.transaction():
             try:
                 return send_due(conn, self._app)
-            except BrokerAwayError as error:
-                away = error
-        raise away
+            except BrokerUnavailableError as error:
+                unavailable = error
+        raise unavailable
 
-    def _do_chores(self, conn: psycopg.Connection[Any]) -> None:
-        """Send again what the broker lost, and delete idempotency keys that have expired."""
+    def _do_maintenance(self, conn: psycopg.Connection[Any]) -> None:
+        """Resend messages that the broker lost, and delete expired idempotency keys."""
         now = monotonic()
         if now >= self._resend_at:
             self._resend_at = now + RESEND_EVERY_SECONDS

@@ -39,7 +39,7 @@ RETRY_PRIORITY = 6
 MAX_READY = 1000
 
 
-class BrokerAwayError(Exception):
+class BrokerUnavailableError(Exception):
     """A broker that does not take messages now."""
 
 
@@ -50,7 +50,7 @@ def send_due(conn: Connection[Any], app: Celery) -> int:
     that dies between sending and committing sends again: the worker recognises copies.
 
     Raises:
-        BrokerAwayError: Nothing more can be sent; what was sent is marked.
+        BrokerUnavailableError: Nothing more can be sent; what was sent is marked.
     """
     rows = outbox.fetch_due(conn, BATCH)
     sent: list[int] = []
@@ -117,5 +117,5 @@ def _send(app: Celery, row: OutboxRow) -> str | None:
     except EncodeError as error:
         return f"{error}"
     except (OperationalError, redis.RedisError, OSError) as error:
-        raise BrokerAwayError(str(error)) from error
+        raise BrokerUnavailableError(str(error)) from error
     return None

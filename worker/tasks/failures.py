@@ -1,4 +1,4 @@
-"""Decide what becomes of an attempt that failed."""
+"""Decide how to handle a failed attempt."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_ATTEMPTS = 10
 
 
 class Action(Enum):
-    """What to do with the row and the message of a failed attempt."""
+    """The actions on the row and the message of a failed attempt."""
 
     HAND_BACK = auto()
     RESCHEDULE = auto()
@@ -23,7 +23,7 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a failed attempt.
+    """The decision about a failed attempt.
 
     Args:
         due_in: How long a rescheduled row waits.
@@ -36,7 +36,7 @@ class Decision:
 
 
 def classify(error: Exception, attempt: int) -> Decision:
-    """Return what becomes of an attempt that failed.
+    """Return how to handle a failed attempt.
 
     - The database is away: nothing can be written, the broker must deliver the message again.
     - The circuit is open: no call was made, the same attempt is due again after the next probe.

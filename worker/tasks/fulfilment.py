@@ -48,7 +48,7 @@ class Job(Protocol):
         """Ask the external service; no transaction is open."""
 
     def record(self, conn: Connection[Any], order: Order, answer: Any) -> Order | None:
-        """Record what the answer means; return the order if it changed."""
+        """Record the answer; return the order if it changed."""
 
 
 @dataclass(frozen=True, slots=True)

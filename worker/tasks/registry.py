@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Handler(Protocol):
-    """What runs messages in the process that received them."""
+    """An object that runs messages in the process that received them."""
 
     def run(self, delivery: Delivery) -> None:
         """Run an attempt at the task of an outbox row."""

@@ -2,7 +2,7 @@
 
     1. claim      one transaction: lock row and order, plan the request, record the intent
     2. ask        no transaction: the provider or the mail server may take its time
-    3. complete   one transaction: delete the row, record what the answer means
+    3. complete   one transaction: delete the row, record the answer
 
 The outbox row is the truth about an attempt, the broker's message only a hint to read it. A row
 that is deleted is done; a row with another attempt number has moved on; either way a copy of the
@@ -112,7 +112,7 @@ class Runner:
             logger.info("order %s", changed.status.value, extra={ATTR_ORDER_ID: str(changed.id)})
 
     def _record_failure(self, delivery: Delivery, error: Exception, decision: Decision) -> None:
-        """Record what becomes of the attempt; raise its error unless it is rescheduled."""
+        """Carry out the decision; raise the error unless the attempt is rescheduled."""
         extra = {ATTR_ORDER_ID: str(delivery.order_id), "attempt": delivery.attempt}
         match decision.action:
             case Action.HAND_BACK:

@@ -23,7 +23,7 @@ from worker.broker import connect_broker, priority_lists, queue_lengths
 from worker.faults import DeadRelay
 from worker.relay.app import create_producer
 from worker.relay.relay import Relay
-from worker.relay.sending import BrokerAwayError, resend_lost, send_due
+from worker.relay.sending import BrokerUnavailableError, resend_lost, send_due
 from worker.settings import WorkerSettings
 
 PASSWORD = "b:r@o/k?e#r %é"
@@ -227,7 +227,7 @@ class GoneAfterOne:
 def test_what_was_sent_before_the_broker_went_away_is_marked(sql, connect, app, broker):
     place_order(sql)
     place_order(sql)
-    with connect() as conn, conn.transaction(), pytest.raises(BrokerAwayError):
+    with connect() as conn, conn.transaction(), pytest.raises(BrokerUnavailableError):
         send_due(conn, GoneAfterOne(app))
     assert rows(sql, "published_at IS NOT NULL") == [(True,), (False,)]
     assert queue_lengths(broker, QUEUES)["orders"] == 1
@@ -236,7 +236,7 @@ def test_what_was_sent_before_the_broker_went_away_is_marked(sql, connect, app, 
 def test_a_broker_that_takes_nothing_is_away(sql, connect, app, broker):
     place_order(sql)
     broker.execute_command("CONFIG", "SET", "maxmemory", "1")
-    with connect() as conn, conn.transaction(), pytest.raises(BrokerAwayError):
+    with connect() as conn, conn.transaction(), pytest.raises(BrokerUnavailableError):
         send_due(conn, app)
     assert rows(sql, "published_at IS NOT NULL") == [(False,)]
 
@@ -248,7 +248,7 @@ def test_a_broker_that_does_not_listen_is_away_within_seconds(sql, connect, sett
     place_order(sql)
     nowhere = replace(settings, broker=RedisSettings(port=1))
     began = monotonic()
-    away = pytest.raises(BrokerAwayError)
+    away = pytest.raises(BrokerUnavailableError)
     with create_producer(nowhere, telemetry) as app, connect() as conn, conn.transaction(), away:
         send_due(conn, app)
     assert monotonic() - began < 5
