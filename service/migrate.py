@@ -56,7 +56,7 @@ def migrate(settings: MigrateSettings) -> list[str]:
             ("orders_worker", settings.worker_password),
             ("orders_exporter", settings.exporter_password),
         ):
-            _change_server(conn, lambda role=role, word=password: _make_role(conn, role, word))
+            _change_server(conn, lambda role=role, secret=password: _make_role(conn, role, secret))
         _change_server(conn, lambda: _own_database(conn, settings.database))
         return _apply(settings.database)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Flags = dict[str, dict[str, Any]]
 
-LOOK_EVERY_SECONDS = 1.0
+CHECK_EVERY_SECONDS = 1.0
 SCHEMA = "https://flagd.dev/schema/v0/flags.json"
 
 logger = logging.getLogger(__name__)
@@ -71,15 +71,15 @@ class FlagFile:
         self.generation = 0
         self._path = path
         self._clock = clock
-        self._next_look = 0.0
+        self._next_check = 0.0
         self._seen: tuple[int, int, int] | None = None
 
     def refresh(self) -> int:
         """Read the file again if it changed; return a number that grows with each change."""
         now = self._clock()
-        if self._path is None or now < self._next_look:
+        if self._path is None or now < self._next_check:
             return self.generation
-        self._next_look = now + LOOK_EVERY_SECONDS
+        self._next_check = now + CHECK_EVERY_SECONDS
         seen = _fingerprint(self._path)
         if seen != self._seen:
             self._seen = seen

@@ -183,7 +183,7 @@ class OrderCache:
                 self._attempt(lambda: self._release(keys=[name], args=[token]), None)
 
     def _await(self, order_id: UUID, stale: Entry | None) -> Entry | None:
-        """Return what the leading caller wrote, or the stale entry, or None after a while."""
+        """Return the stale entry, or the leading caller's; None after a timeout."""
         if stale is not None:
             return stale
         deadline = time.monotonic() + FLIGHT_WAIT_SECONDS

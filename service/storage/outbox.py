@@ -77,7 +77,7 @@ class PoisonRow:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is due and not sent, and what cannot be sent."""
+    """The outbox rows that are due and not sent, and those that cannot be sent."""
 
     unpublished_rows: int
     oldest_unpublished_age_seconds: float
@@ -92,7 +92,7 @@ VALUES (%s, %s, %s, %s, %s, now() + %s, %s, %s)
 RETURNING id
 """
 
-# An older row of the same order holds back a younger one also while another relay has it locked,
+# An older row of the same order holds back a younger one even while another relay has it locked,
 # so the order of an order's messages survives any number of relays.
 _FETCH_DUE = f"""
 SELECT {_COLUMNS}

@@ -43,7 +43,7 @@ class Payment:
 
 
 def find(conn: Connection[Any], order_id: UUID, kind: PaymentKind) -> Payment | None:
-    """Return what is known of a payment, or None before it was started."""
+    """Return a payment, or None before it was started."""
     row = conn.execute(
         "SELECT state, provider_reference FROM payments WHERE order_id = %s AND kind = %s",
         (order_id, kind),
@@ -70,7 +70,7 @@ def finish(
     state: PaymentState,
     provider_reference: str | None,
 ) -> None:
-    """Record what the provider answered."""
+    """Record the provider's answer."""
     conn.execute(
         "UPDATE payments SET state = %s, provider_reference = %s, updated_at = now()"
         " WHERE order_id = %s AND kind = %s",

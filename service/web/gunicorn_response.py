@@ -13,7 +13,7 @@ from gunicorn.http import wsgi
 
 
 class Collected:
-    """A stand-in for a socket that keeps what is sent."""
+    """A stand-in for a socket that collects the data sent to it."""
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []

@@ -1,4 +1,4 @@
-"""Health checks: whether the process works, and what it depends on."""
+"""Health checks of the process and of its dependencies."""
 
 from __future__ import annotations
 

@@ -110,7 +110,7 @@ class RateLimit:
             raise TooManyRequestsError(int((window + 1) * WINDOW_SECONDS - now) + 1)
 
     def _take(self, client: str, window: int) -> int | None:
-        """Return what is left here after this request, -1 if nothing, None if unknown."""
+        """Return the requests left of this process's lease, -1 for none, None if unknown."""
         with self._lock:
             if window != self._window or len(self._left) > MOST_CLIENTS:
                 self._window = window
@@ -123,7 +123,7 @@ class RateLimit:
             return left
 
     def _take_lease(self, client: str, window: int) -> int | None:
-        """Return what is left here after this request, -1 if nothing, None without Redis."""
+        """Lease requests from Redis; return those left, -1 for none, None without Redis."""
         spent = self._redis.attempt(lambda: self._count(f"rate:{window}:{client}"), None)
         if spent is None:
             return None

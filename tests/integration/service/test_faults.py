@@ -67,7 +67,7 @@ def test_a_file_that_is_no_flag_file_changes_nothing(faults_file, content: str) 
     switchboard = Switchboard(faults_file)
     assert switchboard.now().relay_dead
     faults_file.write_text(content)
-    switchboard._file._next_look = 0
+    switchboard._file._next_check = 0
 
     assert switchboard.now().relay_dead
 
