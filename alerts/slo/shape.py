@@ -98,7 +98,7 @@ class _Shape:
         if not isinstance(name, str):
             return
         if not NAME.fullmatch(name):
-            yield place, f"name: {name!r}; expected small letters, digits and hyphens: [a-z0-9-]+"
+            yield place, f"name: {name!r}; expected lowercase letters, digits, hyphens: [a-z0-9-]+"
         elif name in self.names:
             yield place, f"name: {name!r} is taken by {self.names[name]}; expected another"
         else:
@@ -166,7 +166,7 @@ class _Shape:
                 text = f"unknown key {key!r}; expected {_listed(*form)}"
                 yield self.source.place(*at, key), text
             elif key in TEXTS and not isinstance(value[key], str):
-                yield self.source.place(*at, key), f"{key}: {value[key]!r}; expected a text"
+                yield self.source.place(*at, key), f"{key}: {value[key]!r}; expected a string"
         for key in needed:
             if key not in value:
                 yield self.source.place(*at), f"{key!r} is missing"

@@ -32,12 +32,12 @@ SERVICE = "telemetry"
 
 
 def delivery_docker() -> Group:
-    """Return what Tempo and Loki accepted."""
+    """Return the recordings of what Tempo and Loki accepted."""
     return _accepted(TEMPO, TEMPO_SPANS, LOKI, LOKI_LINES)
 
 
 def delivery_local() -> Group:
-    """Return what the local mode's store accepted."""
+    """Return the recordings of what the local mode's store accepted."""
     return _accepted(STORE, STORE_SPANS, STORE, STORE_LINES)
 
 

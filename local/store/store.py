@@ -41,15 +41,15 @@ class Store:
         self._start_known_series()
 
     def put_spans(self, spans: list[Span]) -> None:
-        """Store spans; return once they are written. Raises what Writer.store raises."""
+        """Store spans; return once they are written. Raises the errors of `Writer.store`."""
         self._writer.store(Batch(spans=spans))
 
     def put_lines(self, lines: list[LogLine]) -> None:
-        """Store log lines; return once they are written. Raises what Writer.store raises."""
+        """Store log lines; return once they are written. Raises the errors of `Writer.store`."""
         self._writer.store(Batch(lines=lines))
 
     def put_mail(self, mail: Mail) -> None:
-        """Store a mail; return once it is written. Raises what Writer.store raises."""
+        """Store a mail; return once it is written. Raises the errors of `Writer.store`."""
         self._writer.store(Batch(mails=[mail]))
 
     def delete_mails(self) -> None:

@@ -82,7 +82,7 @@ class GunicornHooks:
             mark_alive(self._settings.multiproc_dir)
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
-        """Flush what the worker still has."""
+        """Flush the worker's remaining telemetry."""
         shutdown_telemetry()
 
     def child_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
@@ -91,5 +91,5 @@ class GunicornHooks:
             family_collector(self._settings.multiproc_dir).fold_dead()
 
     def on_exit(self, server: Any) -> None:  # noqa: ARG002
-        """Flush what the master still has."""
+        """Flush the master's remaining telemetry."""
         shutdown_telemetry()

@@ -108,7 +108,7 @@ class Pipeline:
         """Export what is waiting, count the rest as dropped, and stop; once.
 
         Args:
-            timeout_seconds: For all of it.
+            timeout_seconds: Limit for the whole shutdown.
         """
         if self._closed:
             return

@@ -140,7 +140,7 @@ class AttemptRecorder:
             attempt.span.set_status(StatusCode.ERROR, str(retval)[:1000])
 
     def on_lost(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
-        """Count in the main process what a killed child cannot: its loss, or a hard time limit."""
+        """Count, in the main process, an attempt that a lost or killed child cannot count."""
         if task_id in self._running or os.getpid() != _main_process.get("pid"):
             return
         if isinstance(exception, Reject) or self._is_repeated(task_id):

@@ -122,7 +122,7 @@ class MainProcess:
             self._on_process_start(telemetry)
 
     def on_child_stop(self, **_: Any) -> None:
-        """Flush what a child process still has; billiard ends it without calling atexit."""
+        """Flush a child's remaining telemetry; billiard ends it without calling atexit."""
         shutdown_telemetry()
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
@@ -130,7 +130,7 @@ class MainProcess:
         self._children.controller = getattr(sender, "controller", None)
 
     def on_stop(self, **_: Any) -> None:
-        """Close the metrics server and flush what the main process still has."""
+        """Close the metrics server and flush the main process's remaining telemetry."""
         if self._server is not None:
             self._server.close()
             self._server = None

@@ -81,7 +81,7 @@ class EnvironmentReader:
             return default
 
     def raw(self, name: str) -> str | None:
-        """Return what is set, or None; an empty value counts as unset."""
+        """Return the text of a variable, or None; an empty one counts as unset."""
         return self._environ.get(name, "").strip() or None
 
     def add_problem(self, name: str, expected: str, *, value: str | None = None) -> None:
