@@ -83,8 +83,8 @@ def _latency() -> Row:
             timeseries("Latency p50/p95/p99", "Successful requests. A dot is one request: click it "
                        "to open its trace. Good: p99 below the upper line, the objective.", lines,
                        style, size=(12, 9), links=TO_BUDGET),
-            heatmap("Latency heatmap", "Successful requests; the lighter, the more. A second band "
-                    "above the first is a second kind of request: a cold cache, a lock.",
+            heatmap("Latency heatmap", "Successful requests; a lighter cell holds more of them. A "
+                    "second band above the first: some requests wait, for a lock or a cold cache.",
                     q.latency_buckets(), Style("s")),
             timeseries("Latency p99 by route", "Which route is slow. Good: all below the upper "
                        "line, the objective.",

@@ -38,13 +38,13 @@ def _overview() -> Row:
         (
             stat("Scrape targets", "Whether each target answered its last scrape. Good: all up.",
                  Query(q.targets_up(), "{{job}}"), UP, size=(24, 4), sparkline=False),
-            stat("Span delivery", "Accepted spans over ended sampled spans. Good: 100 %.",
+            stat("Span delivery", "Accepted spans divided by ended sampled spans. Good: 100 %.",
                  Query(q.trace_delivery_ratio()), _delivery(SPAN_RATIO), size=(4, 7)),
             timeseries("Spans sent and accepted", "Averages over 5 minutes. Good: both lines are "
                        "equal; after a start it takes 5 minutes until they meet.",
                        (Query(q.spans_sent(), "sent"), Query(q.spans_accepted(), "accepted")),
                        Style("ops", colours=SENT), size=(8, 7)),
-            stat("Log delivery", "Accepted log lines over written ones. Good: 100 %.",
+            stat("Log delivery", "Accepted log lines divided by written ones. Good: 100 %.",
                  Query(q.log_delivery_ratio()), _delivery(LINE_RATIO), size=(4, 7)),
             timeseries("Log lines sent and accepted", "As for spans. Good: both lines are equal.",
                        (Query(q.lines_sent(), "sent"), Query(q.lines_accepted(), "accepted")),

@@ -70,7 +70,8 @@ def _queues() -> Row:
                        (Query(q.queue_wait_quantile(0.95), "{{queue}}", exemplars=True),), WAIT,
                        links=TO_BUDGET),
             timeseries("Time to drain", "Ready messages divided by the rate at which they are "
-                       "handled. 0: none waits. 1 hour: none is handled.",
+                       "handled, at most 1 hour. 0: the queue is empty. 1 hour: very slow or "
+                       "stalled.",
                        (Query(q.queue_drain_time(), "{{queue}}"),), DRAIN),
             timeseries("Messages by state", "Ready, delivered but not acknowledged, and scheduled "
                        "for later (retries).",

@@ -33,7 +33,7 @@ async function load() {
           empty(
             "No alerts are firing or pending.",
             "Alerts are evaluated every 15 seconds. " +
-              "The demo profile has short windows, so that a fault fires one within minutes.",
+              "The demo profile has short windows, so that a fault triggers one within minutes.",
           ),
         )
       : null,

@@ -183,13 +183,13 @@ put(
       create(
         "b",
         {},
-        "The local mode, for developers and CI on one machine. It does not replace the stack. ",
+        "This is the local mode, for development and CI on one machine. It does not replace the stack. ",
       ),
       "Prometheus and Alertmanager are the real ones; this console replaces Grafana, Loki, Tempo " +
         "and Mailpit, and keeps data for about two days. ",
       facts.profile === "demo"
-        ? "SLO windows are those of the demo profile: minutes instead of days, so that a drill " +
-            "raises alerts at once. Do not use them for a real service."
+        ? "SLO windows are those of the demo profile: minutes instead of hours and days, so that " +
+            "alerts fire soon after a fault. Do not use them for a real service."
         : "SLO windows are those of the production profile.",
     ),
     problem,

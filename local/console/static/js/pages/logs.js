@@ -80,7 +80,7 @@ async function loadServices() {
         name,
       ),
     ),
-    names.length ? null : create("span", { class: "faint" }, "none has sent a line yet"),
+    names.length ? null : create("span", { class: "faint" }, "no log lines from any service yet"),
   );
 }
 
@@ -127,7 +127,7 @@ function show(lines, { volume: counts, step_ns: step }, start, end) {
 function nothing() {
   const filtered = chosen().length || FIELDS.some((name) => params().get(name));
   return filtered
-    ? empty("No lines match.", "Widen the time range or remove a condition.")
+    ? empty("No lines match.", "Widen the time range or remove a filter.")
     : empty(
         "No log lines yet.",
         "Processes export them by OTLP a second or two after they write them. " +

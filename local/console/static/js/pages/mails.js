@@ -186,7 +186,7 @@ put(
   create(
     "p",
     { class: "faint" },
-    "Received by the console's SMTP sink and not delivered. Docker has Mailpit instead.",
+    "Received by the console's SMTP sink and not delivered. In Docker, Mailpit does this.",
   ),
 );
 search.value = params().get("text") ?? "";

@@ -180,7 +180,7 @@ function noData(wanted) {
     "No data in this range.",
     `Prometheus has no samples for ${wanted.map(({ expr }) => expr).join(" and ")}.`,
     "Metrics appear a few seconds after their process was first scraped. " +
-      "Try a longer range, or the query up.",
+      "Try a longer range, or the query `up`.",
   );
 }
 

@@ -122,7 +122,7 @@ function show(traces, start, end) {
 function nothing() {
   const filtered = FIELDS.some((name) => params().get(name));
   return filtered
-    ? empty("No traces match.", "Widen the time range or remove a condition.")
+    ? empty("No traces match.", "Widen the time range or remove a filter.")
     : empty(
         "No traces yet.",
         "They arrive at the OTLP port a second or two after the first order. " +
