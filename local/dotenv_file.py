@@ -21,7 +21,7 @@ _REFERENCE = re.compile(
 
 
 class DotenvError(ValueError):
-    """Raised with every unreadable line of a `.env` file.
+    """A `.env` file that cannot be read, with every bad line.
 
     Args:
         problems: One sentence per line.

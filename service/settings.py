@@ -63,8 +63,8 @@ class Settings(CommonSettings):
     """Settings of the API.
 
     Args:
-        workers: Processes that answer requests.
-        threads: Requests that each of them answers at once.
+        workers: Processes that serve requests.
+        threads: Requests that each of them serves at once.
         rate_limit: Requests per second that one client address may make; 0 is no limit.
         trusted_hosts: Values of the Host header that are accepted; `*` means all.
         trusted_proxies: Reverse proxies in front whose X-Forwarded-For counts.

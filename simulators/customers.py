@@ -80,7 +80,7 @@ class Customer(FastHttpUser):
 
     @task(20)
     def place_order(self) -> None:
-        """Place an order; sometimes send it twice, as a client whose answer got lost."""
+        """Place an order; sometimes send it twice, as a client does when a response gets lost."""
         lines = dice.sample(GOODS, dice.randint(1, 3))
         items = [
             {"sku": sku, "quantity": dice.randint(1, 3), "unit_price_cents": cents}
@@ -123,7 +123,7 @@ class Customer(FastHttpUser):
         self._call("POST", "/v1/orders", {400, 422}, json=dice.choice(INVALID_ORDERS))
 
     def _call(self, method: str, path: str, expected: set[int], **more: Any) -> Any:
-        """Return the answer; an unexpected status counts as a failure, except 429."""
+        """Send a request; an unexpected status, except 429, counts as a failure."""
         with self.client.request(method, path, catch_response=True, **more) as answer:
             if answer.status_code in {429, *expected}:
                 answer.success()

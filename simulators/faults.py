@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class FaultyLedger(Ledger):
     """A ledger that is slow or unavailable on purpose.
 
-    Half of the faults strike before an entry is made and half after it, as when an answer is lost
-    on its way.
+    Half of the faults strike before an entry is made and half after it, as when a response is
+    lost on its way.
     """
 
     def __init__(self, path: Path, switchboard: Switchboard) -> None:

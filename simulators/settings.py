@@ -27,7 +27,7 @@ class ProviderSettings(CommonSettings):
 
     Args:
         ledger: SQLite file of its ledger.
-        threads: Requests that it answers at once.
+        threads: Requests that it serves at once.
     """
 
     port: int = setting("ORDERS_PAYMENT_PROVIDER_PORT", 8081, port_number)

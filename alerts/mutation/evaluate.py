@@ -1,4 +1,4 @@
-"""Whether a suite notices a mutant, and if not, which case came closest."""
+"""Run a suite against a mutant: which case notices it, or comes closest."""
 
 from __future__ import annotations
 

@@ -27,11 +27,11 @@ class Place:
 
 
 class RulesError(Exception):
-    """Raised when rules cannot be made, tested or verified."""
+    """A failure to make, test or verify rules."""
 
 
 class RefusedError(RulesError):
-    """Raised when the input would give rules that cannot work.
+    """Input that would give rules that cannot work.
 
     Args:
         refusals: Each fault's place, and what is wrong there.

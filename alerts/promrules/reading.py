@@ -1,4 +1,4 @@
-"""What an expression reads: its selectors, and the labels that it groups by."""
+"""Analyze an expression: its selectors, and the labels that it groups by."""
 
 from __future__ import annotations
 

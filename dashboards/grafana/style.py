@@ -1,4 +1,4 @@
-"""How values are shown: units, axes, thresholds and texts; without Grafana's SDK."""
+"""The style of values: units, axes, thresholds and texts; without Grafana's SDK."""
 
 from __future__ import annotations
 

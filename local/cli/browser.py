@@ -35,7 +35,7 @@ _LAUNCH = (
 
 
 class BrowserError(Exception):
-    """Raised when the browser is missing, ended, or refused a command."""
+    """A browser that is missing, has ended, or refused a command."""
 
 
 class Browser:

@@ -8,7 +8,7 @@ import click
 
 
 class CommandError(click.ClickException):
-    """A command that failed; the message gives the reason and what would help."""
+    """A command that failed; the message gives the reason and a remedy."""
 
     exit_code = 1
 

@@ -1,4 +1,4 @@
-"""The pages: one HTML frame, in which a script per page draws the API's answers."""
+"""The pages: one HTML frame, in which a script per page draws the API's responses."""
 
 from __future__ import annotations
 

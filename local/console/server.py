@@ -23,7 +23,7 @@ MAIL_THREADS = 2
 
 
 class PortTakenError(Exception):
-    """A port of the console is taken by another process."""
+    """A port of the console that another process has taken."""
 
 
 class Console:

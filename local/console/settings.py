@@ -60,5 +60,5 @@ class ConsoleSettings(EnvironmentSettings):
 
     @property
     def limits(self) -> Limits:
-        """How much of traces, logs and emails is kept."""
+        """The limits of the store of traces, logs and emails."""
         return Limits(self.max_age, self.max_bytes)

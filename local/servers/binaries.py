@@ -25,7 +25,7 @@ OWN = "own"
 
 
 class ProgramMissingError(RuntimeError):
-    """Raised when a program is missing and cannot be fetched; the message has what would help."""
+    """A program that is missing and cannot be fetched; the message suggests a remedy."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ ProbeKind = Literal["alive", "tcp", "http", "redis", "postgres", "command"]
 
 
 class PlanError(ValueError):
-    """Raised when a plan cannot be run."""
+    """A plan that cannot be run."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ STABLE_AFTER_SECONDS = 10.0
 
 
 class ChildFailedError(RuntimeError):
-    """Raised when a child never became ready; the message gives the reason."""
+    """A child that never became ready; the message gives the reason."""
 
 
 class Runner:

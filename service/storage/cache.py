@@ -1,8 +1,8 @@
 """A cache of orders in Redis that never delays a read for long.
 
-An entry is kept for longer than it counts as fresh: while the database is down, a stale answer is
+An entry is kept for longer than it counts as fresh: while the database is down, a stale order is
 better than none. A caller that finds no fresh entry takes a short lock and reads the
-database; the others wait a moment for its answer (one flight per key, over all processes).
+database; the others wait a moment for its result (one flight per key, over all processes).
 A caller that changes an order writes it here too, and a script keeps an older version from
 replacing a newer one; a change that could not be written is visible a minute later.
 When Redis is slow or down, a read costs one database query, not a timeout: after a failure Redis is

@@ -35,7 +35,7 @@ class GuardedRedis:
         self._breaker = CircuitBreaker(PAUSE_SECONDS)
 
     def run(self, command: Callable[[], T]) -> T:
-        """Return the answer to a command.
+        """Run a command and return its result.
 
         Raises:
             RedisPausedError: It was not sent.
@@ -54,7 +54,7 @@ class GuardedRedis:
         return answer
 
     def attempt(self, command: Callable[[], T], otherwise: T) -> T:
-        """Return the answer to a command, or `otherwise` when it fails or is not sent."""
+        """Run a command and return its result, or `otherwise` if it fails or is not sent."""
         try:
             return self.run(command)
         except redis.RedisError:

@@ -1,6 +1,6 @@
-"""Idempotency keys: a request that is repeated gets the first answer again.
+"""Idempotency keys: a request that is repeated gets the first response again.
 
-A key is claimed in the transaction that does the work, so work and answer are committed together
+A key is claimed in the transaction that does the work, so work and response are committed together
 or not at all. Every function works inside the caller's transaction.
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
     from psycopg import Connection
 
-# How long a key repeats its first answer.
+# How long a key repeats its first response.
 KEY_LIFETIME = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """A client's key, a hash of its request, and the answer to give from now on."""
+    """A client's key, a hash of its request, and the response to repeat from now on."""
 
     key: str
     request_hash: bytes
@@ -36,7 +36,7 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The first answer of a key."""
+    """The first response to a key."""
 
     status_code: int
     response: dict[str, Any]
@@ -67,7 +67,7 @@ RETURNING 1
 
 
 def claim_key(conn: Connection[Any], key: IdempotencyKey, order_id: UUID) -> Answer | None:
-    """Claim a key, or return its first answer.
+    """Claim a key, or return its first response.
 
     Raises:
         IdempotencyKeyReusedError: The key belongs to another request.

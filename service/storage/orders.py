@@ -112,7 +112,7 @@ class OrderStore:
             trace: Trace context of the request.
 
         Returns:
-            None, or the key's first answer, in which case nothing is written.
+            None, or the key's first response, in which case nothing is written.
         """
         messages = self.messages(order, trace)
 

@@ -1,4 +1,4 @@
-"""The payments: requests to the payment provider, and its answers.
+"""The payments: requests to the payment provider, and its responses.
 
 All SQL about the table is here, each function inside the caller's transaction, with the order's row
 locked.

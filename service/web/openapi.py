@@ -64,7 +64,7 @@ def _place() -> Node:
         "header",
         "Idempotency-Key",
         {"type": "string", "pattern": KEY_PATTERN},
-        "The same key with the same body gives the same answer for a day, and one order.",
+        "The same key with the same body gets the same response for a day, and one order.",
     )
     body = {"application/json": {"schema": _ref("OrderBody")}}
     headers = {

@@ -32,7 +32,7 @@ class SharedCircuitBreaker(CircuitBreaker):
 
     Args:
         name: The dependency.
-        is_outage: Whether an error means that the dependency is down, rather than that it answered.
+        is_outage: Whether an error means that the dependency is down, not a refusal.
         on_change: Called with the dependency and its new state, by the process that changed it.
         clock: As for `CircuitBreaker`.
     """

@@ -1,6 +1,6 @@
 """Email customers about their order.
 
-At least once: a process killed between the server's answer and our own record sends again. The
+At least once: a process killed between the server's reply and our own record sends again. The
 `Message-ID` is made of the order's id and the kind, so all copies of a message share it.
 """
 
@@ -130,7 +130,7 @@ class Mailer:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether an error means that the server is down, rather than that it answered."""
+    """Return whether an error means that the server is down, not that it refused the message."""
     return not isinstance(error, MailRefusedError)
 
 

@@ -130,7 +130,7 @@ class PaymentClient:
 
 
 def is_outage(error: BaseException) -> bool:
-    """Return whether an error means that the provider is down, rather than that it answered."""
+    """Return whether an error means that the provider is down, not that it refused the request."""
     return not isinstance(error, PaymentRefusedError)
 
 

@@ -1,4 +1,4 @@
-"""When to retry: exponential backoff with a limit and jitter."""
+"""The delay before a retry: exponential backoff with a limit and jitter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which processes that share a metrics folder are alive, by locks on files in it.
+"""Track which processes that share a metrics folder are alive, by locks on files in it.
 
 A process is alive while it holds the lock on its `<pid>.alive` file. The system releases the lock
 however the process ends, so neither a reused pid nor a zombie counts as alive.

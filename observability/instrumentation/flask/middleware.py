@@ -1,7 +1,7 @@
 """The WSGI middleware: one span, one observation and one log line per request.
 
 It sees what Flask's hooks miss: unknown URLs, wrong methods, failures before the view, and how long
-a streamed answer takes.
+a streamed response takes.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _is_traced(app: Flask, telemetry: Telemetry) -> bool:
 
 
 def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
-    """Keep an exception that no handler caught; Flask answers 500."""
+    """Keep an exception that no handler caught; Flask responds with 500."""
     from flask import request  # noqa: PLC0415 - a proxy, meaningful only here
 
     state = request.environ.get(_STATE)
@@ -135,7 +135,7 @@ class TelemetryMiddleware:
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
             state.status = int(status[:3])
             state.learn_route()
-            # Flask sets the length of every answer that is not streamed.
+            # Flask sets the length of every response that is not streamed.
             for name, _ in headers:
                 if name == "Content-Length" or name.lower() == "content-length":
                     state.streams = False
@@ -213,7 +213,7 @@ def _exemplar_trace_id(span: Span) -> int:
 
 
 class _Stream:
-    """A streamed answer; the request ends when it does."""
+    """A streamed response; the request ends when it does."""
 
     def __init__(
         self, body: Iterable[bytes], middleware: TelemetryMiddleware, state: RequestState
@@ -234,7 +234,7 @@ class _Stream:
             self._finish()
 
     def close(self) -> None:
-        """End the request, even if the client has not read all of the answer."""
+        """End the request, even if the client has not read all of the response."""
         try:
             close = getattr(self._body, "close", None)
             if close is not None:

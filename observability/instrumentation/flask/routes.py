@@ -28,7 +28,7 @@ def excluded_paths(app: Flask, exclude: Sequence[str]) -> frozenset[str]:
 def known_label_sets(
     app: Flask, excluded: frozenset[str], success_codes: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str, int]]:
-    """Yield method, route and status code of the answers that the app is expected to give."""
+    """Yield method, route and status code of the responses that the app is expected to send."""
     yield ("GET", semconv.OTHER, 404)
     for rule in app.url_map.iter_rules():
         if rule.endpoint == "static" or rule.rule in excluded:
