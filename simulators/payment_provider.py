@@ -13,12 +13,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 from flask import Flask, Response, request
 from opentelemetry import trace
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.telemetry import start_telemetry
@@ -26,7 +26,7 @@ from service.faults.switchboard import Switchboard
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
 from service.version import VERSION
 from service.web.limits import limit_bodies, parse_json, read_body
-from service.web.problems import from_validation, problem, register_problems
+from service.web.problems import problem, register_problems, validate
 from service.web.schemas import ID_PATTERN, KEY_PATTERN
 from simulators.faults import FaultyLedger
 from simulators.ledger import (
@@ -42,8 +42,6 @@ from simulators.ledger import (
     VoidedError,
 )
 from simulators.settings import ProviderSettings
-
-M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
 LARGEST_PAGE = 10_000
@@ -87,8 +85,8 @@ class ProviderViews:
 
     def charge(self) -> Response:
         """Charge an order."""
-        key = _check(KeyHeader, dict(request.headers)).key
-        body = _check(ChargeBody, parse_json(read_body(request)))
+        key = validate(KeyHeader, dict(request.headers)).key
+        body = validate(ChargeBody, parse_json(read_body(request)))
         trace.get_current_span().set_attributes(
             {ATTR_ORDER_ID: body.order_id, ATTR_CUSTOMER_ID: body.customer_id}
         )
@@ -97,15 +95,15 @@ class ProviderViews:
 
     def refund(self) -> Response:
         """Refund an order."""
-        key = _check(KeyHeader, dict(request.headers)).key
-        body = _check(RefundBody, parse_json(read_body(request)))
+        key = validate(KeyHeader, dict(request.headers)).key
+        body = validate(RefundBody, parse_json(read_body(request)))
         trace.get_current_span().set_attribute(ATTR_ORDER_ID, body.order_id)
         entry, replayed = self._ledger.refund(key, body.order_id)
         return _movement(entry, replayed=replayed)
 
     def ledger(self) -> Response:
         """Return the totals of the ledger, and one page of its entries."""
-        query = _check(LedgerQuery, request.args.to_dict())
+        query = validate(LedgerQuery, request.args.to_dict())
         entries = self._ledger.page(query.after, query.limit)
         totals = self._ledger.totals()
         return _json(
@@ -118,13 +116,6 @@ class ProviderViews:
                 "next": entries[-1].seq if len(entries) == query.limit else None,
             }
         )
-
-
-def _check(model: type[M], value: Any) -> M:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise from_validation(error) from None
 
 
 def _json(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:

@@ -6,12 +6,11 @@ import hashlib
 import logging
 import uuid
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from flask import Blueprint, Response, request
 from opentelemetry import trace
-from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import UnsupportedMediaType
 
 from observability.instrumentation.propagation import TraceContext
@@ -20,7 +19,7 @@ from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, ATTR_ORDER_STATUS
 from service.storage.idempotency import IdempotencyKey
 from service.web.cursors import Cursor
 from service.web.limits import parse_json, read_body
-from service.web.problems import from_validation
+from service.web.problems import validate
 from service.web.schemas import OrderBody, OrderHeaders, PageQuery
 from service.web.serialization import to_document
 
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from service.metrics import OrderMetrics
     from service.storage.cache import OrderCache
     from service.storage.orders import OrderStore
-
-M = TypeVar("M", bound=BaseModel)
 
 JSON = "application/json"
 REPLAYED = "Idempotency-Replayed"
@@ -58,8 +55,8 @@ class OrderViews:
 
     def place(self) -> Response:
         """Place a new order."""
-        headers = _check(OrderHeaders, dict(request.headers))
-        body = _check(OrderBody, _json_body())
+        headers = validate(OrderHeaders, dict(request.headers))
+        body = validate(OrderBody, _json_body())
         order = orders.place(
             uuid.uuid4(), body.customer_id, body.to_items(), body.currency, datetime.now(UTC)
         )
@@ -76,7 +73,7 @@ class OrderViews:
 
     def page(self) -> Response:
         """List a customer's orders, newest first."""
-        query = _check(PageQuery, request.args.to_dict())
+        query = validate(PageQuery, request.args.to_dict())
         after = Cursor.decode(query.cursor) if query.cursor else None
         found = self._store.page(query.customer_id, query.limit + 1, after)
         shown = found[: query.limit]
@@ -109,13 +106,6 @@ def _json_body() -> Any:
     if request.mimetype != JSON or request.content_encoding not in {None, "identity"}:
         raise UnsupportedMediaType(f"expected {JSON} without compression")
     return parse_json(read_body(request))
-
-
-def _check(model: type[M], value: Any) -> M:
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise from_validation(error) from None
 
 
 def _hash(body: OrderBody) -> bytes:

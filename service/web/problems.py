@@ -6,11 +6,12 @@ Source: RFC 9457.
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from flask import Response
 from opentelemetry import trace
+from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from service.errors import (
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from flask import Flask
-    from pydantic import ValidationError
+
+M = TypeVar("M", bound=BaseModel)
 
 MEDIA_TYPE = "application/problem+json"
 FieldErrors = list[dict[str, str]]
@@ -56,8 +58,15 @@ class InvalidFieldsError(Exception):
         self.errors = errors
 
 
-def from_validation(error: ValidationError) -> InvalidFieldsError:
-    """Return a validation error's messages by field, without the values that were sent."""
+def validate(model: type[M], value: Any) -> M:
+    """Return a value as a model, or raise InvalidFieldsError without the values that were sent."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _invalid(error) from None
+
+
+def _invalid(error: ValidationError) -> InvalidFieldsError:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return InvalidFieldsError(
         [
