@@ -99,7 +99,7 @@ class Process:
             RuntimeError: The process has not been opened.
         """
         if self._handler is None:
-            raise RuntimeError("a task came before this process was opened")
+            raise RuntimeError("a task arrived before this process was opened")
         return self._handler
 
     def _payment_client(self, telemetry: Telemetry) -> payment.PaymentClient:

@@ -13,7 +13,7 @@ class CommandError(click.ClickException):
     exit_code = 1
 
     def show(self, file: IO[Any] | None = None) -> None:
-        """Print the message as it stands, without click's prefix."""
+        """Print the message without click's prefix."""
         click.echo(self.message, file=file, err=file is None)
 
 

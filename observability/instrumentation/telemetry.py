@@ -16,7 +16,7 @@ from ._export.pending import PendingCount
 from ._export.pipeline import Pipeline
 from ._export.resource import make_resource
 from ._export.signal_queue import Sender, Signal
-from ._export.transport import HttpTransport, Verdict
+from ._export.transport import HttpTransport, Outcome
 from ._multiprocess.forking import call_in_children
 from ._multiprocess.liveness import mark_alive
 from ._tracing.sampling import Sampler
@@ -51,7 +51,7 @@ class EncodedSender:
         self.close = self._transport.close
         self.forget = self._transport.forget
 
-    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:
+    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Outcome, int]:
         """Send a batch; return the outcome and how many items were refused."""
         return self._transport.post(signal, otlp.request(self._resource(), items), timeout)
 

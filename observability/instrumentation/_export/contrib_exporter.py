@@ -17,7 +17,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from .._multiprocess.forking import unforked
 from ..settings import LOGS_PATH, TRACES_PATH
-from .transport import Verdict
+from .transport import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,13 +36,13 @@ class ContribSender:
         make = _grpc_exporters if settings.protocol == "grpc" else _http_exporters
         self._exporters = dict(zip(("traces", "logs"), make(settings), strict=True))
 
-    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:  # noqa: ARG002
+    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Outcome, int]:  # noqa: ARG002
         """Send a batch; the exporter retries on its own before it gives up."""
         batch = items if signal == "traces" else [self._record(line) for line in items]
         with unforked():
             result = self._exporters[signal].export(batch)
         accepted = result is SpanExportResult.SUCCESS or result.name == "SUCCESS"
-        return (Verdict.ACCEPTED if accepted else Verdict.REFUSED), 0
+        return (Outcome.ACCEPTED if accepted else Outcome.REFUSED), 0
 
     def close(self) -> None:
         """Stop both exporters; a send that is waiting ends."""

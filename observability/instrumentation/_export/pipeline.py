@@ -14,7 +14,7 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from .._multiprocess.forking import call_in_children, gated
-from .transport import Verdict
+from .transport import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -171,18 +171,18 @@ class Pipeline:
         timeout = None if self._deadline is None else self._deadline - time.monotonic()
         if timeout is not None and timeout <= 0:
             return False
-        verdict, refused = self._attempt(signal, timeout)
-        if verdict is Verdict.RETRY and signal.failures < len(_BACKOFF_SECONDS):
+        outcome, refused = self._attempt(signal, timeout)
+        if outcome is Outcome.RETRY and signal.failures < len(_BACKOFF_SECONDS):
             signal.retry_at = time.monotonic() + _BACKOFF_SECONDS[signal.failures]
             signal.failures += 1
             return False
         count = signal.settle()
-        if verdict is not Verdict.ACCEPTED:
+        if outcome is not Outcome.ACCEPTED:
             refused = count
         gated(signal.exported, count - refused)
         if refused:
             gated(lambda lost: signal.dropped("export_failed", lost), refused)
-        return verdict is Verdict.ACCEPTED
+        return outcome is Outcome.ACCEPTED
 
     def _drops(self) -> bool:
         try:
@@ -190,18 +190,18 @@ class Pipeline:
         except Exception:  # noqa: BLE001 - if the check fails, nothing is dropped
             return False
 
-    def _attempt(self, signal: Signal, timeout: float | None) -> tuple[Verdict, int]:
+    def _attempt(self, signal: Signal, timeout: float | None) -> tuple[Outcome, int]:
         try:
             if self._sender is None:
                 self._sender = self._make_sender()
             outcome = self._sender.send(signal.name, signal.pending, timeout)
         except (OSError, HTTPException) as error:
             self._warn(signal.name, f"{type(error).__name__}: {error}")
-            return Verdict.RETRY, 0
+            return Outcome.RETRY, 0
         except Exception as error:  # noqa: BLE001 - a bad batch must not end the thread
             self._warn(signal.name, f"{type(error).__name__}: {error}")
-            return Verdict.REFUSED, 0
-        if outcome[0] is not Verdict.ACCEPTED:
+            return Outcome.REFUSED, 0
+        if outcome[0] is not Outcome.ACCEPTED:
             self._warn(signal.name, f"the receiver answered: {outcome[0].value}")
         return outcome
 

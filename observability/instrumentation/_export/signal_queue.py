@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .transport import Verdict
+    from .transport import Outcome
 
 
 class Sender(Protocol):
     """An object that encodes batches and sends them to the receiver."""
 
-    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Verdict, int]:
+    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Outcome, int]:
         """Send a batch; return the outcome and how many items were refused."""
 
     def close(self) -> None:

@@ -28,7 +28,7 @@ _RETRYABLE = (429, 502, 503, 504)
 PATHS = {"traces": TRACES_PATH, "logs": LOGS_PATH}
 
 
-class Verdict(Enum):
+class Outcome(Enum):
     """The outcome of a batch."""
 
     ACCEPTED = "accepted"
@@ -51,7 +51,7 @@ class HttpTransport:
         self._headers = _headers(settings.headers, zipped=self._zip)
         self._connection: http.client.HTTPConnection | None = None
 
-    def post(self, signal: str, body: bytes, timeout: float | None = None) -> tuple[Verdict, int]:
+    def post(self, signal: str, body: bytes, timeout: float | None = None) -> tuple[Outcome, int]:
         """Send one request.
 
         Returns:
@@ -91,7 +91,7 @@ class HttpTransport:
         if connection is not None and connection.sock is not None:
             connection.sock.close()
 
-    def _exchange(self, signal: str, body: bytes, timeout: float | None) -> tuple[Verdict, int]:
+    def _exchange(self, signal: str, body: bytes, timeout: float | None) -> tuple[Outcome, int]:
         connection = self._connected(min(timeout or self._timeout, self._timeout))
         connection.request("POST", self._prefix + PATHS[signal], body, self._headers)
         response = connection.getresponse()
@@ -99,8 +99,8 @@ class HttpTransport:
         if response.will_close or not response.isclosed():
             self.close()
         if response.status < 300:
-            return Verdict.ACCEPTED, rejected_items(answer)
-        return (Verdict.RETRY if response.status in _RETRYABLE else Verdict.REFUSED), 0
+            return Outcome.ACCEPTED, rejected_items(answer)
+        return (Outcome.RETRY if response.status in _RETRYABLE else Outcome.REFUSED), 0
 
     def _connected(self, timeout: float) -> http.client.HTTPConnection:
         if self._connection is not None and self._connection.sock is not None:
