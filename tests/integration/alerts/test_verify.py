@@ -19,7 +19,7 @@ from tools.servers import free_port, running, wait_until
 def prometheus(prometheus_bin, tmp_path_factory):
     folder, port = tmp_path_factory.mktemp("prometheus"), free_port()
     (folder / "p.yml").write_text(
-        "global: {scrape_interval: 1s}\n"
+        "global: {scrape_interval: 1s, evaluation_interval: 5s}\n"
         f"rule_files: [{RULES}/demo/*.yml, {RULES}/common/*.yml, {RULES}/local/*.yml]\n"
         "scrape_configs:\n- job_name: prometheus\n"
         f"  static_configs: [{{targets: ['127.0.0.1:{port}']}}]\n"
