@@ -13,6 +13,8 @@ import pytest
 from alerts.paths import HERE
 from tests.integration.alerts.test_mutate import RULES, STRONGER, WEAK
 
+# Half a minute of mutation runs in processes of their own.
+pytestmark = pytest.mark.slow
 FOLDERS = ("mutation", "promrules")
 
 
