@@ -7,7 +7,16 @@ from pathlib import Path
 
 import click
 
-from dashboards.boards import cache_database, home, order, service, slo, telemetry, worker
+from dashboards.boards import (
+    cache_database,
+    home,
+    order,
+    runbooks,
+    service,
+    slo,
+    telemetry,
+    worker,
+)
 from dashboards.grafana.dashboard import Dashboard
 
 FOLDER = Path(__file__).parent / "json"
@@ -15,7 +24,7 @@ MODULES = (home, service, worker, cache_database, slo, telemetry, order)
 
 
 def all_dashboards() -> list[Dashboard]:
-    """Return every dashboard, the home page first."""
+    """Return every dashboard but the runbooks, the home page first."""
     return [module.dashboard() for module in MODULES]
 
 
@@ -24,13 +33,16 @@ def all_dashboards() -> list[Dashboard]:
 def command(*, check: bool) -> None:
     """Write dashboards/json. `python -m dashboards verify` checks dashboards for data."""
     generated = {f"{one.uid}.json": one.as_json() for one in all_dashboards()}
-    present = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
+    # A folder of their own, which Grafana shows as a folder.
+    generated |= {f"runbooks/{one.uid}.json": one.as_json() for one in runbooks.dashboards()}
+    present = {str(p.relative_to(FOLDER)): p.read_text() for p in FOLDER.rglob("*.json")}
     names = {*generated, *present}
     stale = sorted(name for name in names if generated.get(name) != present.get(name))
     for name in stale:
         if check:
             click.echo(f"{name} is stale: python -m dashboards", err=True)
         elif name in generated:
+            (FOLDER / name).parent.mkdir(exist_ok=True)
             (FOLDER / name).write_text(generated[name])
         else:
             (FOLDER / name).unlink()

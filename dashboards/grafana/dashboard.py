@@ -26,7 +26,7 @@ class Row:
     """Panels under a heading, in the order in which an operator needs them.
 
     Args:
-        title: The heading.
+        title: The heading; empty for panels without one.
         panels: Left to right, top to bottom.
         only_in: `docker` if the panels need exporters that the local mode does not run.
     """
@@ -46,7 +46,8 @@ class Dashboard:
         description: What it shows and what good looks like.
         rows: Its rows.
         variables: What the reader can choose, in addition to the data sources.
-        signals: Types of the data sources that it queries.
+        signals: Types of the data sources that it queries; none for a dashboard of text.
+        tag: Dashboards with the same tag link to each other.
     """
 
     uid: str
@@ -55,22 +56,26 @@ class Dashboard:
     rows: Sequence[Row]
     variables: Sequence[Any] = ()
     signals: Sequence[str] = ("prometheus",)
+    tag: str = TAG
 
     def as_json(self) -> str:
         """Return the JSON that Grafana and the console read."""
         return json.dumps(self._build(), cls=JSONEncoder, indent=1, sort_keys=True) + "\n"
 
     def _build(self) -> models.Dashboard:
-        built = dashboard.Dashboard(self.title).uid(self.uid).tags([TAG])
-        built.description(f"{self.description} {GENERATED}").editable().refresh("10s")
+        built = dashboard.Dashboard(self.title).uid(self.uid).tags([self.tag])
+        built.description(f"{self.description} {GENERATED}").editable()
         built.time("now-15m", "now").timezone("browser")
         built.tooltip(models.DashboardCursorSync.CROSSHAIR)
         built.variables([*(_datasource(kind) for kind in self.signals), *self.variables])
-        built.link(_all_dashboards()).annotation(_Annotation(_firing_alerts()))
+        built.link(_all_dashboards())
+        if self.signals:
+            built.refresh("10s").annotation(_Annotation(_firing_alerts()))
         if "loki" in self.signals:
             built.annotation(_Annotation(_process_starts()))
         for row in self.rows:
-            built.with_row(dashboard.Row(_heading(row)))
+            if row.title:
+                built.with_row(dashboard.Row(_heading(row)))
             for panel in row.panels:
                 built.with_panel(panel)
         return built.build()

@@ -44,7 +44,7 @@ def empty_panels(system, report, **chosen) -> list[str]:
         if one["state"] in ("empty", "error") and not one["only_in_docker"]
     ]
     assert (code == 0) == (not bad)
-    assert {one["dashboard"] for one in found} == {path.stem for path in FOLDER.glob("*.json")}
+    assert {one["dashboard"] for one in found} == {path.stem for path in FOLDER.rglob("*.json")}
     assert not [one for one in found if "wants" in one["reason"] or "no address" in one["reason"]]
     return bad
 

@@ -7,16 +7,21 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from alerts.links import RUNBOOKS as SOURCES
 from alerts.slo.spec import load_objectives
 from dashboards.generate import FOLDER, all_dashboards, command
+from tools.servers import ROOT
 
 FILES = sorted(FOLDER.glob("*.json"))
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in FILES}
 UIDS = {"home", "service", "worker", "cache-database", "slo", "telemetry", "order"}
+RUNBOOKS = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("runbooks/*.json")}
+ALERTS = sorted(path.stem for path in SOURCES.glob("*.md") if path.stem != "README")
 PANELS = [
     pytest.param(panel, id=f"{uid}/{panel['title'] or panel['type']}-{number}")
     for uid, board in DASHBOARDS.items()
@@ -41,7 +46,8 @@ def test_missing_and_stale_files_are_reported_and_corrected(monkeypatch, tmp_pat
     (tmp_path / "stale.json").write_text("{}")
     assert generate("--check") == 1
     assert generate() == 0
-    assert {path.stem for path in tmp_path.iterdir()} == UIDS
+    assert {path.stem for path in tmp_path.glob("*.json")} == UIDS
+    assert {path.stem for path in (tmp_path / "runbooks").iterdir()} == {*RUNBOOKS}
 
 
 def test_every_dashboard_exists_and_its_uid_is_the_stem_of_its_file():
@@ -121,6 +127,46 @@ def test_there_is_no_pie_chart_and_no_gauge_without_a_maximum(panel):
 def test_links_lead_to_existing_dashboards(uid):
     text = (FOLDER / f"{uid}.json").read_text()
     assert set(re.findall(r"/d/([\w-]+)", text)) <= UIDS
+
+
+def test_every_runbook_is_a_page_with_its_whole_text():
+    assert sorted(RUNBOOKS) == sorted(f"runbook-{alert.lower()}" for alert in ALERTS)
+    for uid, board in RUNBOOKS.items():
+        (panel,) = board["panels"]
+        text = panel["options"]["content"]
+        assert board["uid"] == uid
+        assert len(uid) <= 40, "the longest uid that Grafana accepts"
+        for part in ("Meaning", "Impact", "Diagnosis", "Mitigation"):
+            assert f"## {part}\n" in text
+
+
+def test_links_of_a_runbook_lead_to_dashboards_and_runbooks_here():
+    followed = set()
+    for board in RUNBOOKS.values():
+        text = board["panels"][0]["options"]["content"]
+        links = re.findall(r"\]\(([^)]*)\)", text)
+        assert links
+        for link in links:
+            uid = re.fullmatch(r"/d/([\w-]+)(\?.*)?", link)[1]
+            assert uid in UIDS | RUNBOOKS.keys()
+            followed.add(uid)
+    assert "runbook-databasedown" in followed
+
+
+def test_grafana_shows_the_runbooks_in_a_folder_of_their_own():
+    folder = ROOT / "observability" / "stack" / "grafana" / "provisioning" / "dashboards"
+    (provider,) = yaml.safe_load((folder / "dashboards.yaml").read_text())["providers"]
+    assert provider["options"]["foldersFromFilesStructure"] is True
+    # Grafana refuses to combine the two.
+    assert not provider.keys() & {"folder", "folderUid"}
+
+
+def test_runbooks_do_not_appear_in_the_list_of_dashboards():
+    listed = {tag for link in DASHBOARDS["home"]["links"] for tag in link["tags"]}
+    for board in RUNBOOKS.values():
+        assert board["tags"] == ["runbook"]
+    assert listed
+    assert "runbook" not in listed
 
 
 def test_thresholds_of_stats_equal_the_objectives_of_the_slo_file():

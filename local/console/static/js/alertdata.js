@@ -55,6 +55,7 @@ export function runbookName(alert) {
     .split(/[?#]/)[0]
     .split("/")
     .at(-1)
-    .replace(/\.md$/, "");
+    .replace(/\.md$/, "")
+    .replace(/^runbook-/, "");
   return last || alert.labels.alertname;
 }

@@ -20,9 +20,13 @@ function show() {
   const found = all.filter((one) =>
     `${one.title} ${one.tags.join(" ")} ${one.description}`.toLowerCase().includes(wanted),
   );
+  // A runbook is found by its name or by an alert's link; forty of them would hide the dashboards.
+  const shown = wanted ? found : found.filter((one) => !one.tags.includes("runbook"));
+  const folded = found.length - shown.length;
   put(
     list,
-    found.map(card),
+    shown.map(card),
+    folded ? create("p", { class: "muted" }, `and ${folded} runbooks: `, showRunbooks()) : null,
     found.length
       ? null
       : create(
@@ -34,6 +38,19 @@ function show() {
         ),
   );
 }
+
+const showRunbooks = () =>
+  create(
+    "button",
+    {
+      type: "button",
+      onclick: () => {
+        search.value = "runbook";
+        show();
+      },
+    },
+    "list them",
+  );
 
 function card(one) {
   if (one.problem)
