@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.servers.relocate import DESCRIPTOR, relocate
+from local.servers.relocate import is_movable, start_script
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 OWN = "own"
@@ -87,12 +87,12 @@ class Binaries:
         if (given := self._overrides.get(name)) is not None:
             return _checked(given / name if given.is_dir() else given, name)
         wrapper = self.folder / "bin" / name
-        if wrapper.exists():
+        if is_movable(wrapper):
             return wrapper
         if name in CATALOGUE and (found := shutil.which(name, path=self._path)):
             return Path(found)
         with self._lock():
-            return wrapper if wrapper.exists() else self._fetch(name)
+            return wrapper if is_movable(wrapper) else self._fetch(name)
 
     def postgres_folder(self) -> Path:
         """Return the folder that holds `postgres` and `initdb`.
@@ -140,16 +140,10 @@ class Binaries:
 
     def _wrap(self, name: str, tree: Path, program: str) -> Path:
         """Write a script that starts an unpacked program with its own libraries."""
-        libraries = ":".join(sorted({str(p.parent) for p in tree.rglob("*.so*")}))
         wrapper = self.folder / "bin" / name
         wrapper.parent.mkdir(exist_ok=True)
-        line = f'exec "{tree / program}" "$@"\n'
-        if libraries:
-            line = f'LD_LIBRARY_PATH="{libraries}" {line}'
-        if folder := relocate(tree, tree / program):
-            line = f'exec {DESCRIPTOR}<"{folder}"\n{line}'
         draft = wrapper.with_suffix(".new")
-        draft.write_text(f"#!/bin/sh\n{line}")
+        draft.write_text(start_script(self.folder, tree, tree / program))
         draft.chmod(0o755)
         _run([str(draft), "--version"])
         draft.rename(wrapper)
