@@ -21,6 +21,9 @@ LEAN_GO = {"GOGC": "20"}
 WORKER_GRACE_SECONDS = 30
 # A title would overwrite the environment, which identifies leftover processes.
 NO_TITLE = ("--set-proc-title", "no")
+# The path of prometheus_client's server that collects nothing: a scrape reads the database and the
+# broker, and a process is not to be restarted because they are slow.
+NO_METRICS = "/favicon.ico"
 
 
 class PlanBuilder:
@@ -53,7 +56,12 @@ class PlanBuilder:
             *RETENTION,
             self._external_url("PROMETHEUS_PORT"),
         )
-        yield self._server("prometheus", prometheus, self._http("PROMETHEUS_PORT", "/-/ready"))
+        yield self._server(
+            "prometheus",
+            prometheus,
+            self._http("PROMETHEUS_PORT", "/-/ready"),
+            self._http("PROMETHEUS_PORT", "/-/healthy"),
+        )
         alertmanager = command_lines.alertmanager_command(
             self._binaries.find("alertmanager"),
             folder / "alertmanager.yml",
@@ -61,7 +69,10 @@ class PlanBuilder:
             settings.ports["ALERTMANAGER_PORT"],
         )
         yield self._server(
-            "alertmanager", alertmanager, self._http("ALERTMANAGER_PORT", "/-/ready")
+            "alertmanager",
+            alertmanager,
+            self._http("ALERTMANAGER_PORT", "/-/ready"),
+            self._http("ALERTMANAGER_PORT", "/-/healthy"),
         )
 
     def _postgres(self) -> Child:
@@ -72,7 +83,8 @@ class PlanBuilder:
             port,
             shared_buffers="16MB",
         )
-        return self._server("postgres", command, Probe("postgres", port), stop_signal=signal.SIGINT)
+        probe = Probe("postgres", port)
+        return self._server("postgres", command, probe, probe, stop_signal=signal.SIGINT)
 
     def _redis(self, name: str, *, durable: bool) -> Child:
         port = self._settings.ports[f"ORDERS_{name.upper()}_PORT"]
@@ -81,22 +93,30 @@ class PlanBuilder:
             self._binaries.find("redis-server"), folder, port, durable=durable
         )
         probe = Probe("redis", port, password_file=str(self._state.secret(name)))
-        return self._server(name, [*command, *NO_TITLE], probe)
+        return self._server(name, [*command, *NO_TITLE], probe, probe)
 
     def _server(
-        self, name: str, command: list[str], probe: Probe, stop_signal: int = signal.SIGTERM
+        self,
+        name: str,
+        command: list[str],
+        probe: Probe,
+        live: Probe,
+        stop_signal: int = signal.SIGTERM,
     ) -> Child:
         return Child(
             name,
             tuple(command),
             probe=probe,
+            live=live,
             address=f"127.0.0.1:{probe.port}",
             environment=LEAN_GO if name in {"prometheus", "alertmanager"} else {},
             stop_signal=stop_signal,
         )
 
     def _applications(self) -> Iterable[Child]:
-        yield self._python("console", "-m", "local.console", port="GRAFANA_PORT", path="/livez")
+        yield self._python(
+            "console", "-m", "local.console", port="GRAFANA_PORT", path="/livez", live="/livez"
+        )
         yield self._python("migrate", "-m", "local.servers.migrate", needs=("postgres",), once=True)
         yield self._gunicorn(
             "payment-provider", "simulators.payment_provider:create_app()",
@@ -109,7 +129,7 @@ class PlanBuilder:
         yield self._python(
             "orders-relay", "-m", "worker.relay",
             needs=("migrate", "broker", "console"),
-            port="ORDERS_RELAY_METRICS_PORT", path="/metrics",
+            port="ORDERS_RELAY_METRICS_PORT", path="/metrics", live=NO_METRICS,
         )  # fmt: skip
         yield self._worker()
         yield self._python(
@@ -123,14 +143,16 @@ class PlanBuilder:
             "-Q", ",".join(QUEUES), "--pool", "prefork", "-c", self._settings.worker_concurrency,
             "--without-gossip", "--without-mingle", "--without-heartbeat",
             needs=("migrate", "broker", "console", "payment-provider"),
-            port="ORDERS_WORKER_METRICS_PORT", path="/metrics", grace_seconds=WORKER_GRACE_SECONDS,
+            port="ORDERS_WORKER_METRICS_PORT", path="/metrics", live=NO_METRICS,
+            grace_seconds=WORKER_GRACE_SECONDS,
         )  # fmt: skip
 
     def _gunicorn(self, name: str, app: str, needs: tuple[str, ...], port: str, path: str) -> Child:
         config = f"python:{app.partition('.')[0]}.gunicorn_conf"
         return self._python(
-            name, "-m", "gunicorn", "-c", config, app, needs=needs, port=port, path=path
-        )
+            name, "-m", "gunicorn", "-c", config, app,
+            needs=needs, port=port, path=path, live="/livez",
+        )  # fmt: skip
 
     def _python(
         self,
@@ -139,6 +161,7 @@ class PlanBuilder:
         needs: tuple[str, ...] = (),
         port: str | None = None,
         path: str = "/",
+        live: str = "",
         once: bool = False,
         grace_seconds: float = Child.grace_seconds,
     ) -> Child:
@@ -148,6 +171,7 @@ class PlanBuilder:
             needs=needs,
             environment=environment_of(name, self._settings),
             probe=self._http(port, path) if port else Probe(),
+            live=self._http(port, live) if port and live else None,
             address=self._settings.address(port) if port else "",
             once=once,
             grace_seconds=grace_seconds,

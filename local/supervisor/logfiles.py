@@ -17,6 +17,9 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
 
     Returns:
         Whether the file was too long.
+
+    Raises:
+        OSError: There is no room for the copy; the file stays as it is.
     """
     try:
         if log.stat().st_size <= max_bytes:
@@ -24,9 +27,13 @@ def rotate(log: Path, max_bytes: int = MAX_BYTES) -> bool:
     except FileNotFoundError:
         return False
     old = log.with_name(log.name + ".1")
-    with log.open("rb") as source, old.open("wb") as target:
-        while chunk := source.read(1 << 20):
-            target.write(chunk)
+    try:
+        with log.open("rb") as source, old.open("wb") as target:
+            while chunk := source.read(1 << 20):
+                target.write(chunk)
+    except OSError:
+        old.unlink(missing_ok=True)
+        raise
     os.truncate(log, 0)
     return True
 

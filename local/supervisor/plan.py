@@ -51,6 +51,9 @@ class Child:
         needs: Children that must be ready before it starts; they stop after it.
         environment: Variables on top of the supervisor's own.
         probe: The check that it is ready.
+        live: The check, repeated for as long as it runs, that it still works; without one, only its
+            end is noticed. It must not depend on other children.
+        live_seconds: How long it may leave that check unanswered before it is restarted.
         once: Whether it ends by itself with exit code 0, and is then done.
         stop_signal: The signal that asks it to end, also sent when the supervisor dies.
         grace_seconds: How long it may take to end before it is killed.
@@ -63,6 +66,8 @@ class Child:
     needs: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     probe: Probe = Probe()
+    live: Probe | None = None
+    live_seconds: float = 60
     once: bool = False
     stop_signal: int = signal.SIGTERM
     grace_seconds: float = 10
@@ -106,8 +111,12 @@ class Plan:
 
 
 def _child(**values: Any) -> Child:
-    probe = values.pop("probe")
-    probe["command"] = tuple(probe["command"])
     for name in ("command", "needs"):
         values[name] = tuple(values[name])
-    return Child(probe=Probe(**probe), **values)
+    for name in ("probe", "live"):
+        values[name] = values[name] and _probe(**values[name])
+    return Child(**values)
+
+
+def _probe(**values: Any) -> Probe:
+    return Probe(**values | {"command": tuple(values["command"])})

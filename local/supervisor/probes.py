@@ -1,4 +1,4 @@
-"""Probe a child for readiness."""
+"""Probe a child: whether it is ready, and whether it answers at all."""
 
 from __future__ import annotations
 
@@ -20,14 +20,40 @@ async def is_ready(probe: Probe, seconds: float = 3) -> bool:
         probe: What to ask; `alive` is always ready.
         seconds: How long to wait for the answer.
     """
-    if probe.kind == "alive":
-        return True
-    ask = {"tcp": _tcp, "http": _http, "redis": _redis, "postgres": _postgres, "command": _command}[
-        probe.kind
-    ]
     with suppress(OSError, asyncio.TimeoutError, EOFError):
-        return await asyncio.wait_for(ask(probe), seconds)
+        return await asyncio.wait_for(_ask(probe), seconds)
     return False
+
+
+async def is_live(probe: Probe, seconds: float) -> bool | None:
+    """Return whether the child works; None if this process could not ask.
+
+    PostgreSQL and Redis are live while they start, recover, or have too many clients: they answer,
+    if only with an error. The other kinds are live if they are ready.
+    """
+    try:
+        return await asyncio.wait_for(_ask(probe, any_answer=True), seconds)
+    except (TimeoutError, ConnectionError, EOFError):
+        return False
+    except OSError:
+        # This process lacks descriptors, ports or memory, or cannot read the password file.
+        return None
+
+
+async def _ask(probe: Probe, *, any_answer: bool = False) -> bool:
+    match probe.kind:
+        case "alive":
+            return True
+        case "tcp":
+            return await _tcp(probe)
+        case "http":
+            return await _http(probe)
+        case "command":
+            return await _command(probe)
+        case "redis":
+            return await _redis(probe, any_answer=any_answer)
+        case "postgres":
+            return await _postgres(probe, any_answer=any_answer)
 
 
 async def _tcp(probe: Probe) -> bool:
@@ -39,15 +65,18 @@ async def _http(probe: Probe) -> bool:
     return (await _exchange(probe.port, request.encode())).split(b" ")[1:2] == [b"200"]
 
 
-async def _redis(probe: Probe) -> bool:
+async def _redis(probe: Probe, *, any_answer: bool) -> bool:
     commands = [["PING"]]
     if probe.password_file:
-        commands.insert(0, ["AUTH", Path(probe.password_file).read_text().strip()])
+        commands.insert(0, ["AUTH", Path(probe.password_file).read_text().rstrip("\r\n")])
     reader, writer = await asyncio.open_connection(HOST, probe.port)
     try:
         for words in commands:
             writer.write(_redis_words(words))
-            if not (await reader.readline()).startswith(b"+"):
+            answer = await reader.readline()
+            if any_answer:
+                return answer != b""
+            if not answer.startswith(b"+"):
                 return False
         return True
     finally:
@@ -60,7 +89,7 @@ def _redis_words(words: list[str]) -> bytes:
     return b"*%d\r\n%s" % (len(parts), body)
 
 
-async def _postgres(probe: Probe) -> bool:
+async def _postgres(probe: Probe, *, any_answer: bool) -> bool:
     """Begin to log in: PostgreSQL answers with an error while it starts up or recovers.
 
     Source: PostgreSQL 18, "Message Formats", StartupMessage and AuthenticationRequest.
@@ -70,7 +99,7 @@ async def _postgres(probe: Probe) -> bool:
     reader, writer = await asyncio.open_connection(HOST, probe.port)
     try:
         writer.write(hello)
-        return await reader.readexactly(1) == b"R"
+        return await reader.readexactly(1) in ({b"R", b"E"} if any_answer else {b"R"})
     finally:
         writer.close()
 

@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from .plan import Child
+from .liveness import Watch
+from .plan import Child, Probe
 from .probes import is_ready
 from .spawn import clear_group, ended, spawn
 
@@ -24,6 +25,7 @@ FIRST_BACK_OFF_SECONDS = 0.5
 LONGEST_BACK_OFF_SECONDS = 15.0
 # A child that stayed ready for this long starts over with the first back-off.
 STABLE_AFTER_SECONDS = 10.0
+ALWAYS_LIVE = Probe("alive")
 
 
 class ChildFailedError(RuntimeError):
@@ -61,6 +63,7 @@ class Runner:
         self._changed = changed
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = False
+        self._silence = ""
         self._created = time.monotonic()
 
     def report(self) -> dict[str, Any]:
@@ -84,11 +87,14 @@ class Runner:
         """
         back_off = FIRST_BACK_OFF_SECONDS
         while not self._stopping:
-            lived = await self._live_once()
+            try:
+                worked = await self._live_once()
+            except OSError as error:
+                worked = self._survive(error)
             if self.child.once or self._stopping:
                 return
             self.restarts += 1
-            if lived > STABLE_AFTER_SECONDS:
+            if worked > STABLE_AFTER_SECONDS:
                 back_off = FIRST_BACK_OFF_SECONDS
             self._set("restarting", f"{self.message}, restarted in {back_off:g} s")
             await asyncio.sleep(back_off)
@@ -101,39 +107,74 @@ class Runner:
         if process is not None and process.poll() is None:
             if self.state != "failed":
                 self._set("stopping")
-            process.send_signal(self.child.stop_signal)
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(ended(process), self.child.grace_seconds)
-            if process.poll() is None:
+            if await self._end(process):
                 self.message = f"killed, it did not end within {self.child.grace_seconds:g} s"
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await ended(process)
-            await clear_group(process.pid)
         if self.state not in {"done", "failed"}:
             self._set("stopped")
 
-    async def _live_once(self) -> float:
-        """Start the child and wait for its end; return the seconds for which it was ready."""
-        started = time.monotonic()
-        try:
-            self._process = process = spawn(
-                self.child.command,
-                log=self._log,
-                environment=self._environment,
-                stop_signal=self.child.stop_signal,
-                folder=self._folder,
-            )
-        except OSError as error:
-            raise ChildFailedError(self._fail(f"cannot start: {error}")) from error
-        self._set("starting")
-        end = asyncio.create_task(ended(process))
-        ready_at = await self._await_ready(end, started)
-        code = await end
+    async def _end(self, process: subprocess.Popen[bytes]) -> bool:
+        """End a process and the rest of its session; return whether it had to be killed."""
+        process.send_signal(self.child.stop_signal)
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ended(process), self.child.grace_seconds)
+        is_killed = process.poll() is None
+        if is_killed:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await ended(process)
         await clear_group(process.pid)
-        self.message = _describe(code)
+        return is_killed
+
+    async def _live_once(self) -> float:
+        """Start the child and wait for its end; return the seconds for which it worked.
+
+        Raises:
+            OSError: It cannot be started, or its end cannot be waited for.
+        """
+        self._process = process = spawn(
+            self.child.command,
+            log=self._log,
+            environment=self._environment,
+            stop_signal=self.child.stop_signal,
+            folder=self._folder,
+        )
+        started = time.monotonic()
+        self._silence = ""
+        self._set("starting")
+        child = self.child
+        watch = Watch(child.live or ALWAYS_LIVE, child.live_seconds, child.ready_seconds)
+        end = asyncio.create_task(ended(process))
+        watching = asyncio.create_task(self._end_if_silent(process, watch))
+        try:
+            ready_at = await self._await_ready(end, started)
+            watch.note_answer()
+            code = await end
+        finally:
+            watching.cancel()
+        await clear_group(process.pid)
+        self.message = f"{self._silence}{_describe(code)}"
         self._classify_end(code)
-        return time.monotonic() - ready_at if ready_at else 0
+        worked_until = watch.answered_at if self._silence else time.monotonic()
+        return (worked_until or 0) - ready_at if ready_at else 0
+
+    async def _end_if_silent(self, process: subprocess.Popen[bytes], watch: Watch) -> None:
+        """End the process once it is not live; the first start has its own time limit."""
+        await self.ready.wait()
+        seconds = await watch.until_silent()
+        self._silence = f"no answer for {seconds:.0f} s, "
+        self._set("restarting", f"{self._silence}it is stopped")
+        await self._end(process)
+
+    def _survive(self, error: OSError) -> float:
+        """Note why the child could not be started or watched; a later attempt may succeed."""
+        process = self._process
+        if process is not None and process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        if not self.ready.is_set():
+            raise ChildFailedError(self._fail(f"cannot start: {error}")) from error
+        self.message = f"cannot start: {error}"
+        return 0.0
 
     async def _await_ready(self, end: asyncio.Task[int], started: float) -> float | None:
         """Probe until the child is ready or has ended; return when it became ready."""

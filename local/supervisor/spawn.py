@@ -28,7 +28,8 @@ def spawn(
 
     Args:
         command: Program and arguments.
-        log: File to which its output is appended; without one it is discarded.
+        log: File to which its output is appended; without one, or if it cannot be opened, the
+            output is discarded.
         environment: All of its variables; those of this process if not given.
         stop_signal: Signal that the kernel sends when the calling thread dies.
         folder: Working directory.
@@ -36,7 +37,7 @@ def spawn(
     Raises:
         OSError: The program cannot be started.
     """
-    output = _open_log(log) if log else os.open(os.devnull, os.O_WRONLY)
+    output = _open_log(log)
     try:
         return subprocess.Popen(
             command,
@@ -58,9 +59,12 @@ def _die_with(parent: int, stop_signal: int) -> None:
         os._exit(1)
 
 
-def _open_log(log: Path) -> int:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+def _open_log(log: Path | None) -> int:
+    if log is not None:
+        with suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 async def ended(process: subprocess.Popen[bytes]) -> int:

@@ -1,7 +1,8 @@
 """Start the children of a plan, keep them alive, and stop them in the opposite order.
 
 Every child starts as soon as what it needs is ready, all at once where the needs allow it. The
-report is a file that other processes read.
+report is a file that other processes read. No trouble of this process ends the children: what
+cannot be written is written later, and what cannot be started is tried again.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .logfiles import rotate
 from .plan import Plan
 from .runner import ChildFailedError, Runner
 
-ROTATE_EVERY_SECONDS = 5
+TIDY_EVERY_SECONDS = 5
 
 
 class Supervisor:
@@ -41,6 +42,7 @@ class Supervisor:
         self._state = state
         self._phase = "starting"
         self._failure = ""
+        self._is_reported = False
         self._started_at = time.time()
         self._stop = asyncio.Event()
         self._runners = {
@@ -65,7 +67,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop.set)
         self._write_report()
         tasks = [asyncio.create_task(self._keep(runner)) for runner in self._runners.values()]
-        tasks += [asyncio.create_task(self._rotate()), asyncio.create_task(self._watch_start())]
+        tasks += [asyncio.create_task(self._tidy()), asyncio.create_task(self._watch_start())]
         await self._stop.wait()
         self._phase = "stopping"
         await self._stop_all()
@@ -111,12 +113,15 @@ class Supervisor:
 
         await asyncio.gather(*(stop(name) for name in self._runners))
 
-    async def _rotate(self) -> None:
+    async def _tidy(self) -> None:
+        """Rotate log files, and write what a full disk has kept from being reported."""
         while True:
-            await asyncio.sleep(ROTATE_EVERY_SECONDS)
+            await asyncio.sleep(TIDY_EVERY_SECONDS)
             for name in (*self._runners, "supervisor"):
                 with suppress(OSError):
                     rotate(self._state.log(name))
+            if not self._is_reported:
+                self._write_report()
 
     def _changed(self, runner: Runner) -> None:
         self._log(f"{runner.child.name}: {runner.state} {runner.message}".rstrip())
@@ -130,9 +135,16 @@ class Supervisor:
             "started_at": self._started_at,
             "children": [runner.report() for runner in self._runners.values()],
         }
-        write_atomically(self._state.report, json.dumps(report, indent=1))
+        try:
+            write_atomically(self._state.report, json.dumps(report, indent=1))
+        except OSError as error:
+            self._is_reported = False
+            self._log(f"the report cannot be written: {error}")
+        else:
+            self._is_reported = True
 
     def _log(self, message: str) -> None:
         clock = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        sys.stdout.write(f"{clock} {message}\n")
-        sys.stdout.flush()
+        # Unbuffered: what a full disk refuses is lost here, and must not fail at the exit.
+        with suppress(OSError):
+            os.write(sys.stdout.fileno(), f"{clock} {message}\n".encode())

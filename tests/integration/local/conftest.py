@@ -48,6 +48,9 @@ class Running:
     def phase(self) -> str:
         return self.state.read_report().get("phase", "")
 
+    def output(self) -> str:
+        return self.state.log("supervisor").read_text()
+
     def wait_ready(self) -> None:
         wait_until(lambda: self.phase() == "ready")
 
@@ -60,12 +63,17 @@ def supervise(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     def start(*children: Child) -> Running:
         Plan(children).save(state.plan)
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local.supervisor", str(tmp_path), str(ROOT)],
-            cwd=ROOT,
-            env={**os.environ, MARKER: str(tmp_path)},
-            start_new_session=True,
-        )
+        log = state.log("supervisor")
+        log.parent.mkdir(exist_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "local.supervisor", str(tmp_path), str(ROOT)],
+                cwd=ROOT,
+                env={**os.environ, MARKER: str(tmp_path)},
+                start_new_session=True,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
         started.append(process)
         return Running(state, process)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -64,6 +65,21 @@ def test_a_child_that_keeps_dying_is_restarted_less_and_less_often(supervise, tm
     times = [float(start) for start in starts.read_text().split()]
     gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert gaps == sorted(gaps)
+
+
+def test_a_restart_that_fails_is_tried_again(supervise, tmp_path):
+    """The program is gone for a moment, as while a package is upgraded."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(0o755)
+    running = supervise(Child("server", (str(program),)))
+    running.wait_ready()
+    program.rename(tmp_path / "moved")
+    os.kill(running.child("server")["pid"], signal.SIGKILL)
+    wait_until(lambda: "cannot start" in running.child("server")["message"])
+    (tmp_path / "moved").rename(program)
+    wait_until(lambda: running.child("server")["state"] == "ready")
+    assert running.phase() == "ready"
 
 
 def test_a_child_that_never_becomes_ready_stops_everything_and_is_reported(supervise):
@@ -163,6 +179,24 @@ def test_a_second_supervisor_of_the_same_folder_exits(supervise):
     running.wait_ready()
     assert supervise(standin("server")).process.wait(10) == 3
     assert running.phase() == "ready"
+
+
+def test_a_full_disk_ends_neither_the_children_nor_their_care(supervise):
+    """No process may write to a file while the limit holds: what a full disk does."""
+    running = supervise(standin("server", "http", "-"), shell("other", "sleep 60"))
+    running.wait_ready()
+    supervisor, before = running.process.pid, running.child("server")["pid"]
+    port = int(running.child("server")["address"].partition(":")[2])
+    limits = resource.prlimit(supervisor, resource.RLIMIT_FSIZE)
+    resource.prlimit(supervisor, resource.RLIMIT_FSIZE, (0, limits[1]))
+    children = family([supervisor], all_processes())
+    os.kill(before, signal.SIGKILL)
+    wait_until(lambda: family([supervisor], all_processes()) - children and is_listening(port))
+    assert running.child("server")["pid"] == before
+    resource.prlimit(supervisor, resource.RLIMIT_FSIZE, limits)
+    wait_until(lambda: running.child("server")["restarts"] == 1)
+    assert running.child("server")["pid"] != before
+    assert running.process.poll() is None
 
 
 def test_needs_in_a_circle_are_refused():
