@@ -32,11 +32,13 @@ class Backend:
         url: Its base address.
         window: How far back a query looks.
         step: Shortest step of a range query.
+        shift: How far before now the window ends.
     """
 
     url: str
     window: timedelta = timedelta(minutes=15)
     step: timedelta = timedelta(seconds=15)
+    shift: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         if not self.url.startswith(("http://", "https://")):
@@ -61,7 +63,7 @@ class Backend:
 
     def bounds(self) -> tuple[float, float]:
         """Return start and end of the window, Unix seconds."""
-        now = time.time()
+        now = time.time() - self.shift.total_seconds()
         return now - self.window.total_seconds(), now
 
 
@@ -79,11 +81,14 @@ def prometheus_rows(end: Backend, expr: str, *, instant: bool) -> int:
     A series of NaN only draws nothing and does not count.
     """
     if instant:
-        data = end.get("/api/v1/query", query=expr)["data"]
+        at = {"time": end.bounds()[1]} if end.shift else {}
+        data = end.get("/api/v1/query", query=expr, **at)["data"]
     else:
         start, stop = end.bounds()
         step = end.step.total_seconds()
         data = end.get("/api/v1/query_range", query=expr, start=start, end=stop, step=step)["data"]
+    if data["resultType"] == "string":
+        return 1
     if data["resultType"] == "scalar":
         return int(data["result"][1] != NAN)
     values = [one.get("values") or [one.get("value", (0, ""))] for one in data["result"]]

@@ -1,22 +1,18 @@
-"""Read dashboard JSON of any age: panels, queries, variables."""
+"""Dashboards as `verify` sees them: panels, queries, variables."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dashboards.verify.sources import PROMETHEUS, Sources
+from dashboards.reader.files import DashboardError, find_files, read_model
+from dashboards.reader.shapes import Json, text
 
 DOCKER = "(docker)"
 # Panels of text and lists.
 NO_QUERY = {"text", "row", "dashlist", "news", "welcome", "gettingstarted", "alertlist", "annolist"}
-
-
-class DashboardError(ValueError):
-    """Error of a file that is not a dashboard: its name, and what was expected."""
 
 
 @dataclass(frozen=True)
@@ -27,11 +23,19 @@ class Target:
         kind: Type of the data source: `prometheus`, `loki`, `tempo`, …
         expr: The query, before variables are replaced; empty if it was built in a form.
         instant: Whether it is an instant query, not a range query.
+        letter: Its refId.
+        source: Name or uid of the data source, if the file has one.
+        table: Whether its result is a table, not time series.
+        ranged: Whether it is a range query, perhaps beside an instant one.
     """
 
     kind: str
     expr: str
     instant: bool
+    letter: str = ""
+    source: str = ""
+    table: bool = False
+    ranged: bool = True
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Panel:
         repeat: The variables by whose values it, or its row, is repeated.
         library: Name of its library panel, if the file does not contain that.
         points: Maximum number of points; 0 if it depends on the width.
+        model: Its JSON in the current schema.
     """
 
     title: str
@@ -55,6 +60,7 @@ class Panel:
     repeat: Sequence[str] = ()
     library: str = ""
     points: int = 0
+    model: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def only_in_docker(self) -> bool:
@@ -72,6 +78,7 @@ class Dashboard:
         title: Its title.
         panels: Every panel, those in collapsed rows included.
         variables: The variables in Grafana's model.
+        start: Start of its time range, such as `now-1h`; empty if the file has none.
     """
 
     path: Path
@@ -79,18 +86,22 @@ class Dashboard:
     title: str
     panels: Sequence[Panel]
     variables: Sequence[Mapping[str, Any]]
+    start: str = ""
 
 
-def read_dashboards(paths: Sequence[Path]) -> list[Dashboard]:
-    """Return the dashboards of files and folders.
+def read_all(paths: Sequence[Path]) -> tuple[list[Dashboard], list[str]]:
+    """Return the dashboards of files and folders, and the errors of those that are none.
 
     Raises:
-        DashboardError: A file is not a dashboard, or there is no file.
+        DashboardError: There is no file.
     """
-    files = [f for p in paths for f in (sorted(p.rglob("*.json")) if p.is_dir() else [p])]
-    if not files:
-        raise DashboardError(f"no *.json in {', '.join(map(str, paths))}")
-    return [read_dashboard(path) for path in files]
+    found, broken = [], []
+    for path in find_files(paths):
+        try:
+            found.append(read_dashboard(path))
+        except DashboardError as error:
+            broken.append(str(error))
+    return found, broken
 
 
 def read_dashboard(path: Path) -> Dashboard:
@@ -99,72 +110,44 @@ def read_dashboard(path: Path) -> Dashboard:
     Raises:
         DashboardError: The file is missing, is not JSON, or has no panels.
     """
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DashboardError(f"{path}: {error}") from error
-    data = data.get("dashboard", data) if isinstance(data, dict) else None
-    if isinstance(data, dict) and "elements" in (data.get("spec") or data):
-        raise DashboardError(f"{path}: this is schema v2; export it with the classic schema")
-    if not isinstance(data, dict) or not ("panels" in data or "rows" in data):
-        raise DashboardError(f"{path}: expected a Grafana dashboard with panels")
-    return Dashboard(
-        path,
-        str(data.get("uid") or path.stem),
-        str(data.get("title") or path.stem),
-        list(_panels(data)),
-        list((data.get("templating") or {}).get("list") or []),
+    model = read_model(path)
+    variables = model["templating"]["list"]
+    start = model["time"].get("from", "")
+    return Dashboard(path, model["uid"], model["title"], list(_panels(model)), variables, start)
+
+
+def _panels(model: Json) -> Iterator[Panel]:
+    row: Json = {}
+    for panel in model["panels"]:
+        if panel["type"] == "row":
+            row = panel
+            yield from (_panel(inner, row) for inner in panel["panels"])
+        else:
+            yield _panel(panel, row)
+
+
+def _panel(panel: Json, row: Json) -> Panel:
+    return Panel(
+        panel["title"],
+        panel["type"],
+        row.get("title", ""),
+        [_target(target) for target in panel["targets"] if not target.get("hide")],
+        [one["repeat"] for one in (row, panel) if one.get("repeat")],
+        panel.get("library", ""),
+        panel["maxDataPoints"] or 0,
+        panel,
     )
 
 
-def _panels(data: Mapping[str, Any]) -> Iterator[Panel]:
-    reader = _Reader(Sources(data), data.get("__elements") or {})
-    row: Mapping[str, Any] = {}
-    # Before 2017 rows contained the panels; now a row is a panel, and only a collapsed one does.
-    for panel in data.get("panels") or []:
-        if panel.get("type") == "row":
-            row = panel
-            yield from (reader.panel(inner, row) for inner in panel.get("panels") or [])
-        else:
-            yield reader.panel(panel, row)
-    for old in data.get("rows") or []:
-        yield from (reader.panel(inner, old) for inner in old.get("panels") or [])
-
-
-@dataclass(frozen=True)
-class _Reader:
-    """Reader of the panels of one dashboard.
-
-    Args:
-        sources: The dashboard's data sources.
-        elements: The library panels in an export, by uid.
-    """
-
-    sources: Sources
-    elements: Mapping[str, Any]
-
-    def panel(self, panel: Mapping[str, Any], row: Mapping[str, Any]) -> Panel:
-        """Return a panel, with the model of its library panel if it has one."""
-        library = panel.get("libraryPanel") or {}
-        name = str(library.get("name") or library.get("uid") or "")
-        if library:
-            element = self.elements.get(str(library.get("uid")), {})
-            model = library.get("model") or element.get("model") or {}
-            panel, name = {**panel, **model}, "" if model else name
-        kind = self.sources.kind(panel.get("datasource"))
-        shown = [t for t in panel.get("targets") or [] if not t.get("hide")]
-        return Panel(
-            str(panel.get("title") or name),
-            str(panel.get("type") or ""),
-            str(row.get("title") or ""),
-            [self._target(target, kind) for target in shown],
-            [str(one["repeat"]) for one in (row, panel) if one.get("repeat")],
-            name,
-            int(panel.get("maxDataPoints") or 0),
-        )
-
-    def _target(self, target: Mapping[str, Any], kind: str) -> Target:
-        own = self.sources.kind(target.get("datasource")) or kind or PROMETHEUS
-        expr = str(target.get("expr") or target.get("query") or "")
-        instant = bool(target.get("instant")) and not target.get("range")
-        return Target(own, expr, instant)
+def _target(target: Json) -> Target:
+    table = target.get("format") == "table"
+    instant = bool(target.get("instant"))
+    return Target(
+        target["datasource"]["type"],
+        text(target.get("expr")) or text(target.get("query")),
+        instant and not target.get("range"),
+        target["refId"],
+        target["datasource"]["uid"],
+        table,
+        bool(target.get("range")) or not instant,
+    )

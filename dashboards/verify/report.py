@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
-HAS_ROWS, EMPTY, SKIPPED, FAILED = "rows", "empty", "skipped", "error"
+HAS_ROWS, EMPTY, SKIPPED, FAILED, OLD = "rows", "empty", "skipped", "error", "old"
 
 
 @dataclass
@@ -18,7 +18,8 @@ class Finding:
     Args:
         dashboard: The dashboard's uid.
         panel: The panel's title.
-        state: `rows`, `empty`, `skipped` (no query, or no address for its backend) or `error`.
+        state: `rows`, `empty`, `skipped` (no query, or no address for its backend), `error`, or
+            `old`: it would show a value of a process that ended.
         rows: Series, streams or traces of all its queries.
         missing: Metrics in its queries that have no series.
         reason: The backend's error, the selector that matches nothing, or why it was skipped.
@@ -37,8 +38,8 @@ class Finding:
 
     @property
     def bad(self) -> bool:
-        """Return whether its queries failed or returned no rows."""
-        return self.state in (EMPTY, FAILED)
+        """Return whether its queries failed, returned no rows, or keep values that are old."""
+        return self.state in (EMPTY, FAILED, OLD)
 
 
 def as_text(findings: Sequence[Finding]) -> str:
@@ -49,12 +50,14 @@ def as_text(findings: Sequence[Finding]) -> str:
             why = f"missing {', '.join(one.missing)}" if one.missing else one.reason or "no rows"
             where = " [only in docker]" if one.only_in_docker else ""
             lines.append(f"{one.state.upper():6} {one.dashboard} / {one.panel}: {why}{where}")
-    counts = {s: sum(f.state == s for f in findings) for s in (HAS_ROWS, EMPTY, FAILED, SKIPPED)}
+    states = (HAS_ROWS, EMPTY, FAILED, SKIPPED, OLD)
+    counts = {s: sum(f.state == s for f in findings) for s in states}
     docker = sum(f.only_in_docker for f in findings if f.bad)
     totals = (
         f"{counts[HAS_ROWS]} panels with rows, {counts[EMPTY]} empty, {counts[FAILED]} refused"
         f" ({docker} of these only in docker), {counts[SKIPPED]} skipped"
     )
+    totals += f", {counts[OLD]} with old values" if counts[OLD] else ""
     return "\n".join([*lines, totals, *_slowest(findings), *_reasons(findings)])
 
 

@@ -67,8 +67,8 @@ def _queried(variable: Variable, source: ValueSource, values: Values) -> Value:
 def _found(variable: Variable, source: ValueSource, values: Values) -> Sequence[str]:
     """Return the results of a variable's query."""
     datasource = variable.get("datasource")
-    loki = isinstance(datasource, Mapping) and datasource.get("type") == "loki"
-    kind = "loki" if loki else "prometheus"
+    named = str(datasource.get("type")) if isinstance(datasource, Mapping) else ""
+    kind = named or "prometheus"
     query = variable.get("query")
     if isinstance(query, Mapping) and query.get("label"):
         selector = str(query.get("stream") or query.get("metric") or "")
@@ -77,11 +77,10 @@ def _found(variable: Variable, source: ValueSource, values: Values) -> Sequence[
     text = substitute(str(text or variable.get("definition") or ""), values)
     if label := LABEL_VALUES.match(text):
         return source.label_values(kind, (label["metric"] or "").strip(), label["label"])
-    if result := QUERY_RESULT.match(text):
+    if (result := QUERY_RESULT.match(text)) and kind == "prometheus":
         return source.query_result(result["expr"])
-    if names := METRICS.match(text):
-        wanted = re.compile(names["regex"]).search
-        return list(filter(wanted, source.label_values(kind, "", "__name__")))
+    if (names := METRICS.match(text)) and (wanted := pattern_of(names["regex"])):
+        return list(filter(wanted.search, source.label_values(kind, "", "__name__")))
     return []
 
 
@@ -89,10 +88,20 @@ def _filtered(found: Sequence[str], regex: str) -> list[str]:
     """Return the values that match a variable's regex, or only its first group of each."""
     if not regex:
         return list(found)
-    pattern = re.compile(regex.removeprefix("/").rsplit("/", 1)[0] if regex[0] == "/" else regex)
+    pattern = pattern_of(regex.removeprefix("/").rsplit("/", 1)[0] if regex[0] == "/" else regex)
+    if pattern is None:
+        return list(found)
     hits = [hit for hit in map(pattern.search, found) if hit]
     cut = [hit[1] if pattern.groups and hit[1] is not None else hit.string for hit in hits]
     return list(dict.fromkeys(cut))
+
+
+def pattern_of(text: str) -> re.Pattern[str] | None:
+    """Return a JavaScript expression as a Python one; None if Python has no such expression."""
+    try:
+        return re.compile(re.sub(r"\(\?<(?=\w)", "(?P<", text))
+    except re.error:
+        return None
 
 
 def _fixed(variable: Variable, values: Values) -> Value:
@@ -112,7 +121,8 @@ def _fixed(variable: Variable, values: Values) -> Value:
 
 
 def _current(variable: Variable) -> str:
-    current = (variable.get("current") or {}).get("value")
+    saved = variable.get("current")
+    current = saved.get("value") if isinstance(saved, Mapping) else None
     if isinstance(current, list):
         current = current[0] if current else ""
     return str(current or "")

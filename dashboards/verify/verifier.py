@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -14,8 +14,10 @@ from typing import Any
 
 import promql_parser
 
+from dashboards.reader.sources import UNKNOWN
 from dashboards.verify import backends
 from dashboards.verify.backends import Backend, BackendError, UnreachableError
+from dashboards.verify.durations import duration
 from dashboards.verify.reading import NO_QUERY, Dashboard, Panel, Target
 from dashboards.verify.report import EMPTY, FAILED, HAS_ROWS, SKIPPED, Finding
 from dashboards.verify.substitution import Values, built_in, names_in, substitute
@@ -61,14 +63,15 @@ class Verifier:
 
     def label_values(self, kind: str, selector: str, label: str) -> Sequence[str]:
         """Return the values of a label; none if the caller gave no backend of this type."""
-        if kind not in self._ends:
+        queries = {"loki": backends.loki_label_values,
+                   "prometheus": backends.prometheus_label_values}  # fmt: skip
+        if kind not in self._ends or kind not in queries:
             return []
-        query = {"loki": backends.loki_label_values}.get(kind, backends.prometheus_label_values)
-        return query(self._ends[kind], selector, label)
+        return _if_accepted(lambda: queries[kind](self._ends[kind], selector, label))
 
     def query_result(self, expr: str) -> Sequence[str]:
         """Return the rows of a PromQL query as Grafana's `query_result` writes them."""
-        return backends.prometheus_texts(self._ends["prometheus"], expr)
+        return _if_accepted(lambda: backends.prometheus_texts(self._ends["prometheus"], expr))
 
     def _panel(self, dashboard: Dashboard, panel: Panel, values: Values) -> Finding:
         finding = Finding(dashboard.uid, panel.title, SKIPPED, only_in_docker=panel.only_in_docker)
@@ -78,26 +81,36 @@ class Verifier:
         # Each copy of a repeated panel has one of the values.
         own = {name: value.first() for name, value in values.items() if name in panel.repeat}
         targets = [t for t in panel.targets if t.kind in self._ends and t.expr]
-        end = self._ends["prometheus"]
-        step = max(end.step, end.window / (panel.points or POINTS))
-        known = built_in(end.window, step, self._scrape)
-        self._query(targets, {**values, **known, **own}, step, finding)
+        when = self._when(panel)
+        known = built_in(when.window, when.step, self._scrape)
+        self._query(targets, {**values, **known, **own}, when, finding)
         return finding
+
+    def _when(self, panel: Panel) -> Backend:
+        """Return a backend with the time range and the step of a panel."""
+        end = self._ends["prometheus"]
+        window = duration(panel.model["timeFrom"]) or end.window
+        shift = duration(panel.model["timeShift"]) or end.shift
+        step = max(end.step, window / (panel.points or POINTS))
+        return replace(end, window=window, step=step, shift=shift)
 
     def _reason_to_skip(self, panel: Panel) -> str:
         """Return why a panel is not queried; empty if it is."""
         kinds = sorted({target.kind for target in panel.targets})
+        named = sorted({t.source for t in panel.targets if t.kind == UNKNOWN})
         if panel.library:
             return "library panels whose queries are not in the file"
         if panel.type in NO_QUERY or not panel.targets:
             return "no queries"
+        if named and not set(kinds) & set(self._ends):
+            return f"unknown data source {', '.join(named)}"
         if not set(kinds) & set(self._ends):
             return f"no address given for {', '.join(kinds)}"
         texts = any(target.expr for target in panel.targets if target.kind in self._ends)
         return "" if texts else "queries built in a form, without a text"
 
     def _query(
-        self, targets: Sequence[Target], values: Values, step: timedelta, finding: Finding
+        self, targets: Sequence[Target], values: Values, when: Backend, finding: Finding
     ) -> None:
         try:
             for target in targets:
@@ -107,7 +120,7 @@ class Verifier:
                     finding.reason = f"needs a trace id: {options}"
                     return
                 began = monotonic()
-                finding.rows += self._rows(target, expr, step)
+                finding.rows += self._rows(target, expr, when)
                 finding.seconds = max(finding.seconds, monotonic() - began)
                 if target.kind == "prometheus":
                     self._explain(expr, finding)
@@ -127,8 +140,8 @@ class Verifier:
             elif none := sorted(one for one in selectors if not self._has_series(one)):
                 finding.reason = f"nothing matches {' '.join(none)}"
 
-    def _rows(self, target: Target, expr: str, step: timedelta) -> int:
-        end = replace(self._ends[target.kind], step=step)
+    def _rows(self, target: Target, expr: str, when: Backend) -> int:
+        end = replace(when, url=self._ends[target.kind].url)
         if target.kind == "prometheus":
             return backends.prometheus_rows(end, expr, instant=target.instant)
         query = {"loki": backends.loki_rows, "tempo": backends.tempo_rows}[target.kind]
@@ -136,6 +149,16 @@ class Verifier:
 
     def _query_has_series(self, selector: str) -> bool:
         return backends.prometheus_has(self._ends["prometheus"], selector)
+
+
+def _if_accepted(query: Callable[[], Sequence[str]]) -> Sequence[str]:
+    """Return a query's values; none if the backend refuses it, since only one variable needs it."""
+    try:
+        return query()
+    except UnreachableError:
+        raise
+    except BackendError:
+        return []
 
 
 def selectors_of(expr: str) -> dict[str, set[str]]:

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import click
 
+from dashboards.reader.files import DashboardError, read_model
 from local.cli.browser import Browser, BrowserError
 from local.cli.errors import CommandError, RefusedError
 from local.settings import LocalSettings
@@ -114,10 +115,10 @@ def render(
 def _open(browser: Browser, view: View) -> None:
     uid = view.dashboard
     if uid.endswith(".json"):
-        model = read_model(Path(uid))
+        model = read_dashboard(Path(uid))
         source = f"globalThis.givenDashboard = {json.dumps(model)};"
         browser.call("Page.addScriptToEvaluateOnNewDocument", source=source)
-        uid = model.get("uid") or Path(uid).stem
+        uid = model["uid"]
     _resize(browser, view.width, 900)
     address = f"{view.url}/d/{quote(uid)}?{urlencode(view.parameters)}"
     answer = browser.call("Page.navigate", url=address)
@@ -129,19 +130,16 @@ def _open(browser: Browser, view: View) -> None:
     browser.evaluate("globalThis.settle()")
 
 
-def read_model(path: Path) -> dict[str, Any]:
+def read_dashboard(path: Path) -> dict[str, Any]:
     """Return the dashboard in a JSON file.
 
     Raises:
-        RefusedError: The file is not JSON, or not an object.
+        RefusedError: The file is not a dashboard.
     """
     try:
-        model = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RefusedError(f"{path}: not JSON: {error}") from error
-    if not isinstance(model, dict):
-        raise RefusedError(f"{path}: not a dashboard: expected a JSON object")
-    return model
+        return read_model(path)
+    except DashboardError as error:
+        raise RefusedError(str(error)) from error
 
 
 def _resize(browser: Browser, width: int, height: int) -> None:

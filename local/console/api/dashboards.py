@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from flask import Blueprint, Response, jsonify
+
+from dashboards.reader.files import DashboardError, read_model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,48 +14,67 @@ if TYPE_CHECKING:
 
     from local.console.settings import ConsoleSettings
 
+Read = tuple[dict[str, Any], str]
+
 
 def dashboards_blueprint(settings: ConsoleSettings) -> Blueprint:
-    """Return the routes under /api/dashboards; files are read at each request."""
+    """Return the routes under /api/dashboards; a file is read again after it has changed."""
     api = Blueprint("dashboards", __name__, url_prefix="/api/dashboards")
+    shelf = _Shelf(settings.dashboards_dir)
 
     @api.get("")
     def listing() -> Response:
-        return jsonify(dashboards=[_summary(*one) for one in _read(settings.dashboards_dir)])
+        return jsonify(dashboards=[_summary(*one) for one in shelf.all()])
 
     @api.get("/<uid>")
     def dashboard(uid: str) -> Response | tuple[Response, int]:
-        for path, document in _read(settings.dashboards_dir):
-            if uid in (document.get("uid"), path.stem):
-                if "panels" not in document:
-                    return jsonify(error=f"{path.name} {document['problem']}"), 422
-                return jsonify(document)
+        for path, model, problem in shelf.all():
+            if uid in (model.get("uid"), path.stem):
+                return (jsonify(error=problem), 422) if problem else jsonify(model)
         return jsonify(error=f"no dashboard has the uid {uid[:100]!r}"), 404
 
     return api
 
 
-def _summary(path: Path, document: dict[str, Any]) -> dict[str, Any]:
-    tags = document.get("tags") or []
-    return {
-        "uid": document.get("uid") or path.stem,
-        "title": document.get("title") or path.stem,
-        "description": document.get("description") or "",
-        "tags": tags if isinstance(tags, list) else [str(tags)],
-        "file": path.name,
-        "problem": document.get("problem", ""),
-    }
+class _Shelf:
+    """The dashboards of a folder, each read once per version of its file."""
 
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, tuple[object, Read]] = {}
 
-def _read(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
-    for path in sorted(folder.rglob("*.json")):
+    def all(self) -> Iterator[tuple[Path, dict[str, Any], str]]:
+        """Yield path, model and problem; a file with a problem has an empty model."""
+        for path in sorted(self._folder.rglob("*.json")):
+            yield path, *self._one(path)
+
+    def _one(self, path: Path) -> Read:
+        version = _version(path)
+        held = self._read.get(path)
+        if held and held[0] == version:
+            return held[1]
         try:
-            document = orjson.loads(path.read_bytes())
-        except (orjson.JSONDecodeError, OSError) as error:
-            yield path, {"problem": f"cannot be read: {error}"}
-            continue
-        document = document.get("dashboard", document) if isinstance(document, dict) else None
-        if isinstance(document, dict) and "panels" in document:
-            yield path, document
-        else:
-            yield path, {"problem": "is not a dashboard: it has no panels"}
+            found: Read = (read_model(path), "")
+        except DashboardError as error:
+            found = ({}, str(error).replace(str(path), path.name))
+        self._read[path] = (version, found)
+        return found
+
+
+def _version(path: Path) -> object:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.errno
+    return status.st_mtime_ns, status.st_size
+
+
+def _summary(path: Path, model: dict[str, Any], problem: str) -> dict[str, Any]:
+    return {
+        "uid": model.get("uid", path.stem),
+        "title": model.get("title", path.stem),
+        "description": model.get("description", ""),
+        "tags": model.get("tags", []),
+        "file": path.name,
+        "problem": problem,
+    }

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from local.cli.errors import RefusedError
-from local.cli.render import read_model
+from local.cli.render import read_dashboard
 from tests.consoles import Running
 from tools.servers import running_prometheus
 
@@ -81,17 +81,26 @@ def test_dashboards_are_reread_and_a_broken_file_is_listed_with_its_problem(
     console = start_console(DASHBOARDS_DIR=str(tmp_path))
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "other.json").write_text("[1]")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "loop.json").symlink_to(tmp_path / "loop.json")
+    (tmp_path / "folder.json").mkdir()
+    odd = {"title": {}, "tags": 5, "panels": [None, {"panels": 7, "targets": {}}], "links": "no"}
+    (tmp_path / "odd.json").write_text(json.dumps(odd))
     (tmp_path / "good.json").write_text(json.dumps({"uid": "good", "title": "A", "panels": []}))
     listed = {one["file"]: one["problem"] for one in console.json("/api/dashboards")["dashboards"]}
     assert listed["good.json"] == ""
-    assert "cannot be read" in listed["broken.json"]
-    assert "not a dashboard" in listed["other.json"]
+    assert listed["odd.json"] == ""
+    assert listed["broken.json"].startswith("broken.json: Expecting property name")
+    assert "expected a Grafana dashboard" in listed["other.json"]
+    assert "nested too deeply" in listed["deep.json"]
+    assert "symbolic links" in listed["loop.json"]
+    assert "directory" in listed["folder.json"]
     (tmp_path / "good.json").write_text(json.dumps({"uid": "good", "title": "B", "panels": []}))
     assert console.json("/api/dashboards/good")["title"] == "B"
     assert console.get("/api/dashboards/absent").status == 404
     broken = console.get("/api/dashboards/broken")
     assert broken.status == 422
-    assert "cannot be read" in broken.body.decode()
+    assert "Expecting property name" in broken.body.decode()
 
 
 def test_a_single_tag_is_listed_as_a_list(
@@ -107,7 +116,7 @@ def test_render_names_a_file_that_is_not_a_dashboard(tmp_path: Path, text: str) 
     path = tmp_path / "a.json"
     path.write_text(text)
     with pytest.raises(RefusedError, match=r"a\.json") as raised:
-        read_model(path)
+        read_dashboard(path)
     assert raised.value.exit_code == 2
 
 

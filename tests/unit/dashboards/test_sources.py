@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from dashboards.reader.sources import Sources
 from dashboards.verify.reading import DashboardError, read_dashboard
-from dashboards.verify.sources import Sources
 from dashboards.verify.substitution import Value, built_in, substitute
 from dashboards.verify.variables import values_of
 
