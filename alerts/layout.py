@@ -126,10 +126,9 @@ def rendered() -> dict[Path, str]:
     texts = {path: rule_file(groups, header(path)) for path, groups in all_files().items()}
     for name in set(PROFILES) - {DEMO}:
         texts |= slo_tests(RULES / name / "tests", "..", name)
-    team = load_objectives()[0].team
     for folder, names in _target_jobs().items():
         path = folder / "tests" / "targets.test.yml"
-        texts[path] = target_tests("..", names, team, header(path))
+        texts[path] = target_tests("..", names, header(path))
     if STACK.is_dir():
         texts[RULES / "local" / "tests" / MONITORING] = _monitoring_tests()
     return texts

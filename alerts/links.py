@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ RUNBOOKS = HERE / "runbooks"
 
 # A dashboard's uid is its file's stem in dashboards/json.
 DASHBOARDS = ("home", "service", "worker", "cache-database", "slo", "telemetry", "order")
+_BY_LABEL = re.compile(r"(\$externalLabels\.[A-Za-z_]\w*)(.*)", re.DOTALL)
 
 
 @cache
@@ -21,12 +23,14 @@ def _bases() -> dict[str, str]:
 
 
 def runbook_url(alert: str) -> str:
-    """Return the address of an alert's runbook."""
-    return f"{_bases()['runbooks']}/{alert}.md"
+    """Return the address of an alert's runbook, as Prometheus reads it."""
+    base = _bases()["runbooks"]
+    named = base.replace("{alert}", alert).replace("{lower}", alert.lower())
+    return _template(named if named != base else f"{base}/{alert}.md")
 
 
 def dashboard_url(uid: str, **variables: str) -> str:
-    """Return the address of a dashboard with its variables set.
+    """Return the address of a dashboard with its variables set, as Prometheus reads it.
 
     A value such as `{{ $labels.queue }}` stays as it is: Prometheus fills it in.
     """
@@ -35,4 +39,12 @@ def dashboard_url(uid: str, **variables: str) -> str:
     query = "&".join(
         f"var-{name}={quote(value, safe='{}$. ')}" for name, value in variables.items()
     )
-    return f"{_bases()['dashboards']}/{uid}" + (f"?{query}" if query else "")
+    return _template(f"{_bases()['dashboards']}/{uid}" + (f"?{query}" if query else ""))
+
+
+def _template(address: str) -> str:
+    """Return an address that is empty while the external label that it begins with is not set."""
+    if found := _BY_LABEL.fullmatch(address):
+        label, rest = found.groups()
+        return f"{{{{ with {label} }}}}{{{{ . }}}}{rest}{{{{ end }}}}"
+    return address

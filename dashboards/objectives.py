@@ -13,6 +13,7 @@ from alerts.slo.spec import Objective, load_objectives
 from alerts.slo.windows import load_profile
 
 BOUND = re.compile(r'le="([\d.]+)"')
+DASHBOARD = re.compile(r"/d/([\w-]+)")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,6 @@ def alerts_by_dashboard() -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for rule in (rule for group in every_group() for rule in group.rules):
         url = rule.annotations.get("dashboard_url", "") if isinstance(rule, Alert) else ""
-        if "/d/" in url:
-            uid = url.split("/d/", 1)[1].split("?", 1)[0]
-            found.setdefault(uid, set()).add(rule.name)
+        if address := DASHBOARD.search(url):
+            found.setdefault(address[1], set()).add(rule.name)
     return {uid: sorted(names) for uid, names in sorted(found.items())}

@@ -13,6 +13,7 @@ from observability.instrumentation.environment import (
     EnvironmentReader,
     EnvironmentSettings,
     Setting,
+    http_url,
     number,
     one_of,
     port_number,
@@ -72,6 +73,7 @@ class LocalSettings(EnvironmentSettings):
         programs: Folder of fetched programs, shared by every state folder of this checkout.
         program_paths: Paths that the user set, by program.
         profile: SLO windows of the rules, `demo` or `production`.
+        public_url: Where the console is reached from outside; empty if only from this machine.
         load_rate: Requests per second of the simulated customers; 0 is none.
         worker_concurrency: Processes of the Celery worker, which checks the value itself.
         ports: Loopback ports by variable.
@@ -81,6 +83,7 @@ class LocalSettings(EnvironmentSettings):
     state: Path = setting("ORDERS_STATE_DIR", ROOT / ".state", _from_root)
     programs: Path = setting("ORDERS_PROGRAMS_DIR", ROOT / ".state/programs", _from_root)
     profile: str = setting("SLO_PROFILE", PROFILES[0], one_of(*PROFILES))
+    public_url: str = setting("SIGHTLINE_URL", "", http_url)
     load_rate: float = setting("ORDERS_LOAD_RATE", CustomersSettings.load_rate, number(0, 1000))
     worker_concurrency: str = setting("ORDERS_WORKER_CONCURRENCY", "2")
     program_paths: Mapping[str, Path]
@@ -120,6 +123,11 @@ class LocalSettings(EnvironmentSettings):
         """Return every setting by its variable, ports and programs included."""
         others = [*(_port_setting(name) for name in PORTS), *(Setting(n, None) for n in PROGRAMS)]
         return super().variables() | {one.name: one for one in others}
+
+    @property
+    def link_url(self) -> str:
+        """The address of the console in links, without a slash at its end."""
+        return self.public_url or f"http://{self.address('GRAFANA_PORT')}"
 
     def address(self, variable: str) -> str:
         """Return host and port of the listener that a port variable names."""

@@ -7,6 +7,7 @@ be shared.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import requests
@@ -33,7 +34,7 @@ from worker.progress import Progress
 from worker.tasks.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from observability.instrumentation.metrics import Collector
     from worker.settings import WorkerSettings
@@ -109,11 +110,11 @@ class Process:
 
     def _mailer(self, telemetry: Telemetry) -> mail.Mailer:
         address = (self._settings.smtp_host, self._settings.smtp_port)
-        breaker = self._breakers[mail.DEPENDENCY]
-        if self._settings.faults_file is None:
-            return mail.Mailer(*address, breaker=breaker, telemetry=telemetry)
-        faults = self._switchboard.now
-        return RefusingMailer(*address, breaker=breaker, telemetry=telemetry, faults=faults)
+        kind: Callable[..., mail.Mailer] = mail.Mailer
+        if self._settings.faults_file is not None:
+            kind = partial(RefusingMailer, faults=self._switchboard.now)
+        breaker, url = self._breakers[mail.DEPENDENCY], self._settings.public_url
+        return kind(*address, breaker=breaker, telemetry=telemetry, public_url=url)
 
     def _count_transition(self, dependency: str, state: str) -> None:
         if self._telemetry:

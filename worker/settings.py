@@ -20,6 +20,7 @@ class WorkerSettings(CommonSettings):
 
     Args:
         cache: The API's, into which the worker writes an order that it changed.
+        public_url: Where the dashboards are reached from outside; empty if only from this machine.
         worker_concurrency: Child processes, each of which runs one task at a time.
         queue_limit: Messages that a queue may hold before an alert fires; the broker's memory
             is the true limit, and a message takes about 2 kB of it.
@@ -35,5 +36,6 @@ class WorkerSettings(CommonSettings):
     )
     smtp_host: str = setting("ORDERS_SMTP_HOST", "127.0.0.1")
     smtp_port: int = setting("ORDERS_SMTP_PORT", 1025, port_number)
+    public_url: str = setting("SIGHTLINE_URL", "", http_url)
     worker_concurrency: int = setting("ORDERS_WORKER_CONCURRENCY", 4, integer(1, 64))
     queue_limit: int = setting("ORDERS_QUEUE_LIMIT", 10_000, integer(1, 10_000_000))

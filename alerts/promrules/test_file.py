@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -60,7 +61,11 @@ class Case:
 
 
 def as_yaml(
-    rule_file: str, groups: list[str], evaluation: timedelta, cases: list[Case]
+    rule_file: str,
+    groups: list[str],
+    evaluation: timedelta,
+    cases: list[Case],
+    external_labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return a test file as promtool reads it.
 
@@ -69,10 +74,12 @@ def as_yaml(
         groups: Names of the rule file's groups, in the order of evaluation.
         evaluation: Interval of evaluation.
         cases: The tests.
+        external_labels: Those of the Prometheus that evaluates the rules.
     """
+    common = {"external_labels": OneLine(external_labels)} if external_labels else {}
     return {
         "rule_files": [rule_file],
         "evaluation_interval": show(evaluation),
         "group_eval_order": groups,
-        "tests": [case.as_yaml() for case in cases],
+        "tests": [case.as_yaml() | common for case in cases],
     }

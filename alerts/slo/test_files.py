@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
+from alerts.expected import external_labels
 from alerts.promrules.test_file import Case, as_yaml
 from alerts.promrules.yaml_text import dump
 from alerts.slo import cases as cases_of
@@ -47,7 +48,7 @@ def slo_test_files(
     groups = [stem, f"{stem}-period"]
     return {
         folder / f"{stem}{suffix}.test.yml": dump(
-            as_yaml(f"{rules}/{stem}.yml", groups, evaluation, cases), HEADER
+            as_yaml(f"{rules}/{stem}.yml", groups, evaluation, cases, external_labels()), HEADER
         )
         for suffix, (evaluation, cases) in files.items()
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from alerts.links import dashboard_url, runbook_url
 from alerts.promrules.model import Alert
@@ -26,6 +27,7 @@ def threshold(
     dashboard: str,
     variables: dict[str, str] | None = None,
     labels: dict[str, str] | None = None,
+    team: str = TEAM,
 ) -> Alert:
     """Return an alert with every label and annotation that each of ours carries.
 
@@ -40,12 +42,14 @@ def threshold(
         dashboard: uid of the dashboard to look at.
         variables: The dashboard's variables.
         labels: More labels, always static: a value in a label would restart `for`.
+        team: The team that answers; empty for none.
     """
+    owner = {"team": team} if team else {}
     return Alert(
         name,
         expr,
         hold,
-        {"severity": severity, "team": TEAM, "service": service, **(labels or {})},
+        {"severity": severity, **owner, "service": service, **(labels or {})},
         {
             "summary": summary,
             "description": description,
@@ -53,6 +57,10 @@ def threshold(
             "dashboard_url": dashboard_url(dashboard, **(variables or {})),
         },
     )
+
+
+# An alert of the stack, which serves many teams.
+stack_threshold = partial(threshold, team="")
 
 
 def minutes(count: float) -> timedelta:

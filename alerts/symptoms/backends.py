@@ -14,7 +14,8 @@ from alerts.catalogue import (
 )
 from alerts.promql import JOB, equal, match, series
 from alerts.promrules.model import Alert, Group
-from alerts.symptoms.alert import TICKET, minutes, threshold
+from alerts.symptoms.alert import TICKET, minutes
+from alerts.symptoms.alert import stack_threshold as threshold
 
 QUEUE_RATIO = 0.8
 PUSH_ERROR_RATIO = 0.05

@@ -16,7 +16,8 @@ from alerts.catalogue import (
 )
 from alerts.promql import JOB, UP, equal, series
 from alerts.promrules.model import Alert, Group
-from alerts.symptoms.alert import NONE, PAGE, TICKET, minutes, threshold
+from alerts.symptoms.alert import NONE, PAGE, TICKET, minutes
+from alerts.symptoms.alert import stack_threshold as threshold
 
 SERVICE = "monitoring"
 SERIES_BUDGET = 100_000

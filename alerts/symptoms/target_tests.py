@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from alerts.expected import expected_links
+from alerts.expected import expected_links, external_labels
 from alerts.promrules.test_file import Case, as_yaml
 from alerts.promrules.yaml_text import dump
 
@@ -17,13 +17,12 @@ APART = 30
 AWAY = 20
 
 
-def target_tests(rules: str, jobs: Sequence[str], team: str, header: str) -> str:
+def target_tests(rules: str, jobs: Sequence[str], header: str) -> str:
     """Return the test file of one scrape file's rules.
 
     Args:
         rules: The folder of the rule file, as seen from the tests.
         jobs: The scraped jobs.
-        team: The team that answers.
         header: The file's first comment.
     """
     case = Case(f"each of {len(jobs)} jobs is reported after 10 minutes without it", STEP, [])
@@ -35,16 +34,17 @@ def target_tests(rules: str, jobs: Sequence[str], team: str, header: str) -> str
         )
         case.expect_alerts(start * STEP, NAME, [])
         case.expect_alerts((start + 10) * STEP, NAME, [])
-        case.expect_alerts((start + 11) * STEP, NAME, [_missing(job, team)])
+        case.expect_alerts((start + 11) * STEP, NAME, [_missing(job)])
         case.expect_alerts((start + 21) * STEP, NAME, [])
-    return dump(as_yaml(f"{rules}/targets.yml", ["targets"], STEP, [case]), header)
+    document = as_yaml(f"{rules}/targets.yml", ["targets"], STEP, [case], external_labels())
+    return dump(document, header)
 
 
-def _missing(job: str, team: str) -> dict[str, Any]:
+def _missing(job: str) -> dict[str, Any]:
     words = {
         "summary": f"{job}: no target in Prometheus",
         "description": f"Prometheus has discovered no target of {job} for 10 minutes. Its metrics"
         " are missing, and alerts that read them cannot fire.",
     }
-    labels = {"severity": "ticket", "team": team, "service": "monitoring", "job": job}
+    labels = {"severity": "ticket", "service": "monitoring", "job": job}
     return {"exp_labels": labels, "exp_annotations": words | expected_links(NAME, "telemetry")}

@@ -14,6 +14,7 @@ from local.supervisor.folder import write_atomically
 SCRAPE_OURS = "5s"
 SCRAPE_BACKENDS = "15s"
 EVALUATE = "15s"
+URL_LABEL = "sightline_url"
 HEADER = "# Overwritten by every `make up` of the local mode; edits are lost.\n"
 
 # Job: port variable, scrape interval.
@@ -40,12 +41,18 @@ def write_prometheus(settings: LocalSettings, path: Path) -> None:
     _write(
         path,
         {
-            "global": {"scrape_interval": SCRAPE_BACKENDS, "evaluation_interval": EVALUATE},
+            "global": {
+                "scrape_interval": SCRAPE_BACKENDS,
+                "evaluation_interval": EVALUATE,
+                # The address in links of alerts; Prometheus reads $$ as $.
+                "external_labels": {URL_LABEL: settings.link_url.replace("$", "$$")},
+            },
             "storage": {"exemplars": {"max_exemplars": 100_000}},
             "rule_files": [
                 f"{rules}/{room}/*.yml" for room in (settings.profile, "common", "local")
             ],
             "alerting": {
+                "alert_relabel_configs": [{"action": "labeldrop", "regex": URL_LABEL}],
                 "alertmanagers": [_static(settings.address("ALERTMANAGER_PORT"))],
             },
             "scrape_configs": [

@@ -51,13 +51,14 @@ def message_id(order_id: object, kind: str) -> str:
     return f"{order_id}.{kind}@{DOMAIN}"
 
 
-def compose(order: Order, kind: str, trace: TraceContext) -> EmailMessage:
+def compose(order: Order, kind: str, trace: TraceContext, public_url: str = "") -> EmailMessage:
     """Return the email of a kind about an order.
 
     Args:
         order: Whose customer gets it.
         kind: A key of `SUBJECTS`.
-        trace: Trace context; its `traceparent` becomes a header.
+        trace: Trace context; its `traceparent` becomes a header, its trace id a line of the text.
+        public_url: Where the dashboards are reached, for a link to the trace; empty for none.
     """
     mailbox = re.sub(r"[^A-Za-z0-9_.-]", "_", order.customer_id).strip(".") or "customer"
     message = EmailMessage()
@@ -67,10 +68,14 @@ def compose(order: Order, kind: str, trace: TraceContext) -> EmailMessage:
     message["Date"] = format_datetime(order.updated_at)
     message["Message-ID"] = f"<{message_id(order.id, kind)}>"
     message["X-Order-Id"] = str(order.id)
+    lines = [f"Order {order.id}", f"Total {order.total_cents / 100:.2f} {order.currency}"]
     if trace.traceparent:
         message[HEADER_TRACEPARENT] = trace.traceparent
-    total = f"{order.total_cents / 100:.2f} {order.currency}"
-    message.set_content(f"{TEXTS[kind]}\n\nOrder {order.id}\nTotal {total}\n")
+        trace_id = trace.traceparent.split("-")[1]
+        lines.append(f"Trace {trace_id}")
+        if public_url:
+            lines.append(f"{public_url}/d/order?var-trace={trace_id}")
+    message.set_content("\n".join([TEXTS[kind], "", *lines, ""]))
     return message
 
 
@@ -82,6 +87,7 @@ class Mailer:
         port: Its TCP port.
         breaker: Shared by all child processes of the worker.
         telemetry: Makes the span.
+        public_url: Where the dashboards are reached; empty for no link in the emails.
     """
 
     def __init__(
@@ -91,8 +97,10 @@ class Mailer:
         *,
         breaker: SharedCircuitBreaker,
         telemetry: Telemetry,
+        public_url: str = "",
     ) -> None:
         self._host, self._port = host, port
+        self._public_url = public_url
         self._breaker = breaker
         self._telemetry = telemetry
 
@@ -110,7 +118,7 @@ class Mailer:
             ATTR_ORDER_ID: str(order.id),
         }
         with client_span(self._telemetry, "send email", attributes):
-            message = compose(order, kind, TraceContext.current())
+            message = compose(order, kind, TraceContext.current(), self._public_url)
             self._breaker.call(lambda: self.deliver(message))
         return message_id(order.id, kind)
 

@@ -62,6 +62,17 @@ def test_an_email_carries_its_order_and_its_trace():
     assert "Total 13.00 EUR" in message.get_content()
 
 
+def test_the_text_of_an_email_shows_the_trace_id_and_a_link_only_if_there_is_an_address():
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    here = compose(ORDER, "confirmed", TraceContext(TRACEPARENT)).get_content()
+    assert f"\nTrace {trace}\n" in here
+    assert "http" not in here
+    url = "https://sightline.example"
+    public = compose(ORDER, "confirmed", TraceContext(TRACEPARENT), url).get_content()
+    assert f"\nTrace {trace}\n{url}/d/order?var-trace={trace}\n" in public
+    assert "Trace" not in compose(ORDER, "confirmed", TraceContext()).get_content()
+
+
 def test_copies_of_a_message_share_its_id_and_other_kinds_do_not():
     first, copy = (compose(ORDER, "confirmed", TraceContext())["Message-ID"] for _ in range(2))
     assert first == copy

@@ -13,7 +13,7 @@ from textwrap import dedent, indent
 import pytest
 import yaml
 
-from alerts import refusals
+from alerts import links, refusals
 from alerts.layout import (
     LOCAL_JOBS,
     RULES,
@@ -68,8 +68,10 @@ def test_the_fast_alert_of_availability_reads_as_designed():
             "description": 'The error budget of 30d burned {{ $value | printf "%.1f" }}× too fast'
             " over the last 1h (threshold 14.4×). At 14.4× a full budget is gone in 50h. SLO:"
             " Customer requests are answered without a server error.",
-            "runbook_url": "alerts/runbooks/OrdersAvailabilityBudgetBurn.md",
-            "dashboard_url": "http://127.0.0.1:3000/d/slo?var-slo=orders-availability",
+            "runbook_url": "{{ with $externalLabels.sightline_url }}{{ . }}"
+            "/d/runbook-ordersavailabilitybudgetburn{{ end }}",
+            "dashboard_url": "{{ with $externalLabels.sightline_url }}{{ . }}"
+            "/d/slo?var-slo=orders-availability{{ end }}",
         },
     }
 
@@ -158,6 +160,33 @@ def test_every_alert_has_a_runbook_with_its_four_parts():
                     "runbook_url",
                     "dashboard_url",
                 }
+
+
+def test_the_uid_of_every_runbook_page_fits_into_grafanas_limit():
+    names = [path.stem for path in RUNBOOKS.glob("*.md")]
+    assert [name for name in names if len(f"runbook-{name.lower()}") > 40] == []
+
+
+def test_the_rules_of_the_stack_alone_belong_to_no_team():
+    rules = [rule for path in STACK_RULES.glob("*.yml") for rule in rules_of(path)]
+    assert rules
+    assert [rule["alert"] for rule in rules if "team" in rule["labels"]] == []
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [
+        ("https://wiki.example/runbooks", "https://wiki.example/runbooks/OrdersDown.md"),
+        ("https://wiki.example/{alert}", "https://wiki.example/OrdersDown"),
+        (
+            "$externalLabels.wiki/{lower}",
+            "{{ with $externalLabels.wiki }}{{ . }}/ordersdown{{ end }}",
+        ),
+    ],
+)
+def test_an_adopter_sets_the_addresses_of_runbooks(monkeypatch, base, expected):
+    monkeypatch.setattr(links, "_bases", lambda: {"runbooks": base})
+    assert links.runbook_url("OrdersDown") == expected
 
 
 def test_no_runbook_is_about_an_alert_that_does_not_exist():

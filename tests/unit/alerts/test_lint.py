@@ -70,7 +70,6 @@ def test_a_fixture_with_a_bucket_as_prometheus_never_stores_it_is_found():
 @named(ALERT_LIST)
 def test_every_alert_has_the_labels_that_routes_and_inhibition_need(rule):
     assert rule.labels["severity"] in SEVERITIES
-    assert rule.labels["team"]
     assert rule.labels["service"]
     assert not any("{{" in value for value in rule.labels.values())
 

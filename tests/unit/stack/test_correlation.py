@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import promql_parser
 import pytest
@@ -189,7 +188,8 @@ def test_the_dashboard_and_the_runbook_of_every_alert_exist():
     for where, rule in shipped_alerts():
         notes = rule["annotations"]
         name = f"{where}: {rule['alert']}"
-        assert (ROOT / "alerts/runbooks" / Path(notes["runbook_url"]).name).is_file(), name
+        assert f"runbook-{rule['alert'].lower()}{{" in notes["runbook_url"], name
+        assert (ROOT / f"alerts/runbooks/{rule['alert']}.md").is_file(), name
         uid = re.search(r"/d/([\w-]+)", notes["dashboard_url"])[1]
         assert not uids or uid in uids, name
 
