@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from observability.instrumentation.dependencies import DependencyProbes
+from observability.instrumentation.dependencies import DependencyProbes, bound_lookups
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from service.memory import share_before_fork
@@ -27,6 +27,7 @@ PROBE_SECONDS = 1.0
 
 settings = Settings.from_env_or_exit()
 require_metrics_folder(settings.telemetry)
+bound_lookups()
 
 
 def probe_database() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from observability.instrumentation.dependencies import bound_lookups
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from service.settings import require_metrics_folder
@@ -11,6 +12,7 @@ from simulators.settings import ProviderSettings
 
 settings = ProviderSettings.from_env_or_exit()
 require_metrics_folder(settings.telemetry)
+bound_lookups()
 
 bind = f"{settings.bind_host}:{settings.port}"
 workers = 1

@@ -28,6 +28,8 @@ UNACKED = "unacked"
 VISIBILITY_SECONDS = 45
 SOCKET_SECONDS = 5.0
 CONNECT_SECONDS = 2.0
+# For a scrape or a health check, which must end within a few seconds while the broker hangs.
+PROBE_SECONDS = 1.0
 
 
 def broker_url(settings: WorkerSettings) -> str:
@@ -51,7 +53,7 @@ def configure(app: Celery, settings: WorkerSettings) -> None:
             "priority_steps": list(PRIORITY_STEPS),
             "queue_order_strategy": "round_robin",
             "socket_timeout": SOCKET_SECONDS,
-            "socket_connect_timeout": 2,
+            "socket_connect_timeout": CONNECT_SECONDS,
             "socket_keepalive": True,
             "health_check_interval": 10,
         },
@@ -66,19 +68,16 @@ def configure(app: Celery, settings: WorkerSettings) -> None:
     )
 
 
-def connect_broker(settings: WorkerSettings) -> redis.Redis:
+def connect_broker(
+    settings: WorkerSettings, timeout_seconds: float = SOCKET_SECONDS
+) -> redis.Redis:
     """Return a client with timeouts; it connects when it is first used."""
-    return make_client(
-        settings.broker,
-        timeout_seconds=SOCKET_SECONDS,
-        socket_connect_timeout=CONNECT_SECONDS,
-        protocol=2,
-    )
+    return make_client(settings.broker, timeout_seconds=timeout_seconds)
 
 
 def ping_broker(settings: WorkerSettings) -> bool:
     """Return whether the broker answers."""
-    with connect_broker(settings) as client:
+    with connect_broker(settings, PROBE_SECONDS) as client:
         return bool(client.ping())
 
 

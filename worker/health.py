@@ -13,8 +13,9 @@ import time
 import click
 import redis
 
+from observability.instrumentation.dependencies import bound_lookups
 from service.semconv import QUEUES
-from worker.broker import connect_broker, queue_lengths
+from worker.broker import PROBE_SECONDS, connect_broker, queue_lengths
 from worker.settings import WorkerSettings
 
 FILE = "progress.json"
@@ -48,7 +49,7 @@ def check(settings: WorkerSettings) -> str | None:
     if state is None:
         return "the worker has not started"
     try:
-        waiting = sum(queue_lengths(connect_broker(settings), QUEUES).values())
+        waiting = sum(queue_lengths(connect_broker(settings, PROBE_SECONDS), QUEUES).values())
     except redis.RedisError as error:
         return f"the broker cannot be read: {error}"
     return find_problem(state, waiting, time.time())
@@ -57,6 +58,7 @@ def check(settings: WorkerSettings) -> str | None:
 @click.command(help=__doc__)
 def main() -> None:
     """Check this worker."""
+    bound_lookups()
     problem = check(WorkerSettings.from_env_or_exit())
     click.echo(problem or "the worker makes progress", err=True)
     sys.exit(1 if problem else 0)

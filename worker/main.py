@@ -6,10 +6,12 @@ this too.
 
 from __future__ import annotations
 
+from observability.instrumentation.dependencies import bound_lookups
 from service.settings import require_metrics_folder
 from worker.app import create_celery
 from worker.settings import WorkerSettings
 
 settings = WorkerSettings.from_env_or_exit()
 require_metrics_folder(settings.telemetry)
+bound_lookups()
 app = create_celery(settings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,8 +12,8 @@ import prometheus_client
 from prometheus_client import CollectorRegistry
 
 from ._multiprocess.collector import family_collector
-from ._multiprocess.forking import unforked
 from ._multiprocess.liveness import claim, mark_alive
+from .dependencies.background import BackgroundCall
 from .settings import SettingsError
 
 if TYPE_CHECKING:
@@ -24,7 +26,12 @@ if TYPE_CHECKING:
     from .metrics import Collector
     from .settings import TelemetrySettings
 
+_logger = logging.getLogger(__name__)
+
 _TIDY_SECONDS = 10.0
+# A scrape must end well before the scraper's timeout: a late one loses the series of all
+# collectors, and `up` is then 0 for a process that only waits for a dependency.
+SCRAPE_SECONDS = 2.5
 FOLDER_MISSING = "PROMETHEUS_MULTIPROC_DIR: expected a private folder, set before Python starts"
 # Scrapes come from another container.
 ANY_HOST = "0.0.0.0"
@@ -51,7 +58,8 @@ def make_registry(
 
     Args:
         settings: With the folder that the processes share, if there are several.
-        collectors: Read at each scrape, in this process.
+        collectors: Read at each scrape, in this process, all at once. The series of one that has
+            not ended after SCRAPE_SECONDS are missing from the scrape.
         own: The instruments of this process; needed only without a shared folder.
     """
     registry = CollectorRegistry(auto_describe=False)
@@ -60,26 +68,53 @@ def make_registry(
         registry.register(family_collector(settings.multiproc_dir))
     elif own is not None:
         registry.register(own)
-    for collector in collectors:
-        registry.register(_Unforked(collector))
+    registry.register(_AtOnce(collectors))
     return registry
 
 
-class _Unforked:
-    """A collector that holds back forks while it runs, so that it may open connections."""
+class _AtOnce:
+    """Collectors that run at the same time, and are left out when they are late."""
 
+    def __init__(self, collectors: Iterable[Collector]) -> None:
+        self._collectors = list(collectors)
+        self._calls = [BackgroundCall(_Collection(collector)) for collector in self._collectors]
+        self._late: set[int] = set()
+
+    def describe(self) -> list[Family]:
+        """Return the families without values of the collectors that describe themselves."""
+        describers = [getattr(collector, "describe", tuple) for collector in self._collectors]
+        return [family for describe in describers for family in describe()]
+
+    def collect(self) -> list[Family]:
+        """Return all families that are there in time."""
+        for call in self._calls:
+            call.begin()
+        deadline = time.monotonic() + SCRAPE_SECONDS
+        found: list[Family] = []
+        for number, call in enumerate(self._calls):
+            families = call.result(deadline)
+            self._note(number, is_late=families is None)
+            found += families or []
+        return found
+
+    def _note(self, number: int, *, is_late: bool) -> None:
+        if is_late and number not in self._late:
+            name = type(self._collectors[number]).__name__
+            _logger.warning("%s took more than %s s: its series are missing", name, SCRAPE_SECONDS)
+        (self._late.add if is_late else self._late.discard)(number)
+
+
+class _Collection:
     def __init__(self, collector: Collector) -> None:
         self._collector = collector
 
-    def describe(self) -> list[Family]:
-        """Return the families without values, if the collector describes itself."""
-        describe = getattr(self._collector, "describe", None)
-        return list(describe()) if describe is not None else []
-
-    def collect(self) -> list[Family]:
-        """Return all families at once; a generator could be left unfinished inside the block."""
-        with unforked():
+    def __call__(self) -> list[Family]:
+        """Return all families of a collector; none if it fails, so that the others are scraped."""
+        try:
             return list(self._collector.collect())
+        except Exception:
+            _logger.exception("%s failed", type(self._collector).__name__)
+            return []
 
 
 class MetricsServer:

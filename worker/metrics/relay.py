@@ -9,7 +9,7 @@ from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.metrics import ScrapeGauge
 from service.semconv import ORDERS_DEAD_LETTER_TASKS, ORDERS_RELAY, QUEUES, TASK_QUEUES
 from service.storage import dead_letters, outbox
-from worker.broker import PRIORITY_STEPS, connect_broker, ping_broker
+from worker.broker import PRIORITY_STEPS, PROBE_SECONDS, connect_broker, ping_broker
 from worker.metrics.database import connect, ping_database
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def relay_collectors(settings: WorkerSettings) -> Iterable[Collector]:
     """Return the queues, the dead letters and the dependencies' health."""
     yield QueueCollector(
-        lambda: connect_broker(settings),
+        lambda: connect_broker(settings, PROBE_SECONDS),
         QUEUES,
         scheduled=lambda: _scheduled(settings),
         limits=dict.fromkeys(QUEUES, settings.queue_limit),

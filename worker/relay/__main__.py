@@ -7,6 +7,7 @@ import signal
 
 import click
 
+from observability.instrumentation.dependencies import bound_lookups
 from observability.instrumentation.environment import SettingsError, exit_for
 from observability.instrumentation.exposition import claim_directory, start_metrics_server
 from observability.instrumentation.logs import configure_logging
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 def main() -> None:
     """Start telemetry, the metrics port and the relay, and run it."""
     settings = WorkerSettings.from_env_or_exit()
+    bound_lookups()
     switchboard = Switchboard(settings.faults_file)
     try:
         claim_directory(settings.telemetry)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from typing import TYPE_CHECKING
 
-from . import semconv
-from ._multiprocess.forking import unforked
-from .metrics import family
+from .. import semconv
+from ..metrics import family
+from .background import BackgroundCall
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,7 +30,7 @@ class DependencyProbes:
     def __init__(
         self, probes: Mapping[str, Callable[[], object]], *, timeout_seconds: float = 2.0
     ) -> None:
-        self._probes = {name: _Probe(name, probe) for name, probe in probes.items()}
+        self._probes = {name: BackgroundCall(_Probe(name, probe)) for name, probe in probes.items()}
         self._timeout = timeout_seconds
 
     def describe(self) -> list[Family]:
@@ -44,7 +43,7 @@ class DependencyProbes:
             probe.begin()
         deadline = time.monotonic() + self._timeout
         results: dict[tuple[str, ...], float] = {
-            (name,): probe.result(deadline) for name, probe in self._probes.items()
+            (name,): probe.result(deadline) or 0.0 for name, probe in self._probes.items()
         }
         yield family(semconv.DEPENDENCY_UP, results)
 
@@ -53,32 +52,15 @@ class _Probe:
     def __init__(self, name: str, check: Callable[[], object]) -> None:
         self._name = name
         self._check = check
-        self._thread: threading.Thread | None = None
-        self._outcome = 0.0
         self._was_up = True
 
-    def begin(self) -> None:
-        """Start the probe, unless the previous one is still running."""
-        if self._thread is None or not self._thread.is_alive():
-            self._outcome = 0.0
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-
-    def result(self, deadline: float) -> float:
-        """Return 1 or 0, no later than the deadline."""
-        if self._thread is not None:
-            self._thread.join(max(0.0, deadline - time.monotonic()))
-            if self._thread.is_alive():
-                return 0.0
-        return self._outcome
-
-    def _run(self) -> None:
+    def __call__(self) -> float:
+        """Return 1 if the dependency is up, else 0, and log when it goes down."""
         try:
-            with unforked():
-                is_up, problem = self._check() is not False, "its probe returned False"
+            is_up, problem = self._check() is not False, "its probe returned False"
         except Exception as error:  # noqa: BLE001 - any error means that it is down
             is_up, problem = False, f"{type(error).__name__}: {error}"
         if self._was_up and not is_up:
             _logger.warning("%s is down: %s", self._name, problem)
         self._was_up = is_up
-        self._outcome = 1.0 if is_up else 0.0
+        return float(is_up)
