@@ -70,7 +70,7 @@ def _wire(
     app: Flask, settings: Settings, telemetry: Telemetry, switchboard: Switchboard | None
 ) -> None:
     database, store, cache = _make_storage(settings, telemetry, switchboard)
-    rate_limit = RateLimit(cache.client, settings.rate_limit)
+    rate_limit = RateLimit(cache.client, settings.rate_limit, leader=cache.guard)
 
     def admit() -> None:
         check_headers(request)

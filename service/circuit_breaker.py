@@ -63,6 +63,11 @@ class CircuitBreaker:
         """Seconds until a call may be allowed again; 0 if it may be now."""
         return max(0.0, self._cells[NEXT_PROBE] - self._clock())
 
+    @property
+    def seconds_overdue(self) -> float:
+        """Seconds for which an open breaker has waited for a caller to probe; 0 if it is closed."""
+        return max(0.0, self._clock() - self._cells[NEXT_PROBE]) if self._cells[STATE] else 0.0
+
     def allows(self) -> bool:
         """Return whether to make a call now; after a pause only one caller may."""
         if not self._cells[STATE]:

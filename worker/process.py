@@ -50,7 +50,7 @@ class Process:
     def __init__(self, settings: WorkerSettings) -> None:
         self.progress = Progress()
         self._settings = settings
-        self._switchboard = Switchboard(settings.faults_file)
+        self._switchboard = Switchboard(settings.faults_file) if settings.faults_file else None
         self._breakers = {
             client.DEPENDENCY: SharedCircuitBreaker(
                 client.DEPENDENCY, client.is_outage, self._count_transition
@@ -67,7 +67,7 @@ class Process:
             service_name=ORDERS_WORKER,
             service_namespace=SERVICE_NAMESPACE,
             service_version=VERSION,
-            is_dropping=self._switchboard.drops_telemetry,
+            is_dropping=self._switchboard.drops_telemetry if self._switchboard else None,
         )
         changes = self._telemetry.metrics.counter(CIRCUIT_BREAKER_TRANSITIONS)
         changes.zero([(name, state) for name in self._breakers for state in BREAKER_STATES])
@@ -82,16 +82,16 @@ class Process:
         self._telemetry = telemetry
         pool = open_pool(self._settings.database, telemetry, POOL_ORDERS_WORKER, POOL_SIZE)
         cache_client = make_cache_client(self._settings.cache, telemetry)
-        has_faults = self._settings.faults_file is not None
+        switchboard = self._switchboard
         runner = Runner(
-            FaultyDatabase(pool, self._switchboard) if has_faults else Database(pool),
+            FaultyDatabase(pool, switchboard) if switchboard else Database(pool),
             self._payment_client(telemetry),
             self._mailer(telemetry),
             OrderCache(cache_client, CacheInstruments(telemetry, CACHE_ORDERS), to_json),
             count_outcome=OrderMetrics(telemetry).order_finished,
             note_progress=self.progress.note,
         )
-        self._handler = StuckHandler(runner, self._switchboard.now) if has_faults else runner
+        self._handler = StuckHandler(runner, switchboard.now) if switchboard else runner
 
     def handler(self) -> Handler:
         """Return the handler that runs the messages of this process.
@@ -111,7 +111,7 @@ class Process:
     def _mailer(self, telemetry: Telemetry) -> mail.Mailer:
         address = (self._settings.smtp_host, self._settings.smtp_port)
         kind: Callable[..., mail.Mailer] = mail.Mailer
-        if self._settings.faults_file is not None:
+        if self._switchboard is not None:
             kind = partial(RefusingMailer, faults=self._switchboard.now)
         breaker, url = self._breakers[mail.DEPENDENCY], self._settings.public_url
         return kind(*address, breaker=breaker, telemetry=telemetry, public_url=url)

@@ -105,7 +105,7 @@ class OrderCache:
         self._instruments = instruments
         self._encode = encode
         self._clock = clock
-        self._redis = GuardedRedis("orders are read from the database only")
+        self.guard = GuardedRedis("orders are read from the database only")
         self._store = client.register_script(STORE_SCRIPT)
         self._release = client.register_script(RELEASE_SCRIPT)
 
@@ -121,7 +121,7 @@ class OrderCache:
             StoreUnavailableError: It is not in the cache and the database does not answer.
         """
         try:
-            entry = self._redis.run(lambda: self.look_up(order_id))
+            entry = self.guard.run(lambda: self.look_up(order_id))
         except RedisPausedError:
             self._instruments.bypass()
             return Found(self._encode(load()))
@@ -206,7 +206,7 @@ class OrderCache:
             with self._instruments.timed():
                 return command()
 
-        return self._redis.attempt(timed, otherwise)
+        return self.guard.attempt(timed, otherwise)
 
 
 def _key(order_id: UUID) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PAUSE_SECONDS = 1.0
+FOLLOWER_PATIENCE_SECONDS = 5.0
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +29,14 @@ class GuardedRedis:
 
     Args:
         purpose: What happens while Redis is down, for the log.
+        leader: Another guard of the same server, which learns for both whether it is back. Two
+            guards that both tried would cost one request two timeouts.
     """
 
-    def __init__(self, purpose: str) -> None:
+    def __init__(self, purpose: str, leader: GuardedRedis | None = None) -> None:
         self._purpose = purpose
-        self._breaker = CircuitBreaker(PAUSE_SECONDS)
+        self._follows = leader is not None
+        self._breaker: CircuitBreaker = leader._breaker if leader else CircuitBreaker(PAUSE_SECONDS)
 
     def run(self, command: Callable[[], T]) -> T:
         """Run a command and return its result.
@@ -41,7 +45,7 @@ class GuardedRedis:
             RedisPausedError: It was not sent.
             redis.RedisError: It failed; the next commands are not sent.
         """
-        if not self._breaker.allows():
+        if not self._allows():
             raise RedisPausedError
         try:
             answer = command()
@@ -59,3 +63,10 @@ class GuardedRedis:
             return self.run(command)
         except redis.RedisError:
             return otherwise
+
+    def _allows(self) -> bool:
+        breaker = self._breaker
+        # Without requests that the leader guards, nothing else would find Redis again.
+        if self._follows and breaker.seconds_overdue < FOLLOWER_PATIENCE_SECONDS:
+            return breaker.state == "closed"
+        return breaker.allows()

@@ -83,16 +83,21 @@ class RateLimit:
         client: The cache's Redis.
         per_second: Requests per second on average over a window; 0 is no limit.
         clock: Seconds since the epoch, which all processes share.
+        leader: The cache's guard of the same Redis.
     """
 
     def __init__(
-        self, client: redis.Redis, per_second: float, clock: Callable[[], float] = time.time
+        self,
+        client: redis.Redis,
+        per_second: float,
+        clock: Callable[[], float] = time.time,
+        leader: GuardedRedis | None = None,
     ) -> None:
         self._client = client
         self._clock = clock
         self._budget = int(per_second * WINDOW_SECONDS)
         self._lease = max(1, int(self._budget * LEASE_SHARE))
-        self._redis = GuardedRedis("requests are not limited")
+        self._redis = GuardedRedis("requests are not limited", leader)
         self._lock = threading.Lock()
         self._window = 0
         self._left: dict[str, int] = {}

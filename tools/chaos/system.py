@@ -9,10 +9,11 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -113,11 +114,14 @@ class LocalSystem:
 
 
 @contextmanager
-def running_system(keep: Path | None = None) -> Iterator[LocalSystem]:
+def running_system(
+    keep: Path | None = None, changes: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[LocalSystem]:
     """Start a local system without load; stop it and delete its state at the end.
 
     Args:
         keep: Folder that the logs of the processes are copied to.
+        changes: Variables on top of the environment.
     """
     # A short path: socket paths and process titles are limited in length.
     state = Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -127,6 +131,7 @@ def running_system(keep: Path | None = None) -> Iterator[LocalSystem]:
         "ORDERS_STATE_DIR": str(state),
         "ORDERS_LOAD_RATE": "0",
         "ORDERS_RATE_LIMIT": "0",
+        **changes,
     }
     try:
         subprocess.run([*LOCAL, "up"], check=True, env=environ, cwd=ROOT, timeout=240)

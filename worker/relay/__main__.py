@@ -27,7 +27,7 @@ def main() -> None:
     """Start telemetry, the metrics port and the relay, and run it."""
     settings = WorkerSettings.from_env_or_exit()
     bound_lookups()
-    switchboard = Switchboard(settings.faults_file)
+    switchboard = Switchboard(settings.faults_file) if settings.faults_file else None
     try:
         claim_directory(settings.telemetry)
     except SettingsError as error:
@@ -38,7 +38,7 @@ def main() -> None:
         service_name=ORDERS_RELAY,
         service_namespace=SERVICE_NAMESPACE,
         service_version=VERSION,
-        is_dropping=switchboard.drops_telemetry,
+        is_dropping=switchboard.drops_telemetry if switchboard else None,
     )
     start_metrics_server(
         settings.telemetry,

@@ -28,13 +28,15 @@ def create_producer(settings: WorkerSettings, telemetry: Telemetry) -> Celery:
     return app
 
 
-def create_relay(settings: WorkerSettings, telemetry: Telemetry, switchboard: Switchboard) -> Relay:
+def create_relay(
+    settings: WorkerSettings, telemetry: Telemetry, switchboard: Switchboard | None
+) -> Relay:
     """Build and wire the relay; nothing is connected yet."""
     parts = (
         lambda: connect(settings.database, ORDERS_RELAY, autocommit=True),
         create_producer(settings, telemetry),
         connect_broker(settings),
     )
-    if settings.faults_file is None:
+    if switchboard is None:
         return Relay(*parts)
     return DeadRelay(*parts, faults=switchboard.now, tracer=telemetry.tracer)

@@ -121,6 +121,7 @@ class TelemetryMiddleware:
             raise
         if state.streams:
             return _Stream(body, self, state)
+        state.note_gone_client()
         self._finish(state)
         return body
 

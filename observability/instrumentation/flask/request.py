@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 # stream does: https://github.com/open-telemetry/opentelemetry-python-contrib/issues/3402
 _CONTRIB_SPAN = "opentelemetry-flask.span_key"
 KNOWN_METHODS = frozenset(semconv.KNOWN_METHODS)
+# A client that leaves sooner may have changed its mind; later, a proxy or a person gave up.
+PATIENCE_SECONDS = 1.0
 
 
 class RequestState:
@@ -52,8 +56,30 @@ class RequestState:
         found: Span = self.environ.get(_CONTRIB_SPAN, INVALID_SPAN)
         return found
 
+    def note_gone_client(self) -> None:
+        """Make the status 504 if the client gave up waiting before there was a response.
+
+        A proxy has then answered 504 itself; whatever the app answers now, it did not arrive.
+        """
+        waited = perf_counter() - self.started
+        if waited > PATIENCE_SECONDS and self.status < 500 and _has_gone(self.environ):
+            self.status = HTTPStatus.GATEWAY_TIMEOUT.value
+
     def learn_route(self) -> None:
         """Keep the template of the route that matched; Flask drops it when the request ends."""
         rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
         if rule is not None:
             self.route = rule.rule
+
+
+def _has_gone(environ: dict[str, Any]) -> bool:
+    """Return whether the client closed its connection, as far as the server shows it."""
+    connection = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+    if type(connection) is not socket.socket:  # TLS allows no look at what is waiting
+        return False
+    try:
+        return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True

@@ -175,6 +175,22 @@ def test_it_ends_within_its_grace_and_finishes_what_it_began(served: Served, tmp
     assert served.process.wait(10) == 0
 
 
+def test_an_answer_that_comes_after_its_client_gave_up_is_counted_and_logged_as_504(
+    served: Served, tmp_path
+) -> None:
+    set_fault(tmp_path / "faults.json", "database_slow", "1.5")
+    wait_until(lambda: place(served).elapsed.total_seconds() > 1.5, 10)
+
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{served.url}/v1/orders", json=an_order(), timeout=0.5)
+
+    labels = {"http_route": "/v1/orders", "http_response_status_code": "504"}
+    duration = "http_server_request_duration_seconds"
+    wait_until(lambda: served.metric(f"{duration}_count", **labels) == 1, 10)
+    assert served.metric(f"{duration}_sum", **labels) > 1.5
+    assert "POST /v1/orders 504" in served.log.read_text()
+
+
 def test_every_line_of_output_is_json_and_no_line_holds_a_password(
     served: Served, cache_server: Redis
 ) -> None:

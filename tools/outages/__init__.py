@@ -1,0 +1,1 @@
+"""Outages of every dependency in every way of failing, measured on a local system."""

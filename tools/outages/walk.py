@@ -1,0 +1,129 @@
+"""A system whose parts stop one after the other: which pages fire, and is each of them right?"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import click
+
+from tools.outages.cell import ALERTS, is_well
+from tools.outages.gates import Way
+from tools.outages.system import System
+from tools.servers import wait_until
+
+PAGE_SECONDS = 120.0
+# After a part is back: until its alerts have ended, and no rule still looks at the outage.
+CALM_SECONDS = 150.0
+LOAD = 5
+
+# Alerts that follow from a part that is away, in addition to its own page.
+_DELIVERY = {"TraceDeliveryRatioLow", "LogDeliveryRatioLow", "SpansDroppedInApp"}
+_LATE = {
+    *("QueueOldestMessageTooOld", "QueueDrainTimeHigh", "QueueDrainTimeCritical", "QueueStalled"),
+    *("OrdersQueueWaitBudgetBurn", "OutboxLagHigh", "OutboxStuck", "TaskFailureRatioHigh"),
+    *("CircuitBreakerOpen", "SLOErrorBudgetExhausted"),
+}
+_FAILING = {
+    *("OrdersAvailabilityBudgetBurn", "OrdersLatencyBudgetBurn", "SLOErrorBudgetExhausted"),
+    *("OrdersLatencyP99High", "DBPoolTimeouts", "OrdersTrafficDropped", "SLODataMissing"),
+}
+FOLLOW = {
+    "postgres": {*_FAILING, *_LATE},
+    "cache": {"CacheErrorsHigh", "OrdersCacheHitBudgetBurn", "SLOErrorBudgetExhausted"},
+    "broker": {*_LATE, "QueuePollerDown", "WorkersMissing"},
+    "payment-provider": _LATE,
+    "smtp": {*_LATE, "AlertDeliveryFailing"},
+    "collector": _DELIVERY,
+    "orders-worker": {*_LATE, "TargetDown", "TargetMissing"},
+    "orders-relay": {*_LATE, "TargetDown", "TargetMissing", "QueuePollerDown"},
+    "orders": {*_FAILING, "TargetDown", "TargetMissing", *_DELIVERY},
+}
+# The pages of our own processes, which are paused with SIGSTOP.
+PROCESSES = {
+    "orders-worker": "WorkersMissing",
+    "orders-relay": "TargetDown",
+    "orders": "OrdersDown",
+}
+
+
+@dataclass
+class _Part:
+    name: str
+    page: str
+    stop: Callable[[], None]
+    start: Callable[[], None]
+
+
+def take_down(system: System, seconds: float) -> dict[str, Any]:
+    """Stop part after part until the time is over, and return what fired.
+
+    Args:
+        system: A running one.
+        seconds: How long; a part that has begun is finished.
+    """
+    wait_until(lambda: is_well(system) and not system.firing(), 120, 1)
+    begun, steps = time.monotonic(), []
+    for part in _parts(system):
+        if time.monotonic() - begun > seconds:
+            break
+        step = _take_down(system, part)
+        step["minute"] = (step.pop("at") - begun) / 60
+        click.echo(step)
+        steps.append(step)
+    return {"minutes": (time.monotonic() - begun) / 60, "load": LOAD, "steps": steps}
+
+
+def _take_down(system: System, part: _Part) -> dict[str, Any]:
+    started, after = time.monotonic(), None
+    seen: set[str] = set()
+    part.stop()
+    try:
+        while after is None and time.monotonic() - started < PAGE_SECONDS:
+            time.sleep(1)
+            seen |= system.firing()
+            if part.page in seen:
+                after = round(time.monotonic() - started)
+    finally:
+        part.start()
+    calm = time.monotonic() + CALM_SECONDS
+    while time.monotonic() < calm and (system.firing() or not is_well(system)):
+        time.sleep(1)
+        seen |= system.firing()
+    seen.discard(part.page)
+    right = seen & FOLLOW[part.name]
+    return {
+        "at": started,
+        "part": part.name,
+        "page": part.page,
+        "after": after,
+        "right": sorted(right),
+        "false": sorted(seen - right),
+    }
+
+
+def _parts(system: System) -> list[_Part]:
+    parts = []
+    for name, page in ALERTS.items():
+        gate = system.gates[name]
+        parts.append(_Part(name, page, partial(gate.fail, Way.STOPPED), gate.restore))
+    for name, page in PROCESSES.items():
+        send = partial(_signal, system, name)
+        stop, start = partial(send, signal.SIGSTOP), partial(send, signal.SIGCONT)
+        parts.append(_Part(name, page, stop, start))
+    return parts
+
+
+def _signal(system: System, name: str, number: signal.Signals) -> None:
+    """Send a signal to a process of the system and its children, each in the same group."""
+    pid = system.local.pids()[name]
+    if pid is None:
+        raise RuntimeError(f"{name} does not run")
+    with suppress(ProcessLookupError):
+        os.killpg(os.getpgid(pid), number)
