@@ -188,7 +188,7 @@ def test_an_answer_that_comes_after_its_client_gave_up_is_counted_and_logged_as_
     duration = "http_server_request_duration_seconds"
     wait_until(lambda: served.metric(f"{duration}_count", **labels) == 1, 10)
     assert served.metric(f"{duration}_sum", **labels) > 1.5
-    assert "POST /v1/orders 504" in served.log.read_text()
+    wait_until(lambda: "POST /v1/orders 504" in served.log.read_text(), 10)
 
 
 def test_every_line_of_output_is_json_and_no_line_holds_a_password(
