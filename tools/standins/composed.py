@@ -7,6 +7,7 @@ It supports what they use: merge keys, `extends` into images.yaml, `include` wit
 from __future__ import annotations
 
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,6 +179,15 @@ def pulled() -> dict[str, str]:
     names = {match["name"]: match["tag"] for match in matches if match}
     assert {f"{name}:{tag}" for name, tag in names.items()} == set(texts), "one image, two tags"
     return names
+
+
+def has_compose() -> bool:
+    """Return whether `docker compose` is installed; it needs no engine to read a file."""
+    command = ["docker", "compose", "version"]
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 RULE_FOLDERS = [*sorted((ROOT / "alerts/rules").glob("*")), STACK / "rules"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -49,6 +50,7 @@ def test_options_and_environment_variables_have_a_comment(name):
         "GF_SECURITY",
     )
     commented_above = (
+        "GF_PLUGINS_DISABLE",
         "GF_PLUGINS_PREINSTALL_AUTO",
         "GF_NEWS",
         "GF_SERVER_ROOT_URL",
@@ -111,12 +113,12 @@ CHECKERS = {
     "loki": ["-verify-config", f"-config.file={STACK / 'loki/loki.yaml'}"],
     "tempo": ["-config.verify", f"-config.file={STACK / 'tempo/tempo.yaml'}"],
 }
-BUILT_FOR_COMPOSE = Path("/var/tmp/standins/go/otelcol")
+BUILT = ":".join(map(str, Path("/var/tmp/standins/go").glob("collector-*/otelcol")))
 
 
 @pytest.mark.parametrize("program", CHECKERS)
 def test_a_backends_own_checker_accepts_the_configuration(program):
-    found = shutil.which(program) or shutil.which(program, path=str(BUILT_FOR_COMPOSE))
+    found = shutil.which(program) or shutil.which(program, path=BUILT)
     if not found:
         pytest.skip(f"{program} is not installed; the compose run checks it in its image")
     run(found, *CHECKERS[program])
@@ -210,6 +212,26 @@ def test_backends_send_no_usage_reports_and_download_nothing_at_the_start():
     grafana = project()["grafana"].environment
     assert grafana["GF_PLUGINS_PREINSTALL_DISABLED"] == "true"
     assert grafana["GF_ANALYTICS_REPORTING_ENABLED"] == "false"
+    # Any of these lists plug-ins to download.
+    assert not [name for name in grafana if re.search(r"INSTALL_PLUGINS|PREINSTALL(_SYNC)?$", name)]
+
+
+# The data sources that the image of Grafana 13.2.3 carries as plug-ins, a process each; a later
+# one adds cloudwatch. Source: defaultPreinstallPlugins in its pkg/setting/setting_plugins.go,
+# without the apps, which are not in the image.
+BUNDLED_DATA_SOURCES = {
+    *("prometheus", "loki", "tempo", "jaeger", "zipkin", "grafana-pyroscope-datasource"),
+    *("elasticsearch", "influxdb", "opentsdb", "stackdriver", "cloudwatch"),
+    *("mssql", "mysql", "grafana-postgresql-datasource"),
+}
+
+
+def test_grafana_starts_a_process_only_for_the_data_sources_that_it_reads():
+    disabled = set(project()["grafana"].environment["GF_PLUGINS_DISABLE_PLUGINS"].split(","))
+    provisioned = load(STACK / "grafana/provisioning/datasources/datasources.yaml")["datasources"]
+    used = {source["type"] for source in provisioned}
+    assert used & disabled == set()
+    assert BUNDLED_DATA_SOURCES - used == disabled
 
 
 def test_anonymous_visitors_of_grafana_are_viewers_and_the_admin_has_a_password_file():
