@@ -4,10 +4,18 @@ A docstring names the labels and the unit of the result. `$service`, `$queue` an
 variables of the dashboards, regular expressions with `.+` for All; `$order` and `$trace` are pasted
 ids, empty for any; `$__rate_interval` is Grafana's, at least four scrape intervals. The names of
 metrics and labels come from the semconv modules.
+
+Nothing old is shown as new. A gauge is read by `fresh`, since Prometheus repeats the last sample of
+a series for five minutes unless it knows that its target is gone. A panel of newest values reads
+`now`: rates over a minute, whatever the time range, and NaN, drawn as "no data", for what has gone.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from alerts.catalogue import LOKI, STORE, TEMPO
+from alerts.promql import equal, series
 from alerts.symptoms.queues import DRAIN_CRITICAL_SECONDS
 from alerts.symptoms.telemetry import LINES_ACCEPTED, SPANS_ACCEPTED
 from dashboards.objectives import alerts_by_dashboard, bound_seconds
@@ -15,6 +23,9 @@ from observability.instrumentation import semconv as kit
 from service import semconv as orders
 
 SERVICE = 'job=~"$service"'
+# Probes are no requests of customers: they succeed while all others hang.
+PROBES = "/livez|/readyz"
+CUSTOMERS = f'{SERVICE},{kit.HTTP_ROUTE}!~"{PROBES}"'
 QUEUE = f'{kit.QUEUE}=~"$queue"'
 CACHE = f'{kit.CACHE}=~"$cache"'
 REQUESTS = kit.HTTP_SERVER_REQUEST_DURATION.name
@@ -24,64 +35,123 @@ HANDLED = f'{kit.STATE}=~"succeeded|failed"'
 # For servers and backends, scraped every 15 s, and for Tempo's metrics, which arrive late;
 # `$__rate_interval` assumes a scrape interval of 5 s.
 SLOW_SCRAPE = "1m"
+# The oldest sample that is shown, and the window of rates in panels of newest values.
+FRESH_SECONDS = 60
+NOW = "1m"
+# A series that ended within this time is shown as no data; later it is forgotten.
+REMEMBERED = "1h"
 # Labels that distinguish alerts of the same name.
 ALERT_OBJECTS = ("slo", "burn", kit.QUEUE, "job", kit.DEPENDENCY, kit.POOL, kit.CACHE, kit.REASON)
 
 
+@dataclass(frozen=True)
+class Known:
+    """What a panel expects to see: the values of a label that a metric had in the last hour.
+
+    Args:
+        selector: A selector of a metric with few series.
+        label: Its label.
+    """
+
+    selector: str
+    label: str
+
+
+SERVICES = Known(f"{kit.HTTP_SERVER_ACTIVE_REQUESTS.name}{{{SERVICE}}}", "job")
+QUEUES = Known(f"{kit.CELERY_QUEUE_MESSAGES.name}{{{QUEUE}}}", kit.QUEUE)
+CACHES = Known(f"{kit.CACHE_REQUESTS.name}{{{CACHE}}}", kit.CACHE)
+DEPENDENCIES = Known(kit.DEPENDENCY_UP.name, kit.DEPENDENCY)
+BREAKERS = Known(kit.CIRCUIT_BREAKER_STATE.name, kit.DEPENDENCY)
+CHILD_STATES = Known(kit.CELERY_WORKER_CHILDREN.name, kit.STATE)
+SLOS = Known("slo:objective:ratio", "slo")
+TARGETS = Known("up", "job")
+OURS = (orders.ORDERS, orders.ORDERS_WORKER, orders.ORDERS_RELAY, orders.PAYMENT_PROVIDER)
+PROCESSES = Known(f'up{{job=~"{"|".join(OURS)}"}}', "job")
+TRACE_STORES = f'up{{job=~"{TEMPO.name}|{STORE.name}"}}'
+LOG_STORES = f'up{{job=~"{LOKI.name}|{STORE.name}"}}'
+
+
+def fresh(selector: str) -> str:
+    """Return a selector's series whose last sample is at most a minute old; the same labels."""
+    return f"({selector} and timestamp({selector}) > time() - {FRESH_SECONDS})"
+
+
+def now(expr: str, known: Known | None = None) -> str:
+    """Return a query for panels of newest values; labels: the one that is known.
+
+    Its windows are a minute: `$__rate_interval` grows with the time range. A known value without a
+    result is NaN, in the place where its value was.
+    """
+    expr = expr.replace("$__rate_interval", NOW)
+    if known is None:
+        return expr
+    past = f"group by ({known.label}) (max_over_time({known.selector}[{REMEMBERED}])) * NaN"
+    # Another label set, so that both exist; `max` prefers any number to NaN.
+    nothing = f'label_replace({past}, "at", "past", "", "")'
+    return f"max by ({known.label}) ({nothing} or {expr})"
+
+
 def request_rate(by: str = kit.HTTP_ROUTE) -> str:
     """Return requests per second; labels: `by`."""
-    return f"sum by ({by}) (rate({REQUESTS}_count{{{SERVICE}}}[$__rate_interval]))"
+    return f"sum by ({by}) (rate({REQUESTS}_count{{{CUSTOMERS}}}[$__rate_interval]))"
 
 
 def error_ratio() -> str:
-    """Return the share of requests answered with 5xx, 0-1; no labels; empty without requests."""
-    bad = f"sum(rate({REQUESTS}_count{{{SERVICE},{ERROR}}}[$__rate_interval]))"
-    total = f"sum(rate({REQUESTS}_count{{{SERVICE}}}[$__rate_interval]))"
-    return f"({bad} or {total} * 0) / ({total} > 0)"
+    """Return the share of requests answered with 5xx, 0-1; labels: job; empty without requests.
+
+    1 if requests were in progress for a minute and none was answered: they hang.
+    """
+    bad = f"sum by (job) (rate({REQUESTS}_count{{{CUSTOMERS},{ERROR}}}[$__rate_interval]))"
+    total = request_rate("job")
+    hang = f"(sum by (job) (min_over_time({SERVICES.selector}[{NOW}])) > 0) * 0 + 1"
+    return f"({bad} or {total} * 0) / ({total} > 0) or {hang}"
 
 
 def errors_by_code() -> str:
     """Return requests per second answered with 4xx or 5xx; labels: status code."""
     bad = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"[45].."'
     code = kit.HTTP_RESPONSE_STATUS_CODE
-    return f"sum by ({code}) (rate({REQUESTS}_count{{{SERVICE},{bad}}}[$__rate_interval]))"
+    return f"sum by ({code}) (rate({REQUESTS}_count{{{CUSTOMERS},{bad}}}[$__rate_interval]))"
 
 
 def latency_quantile(quantile: float, by: str = "") -> str:
     """Return a latency quantile of successful requests, seconds; labels: `by`."""
     labels = f"le, {by}" if by else "le"
-    rate = f"rate({REQUESTS}_bucket{{{SERVICE},{OK}}}[$__rate_interval])"
+    rate = f"rate({REQUESTS}_bucket{{{CUSTOMERS},{OK}}}[$__rate_interval])"
     return f"histogram_quantile({quantile}, sum by ({labels}) ({rate}))"
 
 
 def latency_buckets() -> str:
     """Return successful requests per second by histogram bucket; labels: le."""
-    return f"sum by (le) (rate({REQUESTS}_bucket{{{SERVICE},{OK}}}[$__rate_interval]))"
+    return f"sum by (le) (rate({REQUESTS}_bucket{{{CUSTOMERS},{OK}}}[$__rate_interval]))"
 
 
 def active_requests() -> str:
     """Return requests in progress; labels: job."""
-    return f"sum by (job) ({kit.HTTP_SERVER_ACTIVE_REQUESTS.name}{{{SERVICE}}})"
+    return f"sum by (job) ({fresh(SERVICES.selector)})"
 
 
 def queue_depth() -> str:
     """Return messages ready in the broker; labels: queue."""
-    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_MESSAGES.name}{{{QUEUE}}})"
+    return f"max by ({kit.QUEUE}) ({fresh(QUEUES.selector)})"
 
 
 def queue_unacked() -> str:
     """Return messages delivered but not acknowledged; labels: queue."""
-    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_UNACKED_MESSAGES.name}{{{QUEUE}}})"
+    name = kit.CELERY_QUEUE_UNACKED_MESSAGES.name
+    return f"max by ({kit.QUEUE}) ({fresh(f'{name}{{{QUEUE}}}')})"
 
 
 def queue_scheduled() -> str:
     """Return messages scheduled for later, retries included; labels: queue."""
-    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_SCHEDULED_MESSAGES.name}{{{QUEUE}}})"
+    name = kit.CELERY_QUEUE_SCHEDULED_MESSAGES.name
+    return f"max by ({kit.QUEUE}) ({fresh(f'{name}{{{QUEUE}}}')})"
 
 
 def queue_oldest_age(selector: str = QUEUE) -> str:
     """Return the age of the oldest message, seconds; labels: queue."""
-    return f"max by ({kit.QUEUE}) ({kit.CELERY_QUEUE_OLDEST_MESSAGE_AGE.name}{{{selector}}})"
+    name = kit.CELERY_QUEUE_OLDEST_MESSAGE_AGE.name
+    return f"max by ({kit.QUEUE}) ({fresh(f'{name}{{{selector}}}')})"
 
 
 def queue_drain_time() -> str:
@@ -122,12 +192,12 @@ def task_errors() -> str:
 
 def worker_children() -> str:
     """Return the worker's child processes; labels: state."""
-    return f"sum by ({kit.STATE}) ({kit.CELERY_WORKER_CHILDREN.name})"
+    return f"sum by ({kit.STATE}) ({fresh(CHILD_STATES.selector)})"
 
 
 def dead_letters() -> str:
     """Return tasks that failed for good and wait for a decision; labels: task."""
-    return f"max by ({kit.TASK}) ({orders.ORDERS_DEAD_LETTER_TASKS.name})"
+    return f"max by ({kit.TASK}) ({fresh(orders.ORDERS_DEAD_LETTER_TASKS.name)})"
 
 
 def cache_hit_ratio() -> str:
@@ -152,13 +222,13 @@ def cache_duration_quantile(quantile: float) -> str:
 
 def pool_use_ratio() -> str:
     """Return the share of a pool's connections in use, 0-1; labels: pool."""
-    in_use = f"sum by ({kit.POOL}) ({kit.DB_POOL_IN_USE.name})"
-    return f"{in_use} / sum by ({kit.POOL}) ({kit.DB_POOL_MAX.name})"
+    in_use = f"sum by ({kit.POOL}) ({fresh(kit.DB_POOL_IN_USE.name)})"
+    return f"{in_use} / sum by ({kit.POOL}) ({fresh(kit.DB_POOL_MAX.name)})"
 
 
 def pool_waiting() -> str:
     """Return requests waiting for a connection; labels: pool."""
-    return f"sum by ({kit.POOL}) ({kit.DB_POOL_WAITING.name})"
+    return f"sum by ({kit.POOL}) ({fresh(kit.DB_POOL_WAITING.name)})"
 
 
 def pool_wait_quantile(quantile: float) -> str:
@@ -174,12 +244,12 @@ def pool_timeouts() -> str:
 
 def dependency_up() -> str:
     """Return 1 if every process reaches the dependency, else 0; labels: dependency."""
-    return f"min by ({kit.DEPENDENCY}) ({kit.DEPENDENCY_UP.name})"
+    return f"min by ({kit.DEPENDENCY}) ({fresh(DEPENDENCIES.selector)})"
 
 
 def breaker_state() -> str:
     """Return 0 closed, 1 half-open, 2 open; labels: dependency."""
-    return f"max by ({kit.DEPENDENCY}) ({kit.CIRCUIT_BREAKER_STATE.name})"
+    return f"max by ({kit.DEPENDENCY}) ({fresh(BREAKERS.selector)})"
 
 
 def orders_placed() -> str:
@@ -195,17 +265,17 @@ def orders_finished() -> str:
 
 def outbox_backlog() -> str:
     """Return outbox rows that are due and unpublished; no labels."""
-    return f"max({orders.OUTBOX_UNPUBLISHED_ROWS.name})"
+    return f"max({fresh(orders.OUTBOX_UNPUBLISHED_ROWS.name)})"
 
 
 def outbox_age() -> str:
     """Return the age of the oldest unpublished outbox row, seconds; no labels."""
-    return f"max({orders.OUTBOX_OLDEST_UNPUBLISHED_AGE.name})"
+    return f"max({fresh(orders.OUTBOX_OLDEST_UNPUBLISHED_AGE.name)})"
 
 
 def outbox_poison() -> str:
     """Return outbox rows that were set aside; no labels."""
-    return f"max({orders.OUTBOX_POISON_ROWS.name})"
+    return f"max({fresh(orders.OUTBOX_POISON_ROWS.name)})"
 
 
 def spans_ended() -> str:
@@ -226,7 +296,7 @@ def log_lines() -> str:
 
 def spans_accepted() -> str:
     """Return spans accepted by the trace store, per second over 5 m; no labels."""
-    return f"sum({SPANS_ACCEPTED})"
+    return f"sum({fresh(SPANS_ACCEPTED)})"
 
 
 def spans_sent() -> str:
@@ -236,7 +306,7 @@ def spans_sent() -> str:
 
 def lines_accepted() -> str:
     """Return log lines accepted by the log store, per second over 5 m; no labels."""
-    return f"sum({LINES_ACCEPTED})"
+    return f"sum({fresh(LINES_ACCEPTED)})"
 
 
 def lines_sent() -> str:
@@ -246,72 +316,93 @@ def lines_sent() -> str:
 
 def trace_delivery_ratio() -> str:
     """Return accepted spans over sampled spans that ended, 0-1; no labels."""
-    return f"clamp_max({spans_accepted()} / ({spans_sent()} > 0), 1)"
+    return _delivered(spans_accepted(), spans_sent(), TRACE_STORES)
 
 
 def log_delivery_ratio() -> str:
     """Return accepted log lines over written ones, 0-1; no labels."""
-    return f"clamp_max({lines_accepted()} / ({lines_sent()} > 0), 1)"
+    return _delivered(lines_accepted(), lines_sent(), LOG_STORES)
+
+
+def _delivered(accepted: str, sent: str, stores: str) -> str:
+    """Return a ratio of averages over 5 minutes, as long as both ends live; no labels."""
+    living = sent.replace("[5m]", f"[{NOW}]")
+    ratio = f"clamp_max({accepted} / ({sent} > 0), 1) and {living} > 0"
+    return f"{ratio} and on () {_answers(stores)}"
+
+
+def _answers(selector: str = "up") -> str:
+    """Return 1 for each target that answered its last scrape; labels: job, instance."""
+    return f"({fresh(selector)} == 1)"
 
 
 def signal_cost() -> str:
     """Return samples, spans and log lines stored per second; labels: signal."""
-    samples = "sum(rate(prometheus_tsdb_head_samples_appended_total[5m]))"
-    spans, lines = spans_accepted(), lines_accepted()
+    samples = f"sum(rate(prometheus_tsdb_head_samples_appended_total[{NOW}]))"
+    spans = f"({spans_accepted()} and on () {_answers(TRACE_STORES)})"
+    lines = f"({lines_accepted()} and on () {_answers(LOG_STORES)})"
     named = [("metrics", samples), ("traces", spans), ("logs", lines)]
     return " or ".join(f'label_replace({e}, "signal", "{n}", "", "")' for n, e in named)
 
 
-def targets_up() -> str:
-    """Return 1 for a target that answered its last scrape, else 0; labels: job, instance."""
-    return "max by (job, instance) (up)"
+def targets_up(selector: str = "up") -> str:
+    """Return 1 if all targets of a job answered their last scrape, else 0; labels: job."""
+    return f"min by (job) ({fresh(selector)})"
 
 
 def scrape_seconds() -> str:
     """Return the duration of the slowest last scrape, seconds; labels: job."""
-    return "max by (job) (scrape_duration_seconds)"
+    return f"max by (job) ({fresh('scrape_duration_seconds')})"
 
 
 def series_by_job() -> str:
     """Return the number of series of the last scrape; labels: job."""
-    return "sum by (job) (scrape_samples_post_metric_relabeling)"
+    return f"sum by (job) ({fresh('scrape_samples_post_metric_relabeling')})"
 
 
 def series_by_metric() -> str:
     """Return the fifteen metrics with the most series; labels: metric."""
-    counted = 'count by (__name__) ({job=~".+"})'
+    counted = f'count by (__name__) ({{job=~".+"}} and on (job, instance) {_answers()})'
     named = f'label_replace({counted}, "metric", "$1", "__name__", "(.+)")'
     return f"topk(15, max by (metric) ({named}))"
 
 
 def head_series() -> str:
     """Return the active series in Prometheus' memory; no labels."""
-    return "max(prometheus_tsdb_head_series)"
+    return f"max({fresh('prometheus_tsdb_head_series')})"
+
+
+def _measured(name: str) -> str:
+    """Return a series of an SLO while the service that it is about answers; the same labels."""
+    past = f"group by (job) (max_over_time(up[{REMEMBERED}]))"
+    gone = f"({past} unless on (job) {_answers()})"
+    named = f'label_replace({gone}, "service", "$1", "job", "(.+)")'
+    return f"{fresh(name)} unless on (service) {named}"
 
 
 def slo_objective() -> str:
     """Return the objective of each SLO, 0-1; labels: slo."""
-    return "max by (slo) (slo:objective:ratio)"
+    return f"max by (slo) ({fresh(SLOS.selector)})"
 
 
 def slo_budget_remaining() -> str:
     """Return the share of the error budget that remains, at most 1; labels: slo."""
-    return "max by (slo) (slo:error_budget_remaining:ratio)"
+    return f"max by (slo) ({_measured('slo:error_budget_remaining:ratio')})"
 
 
 def slo_coverage() -> str:
     """Return the share of the SLO's period for which there is data, 0-1; labels: slo."""
-    return "max by (slo) (slo:window_coverage:ratio30d)"
+    return f"max by (slo) ({fresh('slo:window_coverage:ratio30d')})"
 
 
 def slo_burn(window: str) -> str:
     """Return the burn rate over a window; 1 is just sustainable; labels: slo."""
-    return f"max by (slo) (slo:burn_rate:ratio{window})"
+    return f"max by (slo) ({fresh(f'slo:burn_rate:ratio{window}')})"
 
 
 def slo_good_ratio() -> str:
     """Return the share of good events in the shortest window, 0-1; labels: slo."""
-    return "1 - max by (slo) (slo:sli_error:ratio_rate5m)"
+    return f"1 - max by (slo) ({_measured('slo:sli_error:ratio_rate5m')})"
 
 
 def alerts_firing() -> str:
@@ -319,7 +410,7 @@ def alerts_firing() -> str:
 
     Labels: severity, alertname, service, about (the object of the alert), dashboard (uid).
     """
-    firing = 'ALERTS_FOR_STATE and ignoring (alertstate) ALERTS{alertstate="firing"}'
+    firing = f"ALERTS_FOR_STATE and ignoring (alertstate) {_firing()}"
     about = ", ".join(f'"{label}"' for label in ALERT_OBJECTS)
     found = f'label_join({firing}, "about", " ", {about})'
     found = f'label_replace({found}, "about", "$1", "about", " *(.*?) *")'
@@ -329,15 +420,29 @@ def alerts_firing() -> str:
     return f"max by (severity, alertname, service, about, dashboard) ({found}) * 1000"
 
 
-def alerts_marked() -> str:
-    """Return 1 while a page or a ticket fires; labels: alertname, severity, service."""
-    firing = 'ALERTS{alertstate="firing",severity=~"page|ticket"}'
-    return f"max by (alertname, severity, service) ({firing})"
+def alerts_started(uid: str) -> str:
+    """Return when the firing pages and tickets of a dashboard began, Unix milliseconds.
+
+    Every page is about the home page. Labels: alertname, severity, service.
+    """
+    names = "|".join(alerts_by_dashboard().get(uid, ()))
+    chosen = 'severity="page"' if uid == "home" else f'severity=~"page|ticket",alertname=~"{names}"'
+    since = f"ALERTS_FOR_STATE and ignoring (alertstate) {_firing(chosen)}"
+    return f"max by (alertname, severity, service) ({since}) * 1000"
 
 
 def alerts_count(severity: str) -> str:
-    """Return the number of firing alerts of a severity; no labels."""
-    return f'count(ALERTS{{alertstate="firing",severity="{severity}"}}) or vector(0)'
+    """Return the number of firing alerts of a severity; no labels; empty if no rule is evaluated.
+
+    Watchdog, which always fires, proves that alerts are.
+    """
+    watchdog = _firing('alertname="Watchdog"')
+    count = f"count({_firing(equal('severity', severity))})"
+    return f"{count} or count({watchdog}) * 0"
+
+
+def _firing(*matchers: str) -> str:
+    return fresh(series("ALERTS", equal("alertstate", "firing"), *matchers))
 
 
 def service_graph() -> str:
@@ -346,7 +451,8 @@ def service_graph() -> str:
     Labels: client, server, connection_type (`call` if the spans name no other type).
     """
     rate = f"rate(traces_service_graph_request_total[{SLOW_SCRAPE}])"
-    summed = f"sum by (client, server, connection_type) ({rate})"
+    # Tempo repeats the counters of a service that is gone.
+    summed = f"sum by (client, server, connection_type) ({rate}) > 0"
     return f'label_replace({summed}, "connection_type", "call", "connection_type", "")'
 
 
@@ -356,7 +462,7 @@ def span_seconds() -> str:
     Labels: service, span_name, span_kind.
     """
     rate = f'rate(traces_spanmetrics_latency_sum{{service=~"$service"}}[{SLOW_SCRAPE}])'
-    return f"topk(15, sum by (service, span_name, span_kind) ({rate}))"
+    return f"topk(15, sum by (service, span_name, span_kind) ({rate}) > 0)"
 
 
 def queue_wait_from_spans() -> str:
@@ -383,12 +489,13 @@ def postgres_cache_ratio() -> str:
 
 def postgres_connection_ratio() -> str:
     """Return the share of the server's connections that are open, 0-1; no labels."""
-    return "sum(pg_stat_database_numbackends) / max(pg_settings_max_connections)"
+    used = f"sum({fresh('pg_stat_database_numbackends')})"
+    return f"{used} / max({fresh('pg_settings_max_connections')})"
 
 
 def redis_memory() -> str:
     """Return the memory used by each Redis, bytes; labels: job."""
-    return "max by (job) (redis_memory_used_bytes)"
+    return f"max by (job) ({fresh('redis_memory_used_bytes')})"
 
 
 def redis_evictions() -> str:
@@ -403,7 +510,8 @@ def redis_commands() -> str:
 
 def collector_queue_ratio() -> str:
     """Return the used share of the Collector's sending queues, 0-1; labels: exporter."""
-    return "max by (exporter) (otelcol_exporter_queue_size / otelcol_exporter_queue_capacity)"
+    size = fresh("otelcol_exporter_queue_size")
+    return f"max by (exporter) ({size} / {fresh('otelcol_exporter_queue_capacity')})"
 
 
 def loki_lines() -> str:

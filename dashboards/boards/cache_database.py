@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from alerts.symptoms.dependencies import POOL_RATIO
 from dashboards import queries as q
 from dashboards.grafana.colours import BAD, GOOD, GREY, PLAIN, WARN
@@ -14,6 +16,10 @@ from observability.instrumentation import semconv as kit
 RESULTS = {"hit": GOOD, "miss": WARN, "error": BAD, "bypass": GREY}
 HITS = good_ratios()["orders-cache-hits"]
 HIT_RATIO = Style("percentunit", (HITS * 0.75, HITS), high_is_bad=False, maximum=1, decimals=1)
+DEPENDENCIES = (
+    "As seen by the service and worker processes. No data: the processes that use it are gone. "
+    "Good: all up."
+)
 USAGE = Style("percentunit", warn_before(POOL_RATIO, 0.8), maximum=1)
 
 
@@ -33,14 +39,17 @@ def _overview() -> Row:
     return Row(
         "Overview",
         (
-            stat("Dependency status", "As seen by the service and worker processes. Good: all up.",
-                 Query(q.dependency_up(), "{{dependency}}"), UP, size=(12, 5), sparkline=False),
+            stat("Dependency status", DEPENDENCIES,
+                 Query(q.now(q.dependency_up(), q.DEPENDENCIES), "{{dependency}}"), UP,
+                 size=(12, 7), one_per_line=True),
             stat("Cache hit ratio", "Share of lookups that the cache answered. Good: above the "
                  "objective; low for a while after a start, when the cache is empty.",
-                 Query(q.cache_hit_ratio(), "{{cache}}"), HIT_RATIO, size=(6, 5)),
+                 Query(q.now(q.cache_hit_ratio(), q.CACHES), "{{cache}}"),
+                 replace(HIT_RATIO, absent="no lookups"), size=(6, 7)),
             stat("Circuit breaker state", "Good: closed. Open: calls fail at once, without an "
                  "attempt, for a while.",
-                 Query(q.breaker_state(), "{{dependency}}"), BREAKER, size=(6, 5), sparkline=False),
+                 Query(q.now(q.breaker_state(), q.BREAKERS), "{{dependency}}"), BREAKER,
+                 size=(6, 7), one_per_line=True),
         ),
     )  # fmt: skip
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from alerts.symptoms.queues import AGE_SECONDS
 from dashboards import queries as q
 from dashboards.boards.alerts_table import alerts_table
-from dashboards.boards.links import TO_BUDGET, TO_CACHE, TO_WORKER
+from dashboards.boards.cache_database import DEPENDENCIES
+from dashboards.boards.links import TO_BUDGET, TO_CACHE, TO_TELEMETRY, TO_WORKER
 from dashboards.boards.slo import BUDGET, SLO_COLOURS
 from dashboards.grafana.colours import BAD, GOOD, PURPLE, SKY, WARN
 from dashboards.grafana.dashboard import Dashboard, Row
 from dashboards.grafana.panels import bar_gauge, stat, text, timeseries
-from dashboards.grafana.style import UP, Query, Style, warn_before
+from dashboards.grafana.style import GONE, UP, Query, Style, warn_before
 
 OUTCOMES = {"placed": SKY, "confirmed": GOOD, "cancelled": WARN, "payment_failed": BAD}
 QUEUES = {"orders": SKY, "emails": PURPLE}
@@ -39,16 +40,24 @@ def _overview() -> Row:
         "Overview",
         (
             text(LINKS, size=(24, 2)),
-            stat("Pages", "Firing alerts that page the person on call. Good: 0.",
+            stat("Pages", "Firing alerts that page the person on call. Good: 0. No data: no rule "
+                 "is evaluated.",
                  Query(q.alerts_count("page")), PAGES, size=(3, 7), links=TO_BUDGET),
-            stat("Tickets", "Firing alerts that can wait until the morning. Good: 0.",
+            stat("Tickets", "Firing alerts that can wait until the morning. Good: 0. No data: no "
+                 "rule is evaluated.",
                  Query(q.alerts_count("ticket")), TICKETS, size=(3, 7), links=TO_BUDGET),
-            bar_gauge("Error budget remaining", "One bar per SLO. At 0 % the objective is missed.",
-                      Query(q.slo_budget_remaining(), "{{slo}}"), BUDGET, size=(9, 7),
-                      links=TO_BUDGET),
-            stat("Dependency status", "As seen by the service and worker processes. Good: all up.",
-                 Query(q.dependency_up(), "{{dependency}}"), UP, size=(9, 7), sparkline=False,
-                 links=TO_CACHE),
+            bar_gauge("Error budget remaining", "One bar per SLO. At 0 % the objective is missed. "
+                      "No data: the service is gone, and nothing is measured.",
+                      Query(q.now(q.slo_budget_remaining(), q.SLOS), "{{slo}}"), BUDGET,
+                      size=(8, 7), links=TO_BUDGET),
+            stat("Process status", "Whether each process answered its last scrape. Gone: it has "
+                 "no target any more. Good: all up.",
+                 Query(q.now(q.targets_up(q.PROCESSES.selector), q.PROCESSES), "{{job}}"), GONE,
+                 size=(5, 7), one_per_line=True,
+                 links=TO_TELEMETRY),
+            stat("Dependency status", DEPENDENCIES,
+                 Query(q.now(q.dependency_up(), q.DEPENDENCIES), "{{dependency}}"), UP,
+                 size=(5, 7), one_per_line=True, links=TO_CACHE),
         ),
     )  # fmt: skip
 

@@ -6,7 +6,20 @@ from alerts.symptoms.dependencies import POOL_RATIO
 from alerts.symptoms.orders import P99_SECONDS
 from dashboards import queries as q
 from dashboards.boards.links import TO_BUDGET, TO_CACHE
-from dashboards.grafana.colours import BAD, PURPLE, SKY, WARN
+from dashboards.grafana.colours import (
+    BAD,
+    BROWN,
+    GREY,
+    INDIGO,
+    OLIVE,
+    PLAIN,
+    PURPLE,
+    SAND,
+    SKY,
+    TEAL,
+    WARN,
+    WINE,
+)
 from dashboards.grafana.dashboard import Dashboard, Row, choice, choice_of_logs, one_of
 from dashboards.grafana.panels import heatmap, stat, timeseries
 from dashboards.grafana.style import COUNT, Column, Query, Style, warn_before
@@ -15,7 +28,12 @@ from dashboards.objectives import objective
 from observability.instrumentation import semconv as kit
 
 QUANTILES = {"p50": SKY, "p95": PURPLE, "p99": WARN}
-CODES = {"/^4/": SKY, "/^5/": BAD}
+# One colour for each status that the API has, and one for the others of their class.
+CODES = {
+    "/^4/": GREY, "400": SKY, "404": PLAIN, "409": TEAL, "413": OLIVE, "415": SAND, "422": INDIGO,
+    "429": WARN, "431": BROWN, "/^5/": WINE, "500": BAD, "503": PURPLE,
+}  # fmt: skip
+NO_REQUESTS = "no requests"
 KINDS = {
     f"SPAN_KIND_{kind.upper()}": (kind, "text")
     for kind in ("server", "client", "producer", "consumer", "internal")
@@ -56,17 +74,23 @@ def _overview() -> Row:
     return Row(
         "Overview",
         (
-            stat("Request rate", "Requests per second; it follows the time of day.",
-                 Query(q.request_rate("job"), "{{job}}"), Style("reqps"), size=(6, 5)),
-            stat("Error ratio", "Share of requests answered with 5xx. Good: below the error "
-                 "budget.", Query(q.error_ratio()),
-                 Style("percentunit", (budget, 10 * budget), maximum=1), size=(6, 5),
+            stat("Request rate", "Requests per second in the last minute, health probes left out; "
+                 "it follows the time of day.",
+                 Query(q.now(q.request_rate("job"), q.SERVICES), "{{job}}"), Style("reqps"),
+                 size=(6, 5)),
+            stat("Error ratio", "Share of requests in the last minute that were answered with "
+                 "5xx; 100 % if they hang. Good: below the error budget.",
+                 Query(q.now(q.error_ratio(), q.SERVICES), "{{job}}"),
+                 Style("percentunit", (budget, 10 * budget), maximum=1, absent=NO_REQUESTS),
+                 size=(6, 5), links=TO_BUDGET),
+            stat("Latency p99", "99 of 100 successful requests in the last minute were faster. "
+                 "Good: below the objective.",
+                 Query(q.now(q.latency_quantile(0.99, "job"), q.SERVICES), "{{job}}"),
+                 Style("s", warn_before(P99_SECONDS), absent=NO_REQUESTS), size=(6, 5),
                  links=TO_BUDGET),
-            stat("Latency p99", "99 of 100 successful requests are faster. Good: below the "
-                 "objective.", Query(q.latency_quantile(0.99)),
-                 Style("s", warn_before(P99_SECONDS)), size=(6, 5), links=TO_BUDGET),
             stat("Active requests", "Requests in progress. Good: far fewer than there are threads.",
-                 Query(q.active_requests(), "{{job}}"), Style("none"), size=(6, 5)),
+                 Query(q.now(q.active_requests(), q.SERVICES), "{{job}}"), Style("none"),
+                 size=(6, 5)),
         ),
     )  # fmt: skip
 
@@ -98,8 +122,8 @@ def _traffic() -> Row:
     return Row(
         "Traffic and errors",
         (
-            timeseries("Request rate by route", "If one route falls to zero and the others do "
-                       "not, a client is broken.",
+            timeseries("Request rate by route", "Without health probes. If one route falls to "
+                       "zero and the others do not, a client is broken.",
                        (Query(q.request_rate(), "{{http_route}}"),), Style("reqps"), stacked=True,
                        size=(14, 8), legend_right=True),
             timeseries("Responses by status (4xx, 5xx)", "4xx: errors of the client, a few are "
@@ -148,9 +172,11 @@ def _dependencies() -> Row:
         "Dependencies",
         (
             table("Calls between services", "From spans; databases and queues included.",
-                  Query(q.service_graph()), CALLS, Style("reqps"), sort="Per second"),
+                  Query(q.service_graph()), CALLS, Style("reqps", absent="no calls"),
+                  sort="Per second"),
             table("Time spent by span", "Seconds spent in spans of each name, per second; the "
                   "time a span waits for others is included.",
-                  Query(q.span_seconds()), SPANS, Style("s"), sort="Seconds per second"),
+                  Query(q.span_seconds()), SPANS, Style("s", absent="no spans"),
+                  sort="Seconds per second"),
         ),
     )  # fmt: skip

@@ -53,14 +53,16 @@ def _overview() -> Row:
         (
             stat("Current SLI", "Share of good events in the shortest window. Good: green, at or "
                  "above the objective. A short dip costs budget but does not miss the objective.",
-                 Query(q.slo_good_ratio(), "{{slo}}"),
-                 Style("percentunit", maximum=1, decimals=2, minimums=good_ratios()), size=(24, 4)),
+                 Query(q.now(q.slo_good_ratio(), q.SLOS), "{{slo}}"),
+                 Style("percentunit", maximum=1, decimals=2, minimums=good_ratios(),
+                       absent="no events"), size=(24, 4)),
             bar_gauge("Error budget remaining", "Of the whole period, as far as Prometheus has "
-                      "data. At 0 % the objective is missed.",
-                      Query(q.slo_budget_remaining(), "{{slo}}"), BUDGET),
+                      "data. At 0 % the objective is missed. No data: the service is gone, and "
+                      "nothing is measured.",
+                      Query(q.now(q.slo_budget_remaining(), q.SLOS), "{{slo}}"), BUDGET),
             bar_gauge("Period covered by data", "Share of the SLO's period for which Prometheus "
                       "has data; time without data counts as not burned.",
-                      Query(q.slo_coverage(), "{{slo}}"), COVERAGE),
+                      Query(q.now(q.slo_coverage(), q.SLOS), "{{slo}}"), COVERAGE),
             timeseries("Error budget remaining over time", "A cliff is an incident; a slope is a "
                        "constant error rate.", (Query(q.slo_budget_remaining(), "{{slo}}"),),
                        replace(BUDGET, decimals=None, colours=SLO_COLOURS)),

@@ -7,7 +7,7 @@ from dashboards import queries as q
 from dashboards.grafana.colours import SKY, WARN
 from dashboards.grafana.dashboard import Dashboard, Row
 from dashboards.grafana.panels import bar_gauge, stat, timeseries
-from dashboards.grafana.style import NONE_IS_GOOD, UP, Column, Query, Style
+from dashboards.grafana.style import GONE, NONE_IS_GOOD, Column, Query, Style
 from dashboards.grafana.tables import table
 
 SENT = {"sent": SKY, "accepted": WARN}
@@ -36,16 +36,17 @@ def _overview() -> Row:
     return Row(
         "Overview",
         (
-            stat("Scrape targets", "Whether each target answered its last scrape. Good: all up.",
-                 Query(q.targets_up(), "{{job}}"), UP, size=(24, 4), sparkline=False),
+            stat("Scrape targets", "Whether all targets of a job answered their last scrape. Gone: "
+                 "no target is left. Good: all up.",
+                 Query(q.now(q.targets_up(), q.TARGETS), "{{job}}"), GONE, size=(24, 5)),
             stat("Span delivery", "Accepted spans divided by ended sampled spans. Good: 100 %.",
-                 Query(q.trace_delivery_ratio()), _delivery(SPAN_RATIO), size=(4, 7)),
+                 Query(q.now(q.trace_delivery_ratio())), _delivery(SPAN_RATIO), size=(4, 7)),
             timeseries("Spans sent and accepted", "Averages over 5 minutes. Good: both lines are "
                        "equal; after a start it takes 5 minutes until they meet.",
                        (Query(q.spans_sent(), "sent"), Query(q.spans_accepted(), "accepted")),
                        Style("ops", colours=SENT), size=(8, 7)),
             stat("Log delivery", "Accepted log lines divided by written ones. Good: 100 %.",
-                 Query(q.log_delivery_ratio()), _delivery(LINE_RATIO), size=(4, 7)),
+                 Query(q.now(q.log_delivery_ratio())), _delivery(LINE_RATIO), size=(4, 7)),
             timeseries("Log lines sent and accepted", "As for spans. Good: both lines are equal.",
                        (Query(q.lines_sent(), "sent"), Query(q.lines_accepted(), "accepted")),
                        Style("ops", colours=SENT), size=(8, 7)),

@@ -43,20 +43,21 @@ def _overview() -> Row:
         "Overview",
         (
             stat("Oldest message age", "How long the oldest message has waited. Good: a few "
-                 "seconds.", Query(q.queue_oldest_age(), "{{queue}}"), AGE, size=(5, 5)),
-            stat("Ready messages", "Messages that wait in the broker. Many are fine if the time "
-                 "to drain is short.", Query(q.queue_depth(), "{{queue}}"), Style("none"),
+                 "seconds.", Query(q.now(q.queue_oldest_age(), q.QUEUES), "{{queue}}"), AGE,
                  size=(5, 5)),
+            stat("Ready messages", "Messages that wait in the broker. Many are fine if the time "
+                 "to drain is short.", Query(q.now(q.queue_depth(), q.QUEUES), "{{queue}}"),
+                 Style("none"), size=(5, 5)),
             stat("Dead letters", "Tasks that failed for good. Good: 0; "
                  "`python -m worker.dead_letters list` lists them.",
                  Query(f"sum({q.dead_letters()})"), Style("none", (1, 10)), size=(4, 5)),
             stat("Child processes", "Processes of the pool, by state. Good: together as many as "
-                 "configured.", Query(q.worker_children(), "{{state}}"), Style("none"),
-                 size=(4, 5)),
+                 "configured.", Query(q.now(q.worker_children(), q.CHILD_STATES), "{{state}}"),
+                 Style("none"), size=(4, 5)),
             stat("Circuit breaker state", "Good: closed. Open: calls fail at once, without an "
                  "attempt, for a while.",
-                 Query(q.breaker_state(), "{{dependency}}"), BREAKER, size=(6, 5), sparkline=False,
-                 links=TO_CACHE),
+                 Query(q.now(q.breaker_state(), q.BREAKERS), "{{dependency}}"), BREAKER,
+                 size=(6, 5), one_per_line=True, links=TO_CACHE),
         ),
     )  # fmt: skip
 

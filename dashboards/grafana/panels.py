@@ -29,7 +29,6 @@ LINE_POINTS = 150
 # Queries over buckets read twenty series where others read one.
 BUCKET_POINTS = 75
 HEAT_POINTS = 60
-SPARKLINE_POINTS = 60
 
 
 def timeseries(
@@ -73,19 +72,23 @@ def stat(
     *,
     size: tuple[int, int] = (4, 4),
     links: Sequence[Link] = (),
-    sparkline: bool = True,
+    one_per_line: bool = False,
 ) -> Panel:
-    """Return one value per series, coloured by its thresholds, with a sparkline behind it."""
-    graph = shapes.BigValueGraphMode.AREA if sparkline else shapes.BigValueGraphMode.NONE
-    panel = stat_builders.Panel().with_target(prometheus_target(query, "A").range())
-    panel.max_data_points(SPARKLINE_POINTS)
-    panel.graph_mode(graph).color_mode(shapes.BigValueColorMode.VALUE)
+    """Return the newest value of each series, coloured by its thresholds.
+
+    There is no sparkline: Grafana draws one only of the query whose last point is the value, and
+    the last point of a series that ended is old. `one_per_line` is for long names.
+    """
+    panel = stat_builders.Panel().with_target(prometheus_target(query, "A").instant())
+    panel.graph_mode(shapes.BigValueGraphMode.NONE).color_mode(shapes.BigValueColorMode.VALUE)
+    if one_per_line:
+        panel.orientation(shapes.VizOrientation.HORIZONTAL)
     named = "{{" in query.legend
     mode = shapes.BigValueTextMode.VALUE_AND_NAME if named else shapes.BigValueTextMode.VALUE
     panel.text_mode(mode).reduce_options(_last_value())
     # Without sizes Grafana sizes each name by its own length.
     panel.text(common.VizTextDisplayOptions().title_size(13).value_size(24 if named else 34))
-    return apply_frame(panel, Frame(title, description, style, size, links))
+    return _with_absent(apply_frame(panel, Frame(title, description, style, size, links)), style)
 
 
 def bar_gauge(
@@ -102,7 +105,7 @@ def bar_gauge(
     panel.orientation(shapes.VizOrientation.HORIZONTAL).reduce_options(_last_value())
     panel.display_mode(shapes.BarGaugeDisplayMode.BASIC).show_unfilled(True)
     panel.text(common.VizTextDisplayOptions().title_size(13).value_size(18))
-    return apply_frame(panel, Frame(title, description, style, size, links))
+    return _with_absent(apply_frame(panel, Frame(title, description, style, size, links)), style)
 
 
 def heatmap(title: str, description: str, expr: str, style: Style) -> Panel:
@@ -139,6 +142,7 @@ def apply_frame(panel: P, frame: Frame, datasource: models.DataSourceRef = PROME
     built.title(frame.title).description(frame.description).datasource(datasource)
     built.span(frame.size[0]).height(frame.size[1])
     built.unit(style.unit).thresholds(thresholds).mappings(mappings(style.texts))
+    built.no_value(style.absent)
     for set_limit, value in ((built.min, style.minimum), (built.max, style.maximum)):
         if value is not None:
             set_limit(value)
@@ -159,6 +163,22 @@ def _overrides(built: Any, style: Style) -> None:
         colours = [{"value": None, "color": WARN}, {"value": minimum, "color": GOOD}]
         thresholds = {"mode": "absolute", "steps": colours}
         built.override_by_name(name, [models.DynamicConfigValue("thresholds", thresholds)])
+
+
+def _with_absent(panel: P, style: Style) -> P:
+    """Give a value that does not exist a text and a colour; return the panel.
+
+    Without it Grafana colours it by the lowest threshold, which is green where high is bad.
+    """
+    built: Any = panel
+    result = models.ValueMappingResult(
+        text=style.absent, color=style.absent_colour, index=len(style.texts)
+    )
+    options = models.DashboardSpecialValueMapOptions(
+        match=models.SpecialValueMatch.NULL_AND_NAN, result=result
+    )
+    built.mappings([*mappings(style.texts), models.SpecialValueMap(options=options)])
+    return panel
 
 
 def mappings(texts: Mapping[str, tuple[str, str]]) -> list[models.ValueMapping]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dashboards.grafana.colours import BAD, GOOD, PLAIN, WARN
 
+NO_DATA = "no data"
 # The value at which the warning starts, and the value that is bad.
 Thresholds = tuple[float, float]
 
@@ -30,6 +31,8 @@ class Style:
         dashed: Regular expression of the names of series with dashed lines.
         decimals: Digits after the point; None lets Grafana choose.
         logarithmic: Whether the axis is logarithmic, for values of very different size.
+        absent: What a panel shows instead of a value that does not exist.
+        absent_colour: The colour of that text.
     """
 
     unit: str = "short"
@@ -44,6 +47,8 @@ class Style:
     dashed: str = ""
     decimals: int | None = None
     logarithmic: bool = False
+    absent: str = NO_DATA
+    absent_colour: str = WARN
 
     def steps(self) -> list[tuple[float | None, str]]:
         """Return the colours by the value at which they start, the lowest first."""
@@ -135,6 +140,8 @@ class Frame:
 
 
 UP = Style(maximum=1, texts={"0": ("down", BAD), "1": ("up", GOOD)})
+# The state of a target, of which there is none any more.
+GONE = replace(UP, absent="gone", absent_colour=BAD)
 BREAKER = Style(texts={"0": ("closed", GOOD), "1": ("half-open", WARN), "2": ("open", BAD)})
 # A rate or a count that should be 0: a line at 0 lies at the bottom of the axis, not in its middle.
 NONE_IS_GOOD = Style("ops", soft_maximum=0.1)

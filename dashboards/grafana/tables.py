@@ -22,6 +22,7 @@ TO_ORDER = (
     "Its spans and log lines",
     "/d/order?var-trace=${__data.fields.traceID}&${__url_time_range}",
 )
+NO_TRACES = "no traces in this time range"
 TRACE_COLUMNS = (
     Column("traceID", "Trace", 110),
     Column("startTime", "Start", 170),
@@ -68,7 +69,8 @@ def logs(title: str, description: str, logql: str) -> Panel:
         shapes.LogsSortOrder.DESCENDING
     )
     panel.dedup_strategy(shapes.LogsDedupStrategy.NONE).prettify_log_message(False)
-    return apply_frame(panel, Frame(title, description, size=(24, 10)), LOKI)
+    lines = Style(absent="no log lines in this time range")
+    return apply_frame(panel, Frame(title, description, lines, size=(24, 10)), LOKI)
 
 
 def trace_list(
@@ -89,15 +91,15 @@ def trace_list(
     if slowest_first:
         panel.sort_by([common.TableSortByFieldState().display_name("Duration").desc(True)])
     # The data source sets the units: milliseconds, and dates.
-    return apply_frame(panel, Frame(title, description, Style(""), size), TEMPO)
+    return apply_frame(panel, Frame(title, description, Style("", absent=NO_TRACES), size), TEMPO)
 
 
 def trace(title: str, description: str, trace_id: str) -> Panel:
     """Return the spans of one trace as a waterfall; `trace_id` may be a variable."""
     query = tempo.TempoQuery().query(trace_id).query_type("traceql").ref_id("A")
     panel = dashboard.Panel().type("traces").with_target(query.datasource(TEMPO))
-    panel.no_value("No trace selected: click the name of one above, or paste a trace id.")
-    return apply_frame(panel, Frame(title, description, size=(24, 16)), TEMPO)
+    hint = Style(absent="No trace selected: click the name of one above, or paste a trace id.")
+    return apply_frame(panel, Frame(title, description, hint, size=(24, 16)), TEMPO)
 
 
 def _properties(column: Column) -> list[models.DynamicConfigValue]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import isnan
 from typing import Any
 
 import promql_parser
@@ -61,11 +63,20 @@ def _of(node: Any, span: float, lookback: float) -> Memory:
     if isinstance(node, promql_parser.SubqueryExpr):
         return _subquery(node, span, lookback)
     if isinstance(node, promql_parser.BinaryExpr):
-        return _binary(node, _of(node.lhs, span, lookback), _of(node.rhs, span, lookback))
+        return _operated(node, span, lookback)
     if isinstance(node, promql_parser.Call):
         return _called(node, span, lookback)
     inner = getattr(node, "expr", None)
     return _of(inner, span, lookback) if inner is not None else NUMBER
+
+
+def _operated(node: Any, span: float, lookback: float) -> Memory:
+    if _is_nan(node.lhs) or _is_nan(node.rhs):
+        return NUMBER
+    left = _of(node.lhs, span, lookback)
+    if (age := _age(node)) is not None:
+        return replace(left, instant=age, bounds=True)
+    return _binary(node, left, _of(node.rhs, span, lookback))
 
 
 def _called(node: Any, span: float, lookback: float) -> Memory:
@@ -116,6 +127,18 @@ def _binary(node: Any, left: Memory, right: Memory) -> Memory:
         first = left if left.instant <= right.instant else right
         return Memory(first.instant, min(left.ranged, right.ranged), first.window, bounds=True)
     return _longest([left, right])
+
+
+def _is_nan(node: Any) -> bool:
+    """Return whether a node is the number NaN, which panels draw as no data."""
+    return isinstance(node, promql_parser.NumberLiteral) and isnan(node.val)
+
+
+def _age(node: Any) -> float | None:
+    """Return the seconds N of `timestamp(x) > time() - N`; None for another expression."""
+    pattern = r"timestamp\(.*\) >=? time\(\) - (\d+)"
+    found = re.fullmatch(pattern, str(node)) if str(node.op) in (">", ">=") else None
+    return float(found[1]) if found else None
 
 
 def _longest(found: list[Memory]) -> Memory:

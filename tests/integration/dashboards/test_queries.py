@@ -15,7 +15,7 @@ import pytest
 from dashboards import queries
 from dashboards.generate import FOLDER
 from dashboards.verify.backends import Backend, BackendError, prometheus_rows
-from dashboards.verify.reading import read_dashboards
+from dashboards.verify.reading import read_all
 from dashboards.verify.substitution import Value, built_in, substitute
 from dashboards.verify.verifier import selectors_of
 from tests.integration.dashboards.labels import Labels
@@ -32,12 +32,13 @@ VALUES = {
 }
 QUERIES = [
     pytest.param(target.kind, substitute(target.expr, VALUES), id=f"{board.uid}/{panel.title}/{n}")
-    for board in read_dashboards([FOLDER])
+    for board in read_all([FOLDER])[0]
     for panel in board.panels
     for n, target in enumerate(panel.targets)
 ]
 PROMQL = [one for one in QUERIES if one.values[0] == "prometheus"]
-PROMQL.append(pytest.param("prometheus", queries.alerts_marked(), id="annotation"))
+PROMQL.append(pytest.param("prometheus", queries.alerts_started("worker"), id="annotation"))
+PROMQL.append(pytest.param("prometheus", queries.alerts_started("home"), id="annotation of home"))
 # The grammars of Grafana's own query editors; npm caches them.
 GRAMMARS = ("@grafana/lezer-logql@0.3.0", "@grafana/lezer-traceql@1.0.0", "@lezer/lr@1")
 

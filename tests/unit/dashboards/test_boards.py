@@ -15,6 +15,8 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from alerts.links import RUNBOOKS as SOURCES
 from alerts.slo.spec import load_objectives
 from dashboards.generate import FOLDER, all_dashboards, command
+from dashboards.objectives import alerts_by_dashboard
+from service.web.openapi import document
 from tools.servers import ROOT
 
 FILES = sorted(FOLDER.glob("*.json"))
@@ -197,9 +199,35 @@ def test_the_p99_has_exemplars_that_link_to_traces():
     assert [t["legendFormat"] for t in targets if t.get("exemplar")] >= ["p99"]
 
 
-def test_every_dashboard_has_an_annotation_of_firing_alerts():
-    for board in DASHBOARDS.values():
-        assert any("ALERTS" in (a.get("expr") or "") for a in board["annotations"]["list"])
+def test_a_dashboard_marks_the_start_of_the_alerts_that_link_to_it_and_of_no_others():
+    for uid, board in DASHBOARDS.items():
+        marks = [a for a in board["annotations"]["list"] if "ALERTS" in (a.get("expr") or "")]
+        named = alerts_by_dashboard().get(uid, [])
+        assert bool(marks) == bool(named)
+        for mark in marks:
+            assert mark["useValueForTime"] is True, "else Grafana draws a region"
+            assert "ALERTS_FOR_STATE" in mark["expr"], "its value is the time"
+            if uid != "home":
+                assert f'alertname=~"{"|".join(named)}"' in mark["expr"]
+
+
+def test_each_status_of_the_api_has_a_colour_of_its_own():
+    (panel,) = (p for p in DASHBOARDS["service"]["panels"] if "by status" in p["title"])
+    colours = {}
+    for override in panel["fieldConfig"]["overrides"]:
+        for one in override["properties"]:
+            if one["id"] == "color":
+                colours[override["matcher"]["options"]] = one["value"]["fixedColor"]
+    answers = {
+        code
+        for path in document("1")["paths"].values()
+        for operation in path.values()
+        if isinstance(operation, dict)
+        for code in operation.get("responses", {})
+        if code[0] in "45"
+    }
+    assert answers <= colours.keys()
+    assert len(set(colours.values())) == len(colours)
 
 
 def test_a_dashboard_names_the_command_that_generates_it():

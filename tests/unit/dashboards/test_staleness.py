@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from dashboards.generate import FOLDER
 from dashboards.verify.memory import memory_of
-from dashboards.verify.reading import read_dashboard
+from dashboards.verify.reading import read_all, read_dashboard
 from dashboards.verify.staleness import Question, stale_panels
 
-HOUR, NO_TIME = timedelta(hours=1), timedelta(0)
+HOUR, MINUTE, NO_TIME = timedelta(hours=1), timedelta(minutes=1), timedelta(0)
 
 
 def old(tmp_path, kind, expr, *, dead=10, board=None, lookback=0, **more):
@@ -46,12 +47,32 @@ INSTANT = {"instant": True}
         ("x or vector(0)", 0, 3600),
         ("(time() - x) > 5", 0, 3600),
         ("histogram_quantile(0.9, sum by (le) (rate(b[1m])))", 60, 3660),
+        ('max by (a) (label_replace(max_over_time(x[1h]) * NaN, "b", "c", "", "") or y)', 0, 3600),
     ],
 )
 def test_how_long_a_query_remembers(expr, instant, ranged):
     found = memory_of(expr, HOUR, NO_TIME)
     assert found is not None
     assert (found.instant, found.ranged) == (instant, ranged)
+
+
+def test_a_query_that_compares_the_age_of_samples_is_bounded_whatever_the_lookback():
+    found = memory_of("sum(x and timestamp(x) > time() - 60)", HOUR, timedelta(minutes=5))
+    assert found is not None
+    assert found.instant == 60
+    found = memory_of("x and timestamp(x) > 60", HOUR, timedelta(minutes=5))
+    assert found is not None
+    assert found.instant == 300
+
+
+def test_no_panel_of_ours_keeps_a_value_for_longer_than_a_minute(tmp_path):
+    found = [
+        f"{one.dashboard} / {one.panel}: {one.reason}"
+        for board in read_all([FOLDER])[0]
+        for lookback in (0, 5)
+        for one in stale_panels(board, {}, Question(MINUTE, lookback=lookback * MINUTE))
+    ]
+    assert found == []
 
 
 def test_a_query_without_series_remembers_nothing():
