@@ -20,6 +20,7 @@ import psycopg
 
 from local.servers import command_lines
 from local.servers.binaries import Binaries
+from local.servers.passwords import redis_word
 from tools.free_ports import free_ports
 
 T = TypeVar("T")
@@ -178,8 +179,7 @@ def running_redis(
     port = port or free_port()
     folder.mkdir(parents=True, exist_ok=True)
     if password is not None:
-        quoted = password.replace("\\", "\\\\").replace('"', '\\"')
-        (folder / "password.conf").write_text(f'requirepass "{quoted}"\n')
+        (folder / "password.conf").write_text(f"requirepass {redis_word(password)}\n")
     command = command_lines.redis_command(
         PROGRAMS.find("redis-server"), folder, port, durable=durable
     )

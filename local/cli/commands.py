@@ -39,6 +39,9 @@ def main(arguments: list[str]) -> int:
         return error.exit_code
     except click.Abort:
         return INTERRUPTED
+    except OSError as error:
+        click.echo(f"cannot continue: {error}", err=True)
+        return 1
     return code
 
 

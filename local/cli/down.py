@@ -16,13 +16,38 @@ PATIENCE_SECONDS = 90
 POLL_SECONDS = 0.05
 
 
-def down(state: StateFolder) -> bool:
+def interrupt_and_down(state: StateFolder) -> bool:
+    """End a running `up` and everything that it started; return whether all are gone."""
+    if not state.path.is_dir():
+        return down(state)
+    with state.exclusively("down"):
+        is_interrupted = _interrupt_up(state)
+        return down(state, is_interrupted=is_interrupted)
+
+
+def _interrupt_up(state: StateFolder) -> bool:
+    """End a running `up`, which stops what it started; return whether there was one."""
+    asked: set[int] = set()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (pid := state.holder("up")) is not None:
+        is_over = time.monotonic() > deadline
+        if is_over or pid not in asked:
+            asked.add(pid)
+            click.echo(f"interrupting `up` (process {pid})")
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL if is_over else signal.SIGTERM)
+        time.sleep(POLL_SECONDS)
+    return bool(asked)
+
+
+def down(state: StateFolder, *, is_interrupted: bool = False) -> bool:
     """End the supervisor and the leftovers of a killed one; return whether all are gone.
 
     Args:
         state: The state folder whose processes to end.
+        is_interrupted: Whether an `up` was ended before.
     """
-    found = False
+    found = is_interrupted
     if state.is_running():
         found = True
         _end_supervisor(state)

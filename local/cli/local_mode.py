@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from local.cli import logs
-from local.cli.down import down
+from local.cli.down import interrupt_and_down
 from local.cli.errors import RefusedError
 from local.cli.status import print_status, read_status
 from local.cli.up import Started, up
@@ -60,7 +60,7 @@ class LocalMode:
 
     def down(self) -> int:
         """Stop everything."""
-        return 0 if down(self._state) else 1
+        return 0 if interrupt_and_down(self._state) else 1
 
     def status(self, *, as_json: bool) -> int:
         """Print a row per process."""

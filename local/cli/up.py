@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -54,26 +55,53 @@ def up(settings: LocalSettings, started_at: float) -> Started | None:
     Raises:
         CommandError: A port is taken, a program is missing, or a child never became ready.
     """
-    state = StateFolder(settings.state)
+    state = _create(StateFolder(settings.state))
     with state.exclusively("up"):
-        if state.is_running():
-            return None
-        _end_leftovers(state)
-        if problems := taken_ports(settings):
-            raise RefusedError("\n".join(problems))
-        prepare(settings, state)
+        signal.signal(signal.SIGTERM, _interrupt)
         try:
-            _supervise(settings, state)
-            seconds = None
-            if settings.load_rate > 0:
-                click.echo("waiting for the first order to be seen in the console")
-                seen = wait_for_first_order(settings.ports["GRAFANA_PORT"], started_at)
-                seconds = seen - started_at if seen else None
+            with state.exclusively("down"):
+                pass
+            if state.is_running():
+                return None
+            return _start(settings, state, started_at)
         except KeyboardInterrupt:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            click.echo("interrupted before everything was ready", err=True)
             down(state)
             raise
-        pids = [process.pid for process in members(state.path)]
-        return Started(seconds, memory_bytes(pids) / 1e6)
+
+
+def _create(state: StateFolder) -> StateFolder:
+    """Create the state folder, or say why it cannot be one."""
+    try:
+        state.create()
+    except OSError as error:
+        reason = error.strerror if state.path.is_dir() else f"not a folder ({error.strerror})"
+        raise RefusedError(
+            f"the state folder {state.path} cannot be used: {reason}. "
+            "ORDERS_STATE_DIR names another folder."
+        ) from error
+    return state
+
+
+def _interrupt(*_: object) -> None:
+    """Treat `make down` in another terminal like Ctrl-C in this one."""
+    raise KeyboardInterrupt
+
+
+def _start(settings: LocalSettings, state: StateFolder, started_at: float) -> Started:
+    _end_leftovers(state)
+    if problems := taken_ports(settings):
+        raise RefusedError("\n".join(problems))
+    prepare(settings, state)
+    _supervise(settings, state)
+    seconds = None
+    if settings.load_rate > 0:
+        click.echo("waiting for the first order to be seen in the console")
+        seen = wait_for_first_order(settings.ports["GRAFANA_PORT"], started_at)
+        seconds = seen - started_at if seen else None
+    pids = [process.pid for process in members(state.path)]
+    return Started(seconds, memory_bytes(pids) / 1e6)
 
 
 def _end_leftovers(state: StateFolder) -> None:

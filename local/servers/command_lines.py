@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -38,6 +39,9 @@ def without_root(data: Path) -> list[str]:
         return [*unshare, *die_with_parent, "--"]
     data.mkdir(parents=True, exist_ok=True)
     shutil.chown(data, PLAIN_ID, PLAIN_ID)
+    # The folder around it may be closed to others; the group may pass through, and read nothing.
+    shutil.chown(data.parent, group=PLAIN_ID)
+    data.parent.chmod(data.parent.stat().st_mode | stat.S_IXGRP)
     return [*die_with_parent, f"--reuid={PLAIN_ID}", f"--regid={PLAIN_ID}", "--clear-groups", "--"]
 
 

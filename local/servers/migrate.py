@@ -5,13 +5,14 @@ In Docker the image of PostgreSQL creates the database; a cluster made by `initd
 
 from __future__ import annotations
 
-import runpy
+import sys
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
 from local.supervisor.settings import inherited_environment
+from service.migrate import LOCK, main
 
 
 def create_database(environment: dict[str, str]) -> None:
@@ -21,11 +22,13 @@ def create_database(environment: dict[str, str]) -> None:
         host=environment["ORDERS_DATABASE_HOST"],
         port=environment["ORDERS_DATABASE_PORT"],
         user=environment["ORDERS_DATABASE_USER"],
-        password=Path(environment["ORDERS_DATABASE_PASSWORD_FILE"]).read_text().strip(),
+        password=Path(environment["ORDERS_DATABASE_PASSWORD_FILE"]).read_text().rstrip("\r\n"),
         dbname="postgres",
         autocommit=True,
         connect_timeout=10,
     ) as connection:
+        # Two migrations at once: the second waits, and finds the database.
+        connection.execute("SELECT pg_advisory_lock(%s)", [LOCK])
         found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
         if found.fetchone() is None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -33,4 +36,4 @@ def create_database(environment: dict[str, str]) -> None:
 
 if __name__ == "__main__":
     create_database(inherited_environment())
-    runpy.run_module("service.migrate", run_name="__main__", alter_sys=True)
+    sys.exit(main())

@@ -27,4 +27,11 @@ def write_redis_passwords(state: StateFolder) -> None:
         file = state.path / name / "password.conf"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(0o600)
-        file.write_text(f'requirepass "{state.secret(name).read_text().strip()}"\n')
+        password = state.secret(name).read_text().rstrip("\r\n")
+        file.write_text(f"requirepass {redis_word(password)}\n")
+
+
+def redis_word(text: str) -> str:
+    """Return a text as a quoted word of a redis.conf."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}"'

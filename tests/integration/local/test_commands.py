@@ -10,8 +10,9 @@ import subprocess
 import sys
 
 import pytest
+import redis
 
-from local.servers.passwords import NAMES, ensure_passwords
+from local.servers.passwords import NAMES, ensure_passwords, write_redis_passwords
 from local.settings import PORTS
 from local.state import StateFolder
 from local.supervisor.logfiles import last_lines, rotate
@@ -20,7 +21,7 @@ from local.supervisor.processes import members
 from simulators.load import read_rate
 from tests.integration.local.conftest import shell, standin
 from tools.free_ports import free_port_variables
-from tools.servers import ROOT, wait_until
+from tools.servers import ROOT, running_redis, wait_until
 
 
 @pytest.fixture
@@ -74,6 +75,68 @@ def test_a_taken_port_stops_up_before_anything_starts(run, environ, tmp_path):
     )
     assert "GRAFANA_PORT moves it" in done.stderr
     assert not (tmp_path / "plan.json").exists()
+
+
+def test_a_state_folder_that_is_a_file_is_reported_in_one_line(run, tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file/below"):
+        done = run("up", ORDERS_STATE_DIR=str(path))
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"the state folder {path} cannot be used: not a folder")
+        assert "ORDERS_STATE_DIR names another folder" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert run("status", ORDERS_STATE_DIR=str(path)).returncode == 3
+
+
+@pytest.mark.parametrize("options", ["ro", "size=4k,nr_inodes=1"])
+def test_a_state_folder_that_cannot_be_written_is_reported_in_one_line(run, tmp_path, options):
+    folder = tmp_path / "mounted"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("only root may mount")
+    try:
+        done = run("up", ORDERS_STATE_DIR=str(folder))
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+    assert done.returncode == 2
+    expected = "Read-only file system" if options == "ro" else "No space left on device"
+    assert f"the state folder {folder} cannot be used: {expected}" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_state_folder_is_closed_to_other_users(run, tmp_path):
+    tmp_path.chmod(0o755)
+    run("up", PROMETHEUS_BIN="/nowhere/prometheus")
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("phase", ["prepares", "waits"])
+def test_down_ends_an_up_that_is_not_finished(run, environ, tmp_path, phase):
+    """Here it waits for a Redis that never becomes ready."""
+    hanging = tmp_path / "redis-server"
+    hanging.write_text("#!/bin/sh\nexec sleep 600\n")
+    hanging.chmod(0o755)
+    up = subprocess.Popen(
+        [sys.executable, "-m", "local", "up"],
+        env={**environ, "REDIS_SERVER_BIN": str(hanging)},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    state = StateFolder(tmp_path)
+    wait_until(
+        state.is_running if phase == "waits" else lambda: state.path.joinpath("up.lock").exists()
+    )
+    stopped = run("down")
+    _, errors = up.communicate(timeout=30)
+    assert up.returncode == 130
+    assert errors.strip() == "interrupted before everything was ready"
+    assert stopped.returncode == 0
+    assert f"interrupting `up` (process {up.pid})" in stopped.stdout
+    assert members(tmp_path) == []
+    assert not state.is_running()
 
 
 def test_up_names_the_child_that_failed_its_log_and_its_last_lines(run, tmp_path):
@@ -188,6 +251,16 @@ def test_passwords_are_random_private_and_created_once(tmp_path):
     assert len(set(first.values())) == len(NAMES)
     assert {stat.S_IMODE(state.secret(n).stat().st_mode) for n in NAMES} == {0o600}
     assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+
+
+def test_redis_reads_the_password_file_whatever_its_characters(tmp_path):
+    state = StateFolder(tmp_path)
+    ensure_passwords(state)
+    password = 'it\'s "quoted" \\ \\n $x `y` # ü '
+    state.secret("cache").write_text(password)
+    write_redis_passwords(state)
+    with running_redis(state.path / "cache") as server:
+        assert redis.Redis(port=server.port, password=password).ping()
 
 
 def test_a_log_file_is_rotated_while_its_writer_keeps_writing(tmp_path):

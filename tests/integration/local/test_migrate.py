@@ -55,3 +55,14 @@ def test_a_new_cluster_gets_database_tables_and_roles_and_a_second_run_succeeds(
         password=passwords["service"],
     ) as connection:
         assert connection.execute("SELECT count(*) FROM orders").fetchone() == (0,)
+
+
+def test_migrations_that_run_at_once_all_succeed(environ):
+    variables, _ = environ
+    command = [sys.executable, "-m", "local.servers.migrate"]
+    running = [
+        subprocess.Popen(command, cwd=ROOT, env=variables, stderr=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    ends = [(process.communicate()[1], process.returncode) for process in running]
+    assert [code for _, code in ends] == [0, 0, 0, 0], ends

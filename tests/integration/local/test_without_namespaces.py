@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -32,13 +33,15 @@ def test_the_unix_user_nobody_owns_the_cluster_and_no_password_file_remains():
     folder = Path(tempfile.mkdtemp(prefix="sl-unprivileged-"))
     try:
         folder.chmod(0o755)
+        state = folder / "state"
+        state.mkdir(0o700)
         denied = folder / "bin/unshare"
         denied.parent.mkdir()
         denied.write_text("#!/bin/sh\nexit 1\n")
         denied.chmod(0o755)
         environ = {**os.environ, "PATH": f"{denied.parent}:{os.environ['PATH']}"}
         done = subprocess.run(
-            [sys.executable, "-c", MAKE, str(binaries), str(folder / "data")],
+            [sys.executable, "-c", MAKE, str(binaries), str(state / "data")],
             check=False,
             cwd=ROOT,
             env=environ,
@@ -46,7 +49,8 @@ def test_the_unix_user_nobody_owns_the_cluster_and_no_password_file_remains():
             text=True,
         )
         assert done.returncode == 0, done.stderr
-        assert (folder / "data/PG_VERSION").stat().st_uid == 65534
-        assert sorted(path.name for path in folder.iterdir()) == ["bin", "data"]
+        assert (state / "data/PG_VERSION").stat().st_uid == 65534
+        assert [path.name for path in state.iterdir()] == ["data"]
+        assert stat.S_IMODE(state.stat().st_mode) == 0o710
     finally:
         shutil.rmtree(folder)
