@@ -91,6 +91,11 @@ def now(expr: str, known: Known | None = None) -> str:
     return f"max by ({known.label}) ({nothing} or {expr})"
 
 
+def minutes(expr: str) -> str:
+    """Return a query in seconds as minutes; the same labels."""
+    return f"({expr}) / 60"
+
+
 def request_rate(by: str = kit.HTTP_ROUTE) -> str:
     """Return requests per second; labels: `by`."""
     return f"sum by ({by}) (rate({REQUESTS}_count{{{CUSTOMERS}}}[$__rate_interval]))"
@@ -555,20 +560,27 @@ def process_starts() -> str:
     return '{service_name=~".+"} |= "traces and logs go to"'
 
 
+# Tempo returns any traces that match, unless it is asked for the newest.
+NEWEST = "with (most_recent=true)"
+
+
 def order_traces() -> str:
-    """Return the traces with a span that has the order's id."""
-    return f'{{ span.{orders.ATTR_ORDER_ID} =~ "$order.*" }}'
+    """Return the traces with a span that has the order's id, the newest of all without one."""
+    return f'{{ span.{orders.ATTR_ORDER_ID} =~ "$order.*" }} {NEWEST}'
 
 
 def order_attempts() -> str:
-    """Return the traces in which a task handled the order, with the spans of its attempts."""
+    """Return the spans of the attempts in which a task handled the order, with task and number."""
     order = f'span.{orders.ATTR_ORDER_ID} =~ "$order.*"'
-    return f"{{ kind = consumer && {order} && span.{kit.ATTR_CELERY_TASK_ATTEMPT} >= 1 }}"
+    spans = f"{{ kind = consumer && {order} && span.{kit.ATTR_CELERY_TASK_ATTEMPT} >= 1 }}"
+    shown = f"span.{kit.ATTR_CELERY_TASK_NAME}, span.{kit.ATTR_CELERY_TASK_ATTEMPT}"
+    return f"{spans} | select({shown}) {NEWEST}"
 
 
 def slow_traces() -> str:
     """Return the traces of requests to the chosen services that took longer than `$slower`."""
-    return '{ resource.service.name =~ "$service" && kind = server && duration > $slower }'
+    slow = "kind = server && duration > $slower"
+    return f'{{ resource.service.name =~ "$service" && {slow} }} {NEWEST}'
 
 
 def slow_bounds() -> list[str]:
@@ -580,9 +592,11 @@ def slow_bounds() -> list[str]:
 def failed_traces() -> str:
     """Return the traces of the chosen services with a failed or rejected span."""
     code = f"span.{kit.ATTR_HTTP_RESPONSE_STATUS_CODE}"
-    return f'{{ resource.service.name =~ "$service" && (status = error || {code} >= 400) }}'
+    failed = f"(status = error || {code} >= 400)"
+    return f'{{ resource.service.name =~ "$service" && {failed} }} {NEWEST}'
 
 
 def task_traces() -> str:
     """Return the traces of task attempts of the chosen queues."""
-    return f'{{ kind = consumer && span.{kit.ATTR_MESSAGING_DESTINATION} =~ "$queue" }}'
+    queue = f'span.{kit.ATTR_MESSAGING_DESTINATION} =~ "$queue"'
+    return f"{{ kind = consumer && {queue} }} {NEWEST}"

@@ -15,6 +15,7 @@ from dashboards.grafana.style import GONE, UP, Query, Style, warn_before
 
 OUTCOMES = {"placed": SKY, "confirmed": GOOD, "cancelled": WARN, "payment_failed": BAD}
 QUEUES = {"orders": SKY, "emails": PURPLE}
+AGE = Style("m", warn_before(AGE_SECONDS / 60), colours=QUEUES)
 PAGES, TICKETS = Style("none", (1, 1)), Style("none", (1, 5))
 LINKS = (
     "**[Service](/d/service)** rate, errors, duration · **[Worker and queues](/d/worker)** · "
@@ -63,7 +64,7 @@ def _overview() -> Row:
 
 
 def _orders() -> Row:
-    oldest = Query(q.queue_oldest_age('queue=~".+"'), "{{queue}}")
+    oldest = Query(q.minutes(q.queue_oldest_age('queue=~".+"')), "{{queue}}")
     return Row(
         "Orders",
         (
@@ -77,7 +78,6 @@ def _orders() -> Row:
                        Style("none", (1, 6), soft_maximum=1.1, colours=SLO_COLOURS, decimals=2),
                        links=TO_BUDGET),
             timeseries("Oldest message age", "How far the worker is behind. It pages at the upper "
-                       "line.", (oldest,), Style("s", warn_before(AGE_SECONDS), colours=QUEUES),
-                       links=TO_WORKER),
+                       "line.", (oldest,), AGE, links=TO_WORKER),
         ),
     )  # fmt: skip

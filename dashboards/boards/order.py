@@ -5,8 +5,18 @@ from __future__ import annotations
 from dashboards import queries as q
 from dashboards.grafana.dashboard import Dashboard, Row, free_text
 from dashboards.grafana.panels import text
-from dashboards.grafana.tables import logs, trace, trace_list
+from dashboards.grafana.style import Column
+from dashboards.grafana.tables import logs, span_list, trace, trace_list
+from observability.instrumentation import semconv as kit
 
+TO_TRACE = ("Its spans", "/d/order?var-trace=${__data.fields.traceIdHidden}&${__url_time_range}")
+ATTEMPTS = (
+    Column("time", "Start", 170),
+    Column(kit.ATTR_CELERY_TASK_NAME, "Task", link=TO_TRACE),
+    Column(kit.ATTR_CELERY_TASK_ATTEMPT, "Attempt", 80),
+    Column("name", "Span", 140),
+    Column("duration", "Duration", 100),
+)
 HOW_TO = (
     "Paste an **order id** above to see only its requests, task attempts and log lines. If it is "
     "empty, the newest of all orders are listed.\n\n"
@@ -34,9 +44,9 @@ def _search() -> Row:
             trace_list("Traces of the order", "One row per trace in which a span has the order's "
                        "id. Click a name to draw its spans below.", q.order_traces(),
                        size=(12, 8)),
-            trace_list("Task attempts", "Good: one attempt that charges and one that sends the "
-                       "email; more of one kind are retries.",
-                       q.order_attempts(), size=(12, 8)),
+            span_list("Task attempts", "One row per attempt. Good: one attempt that charges and "
+                      "one that sends the email; more of one kind are retries.",
+                      q.order_attempts(), ATTEMPTS, size=(12, 8)),
         ),
     )  # fmt: skip
 

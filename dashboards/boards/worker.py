@@ -15,11 +15,14 @@ from dashboards.objectives import bound_seconds
 from observability.instrumentation import semconv as kit
 
 STATES = {"succeeded": GOOD, "retried": WARN, "failed": BAD, "rejected": PURPLE}
-AGE = Style("s", warn_before(AGE_SECONDS))
-DRAIN = Style("s", warn_before(DRAIN_SECONDS))
+AGE = Style("dthms", warn_before(AGE_SECONDS))
+# In minutes, since Grafana divides an axis of 200 seconds at 1.67 minutes.
+AGE_MINUTES = Style("m", warn_before(AGE_SECONDS / 60))
+DRAIN_MINUTES = Style("m", warn_before(DRAIN_SECONDS / 60))
+OUTBOX_MINUTES = Style("m", warn_before(OUTBOX_SECONDS / 60))
 # Logarithmic, so that waits of milliseconds and of the objective's seconds are both readable.
 WAIT_SECONDS = bound_seconds("orders-queue-wait")
-WAIT = Style("s", warn_before(WAIT_SECONDS), minimum=0.01, logarithmic=True)
+WAIT = Style("suffix:s", warn_before(WAIT_SECONDS), minimum=0.01, logarithmic=True)
 DEAD_LETTERS = (Column("task", "Task"), Column("Value", "Dead letters", 120))
 
 
@@ -73,7 +76,7 @@ def _queues() -> Row:
             timeseries("Time to drain", "Ready messages divided by the rate at which they are "
                        "handled, at most 1 hour. 0: the queue is empty. 1 hour: very slow or "
                        "stalled.",
-                       (Query(q.queue_drain_time(), "{{queue}}"),), DRAIN),
+                       (Query(q.minutes(q.queue_drain_time()), "{{queue}}"),), DRAIN_MINUTES),
             timeseries("Messages by state", "Ready, delivered but not acknowledged, and scheduled "
                        "for later (retries).",
                        (Query(q.queue_depth(), "{{queue}} ready"),
@@ -81,7 +84,8 @@ def _queues() -> Row:
                         Query(q.queue_scheduled(), "{{queue}} scheduled")), COUNT),
             timeseries("Oldest message age over time", "Shows a stall that the queue wait cannot "
                        "show: a task that never starts has no wait. It pages at the upper line.",
-                       (Query(q.queue_oldest_age(), "{{queue}}"),), AGE, size=(12, 7)),
+                       (Query(q.minutes(q.queue_oldest_age()), "{{queue}}"),), AGE_MINUTES,
+                       size=(12, 7)),
             timeseries("Queue wait p95 from spans", "From sending to processing, by Tempo's "
                        "service graph. Good: it agrees with the queue wait from metrics.",
                        (Query(q.queue_wait_from_spans(), "p95"),), WAIT, size=(12, 7)),
@@ -114,8 +118,8 @@ def _outbox() -> Row:
             timeseries("Outbox backlog", "Rows that are due and not yet published. Good: near 0.",
                        (Query(q.outbox_backlog(), "rows"),), COUNT),
             timeseries("Oldest outbox row age", "Good: a few seconds. Above the upper line the "
-                       "relay is behind, and OutboxLagHigh fires.", (Query(q.outbox_age(), "age"),),
-                       Style("s", warn_before(OUTBOX_SECONDS))),
+                       "relay is behind, and OutboxLagHigh fires.",
+                       (Query(q.minutes(q.outbox_age()), "age"),), OUTBOX_MINUTES),
             timeseries("Outbox poison rows", "Rows that cannot be published and were set aside. "
                        "Good: 0.", (Query(q.outbox_poison(), "rows"),), COUNT),
         ),

@@ -18,7 +18,7 @@ from grafana_foundation_sdk.models import text as text_models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.grafana.colours import GOOD, WARN
-from dashboards.grafana.style import Frame, Link, Query, Style
+from dashboards.grafana.style import NONE_IS_GOOD, Frame, Link, Query, Style
 
 PROMETHEUS = models.DataSourceRef(type_val="prometheus", uid="${prometheus}")
 Panel = Builder[models.Panel]
@@ -58,10 +58,26 @@ def timeseries(
     panel.show_points(shapes.VisibilityMode.NEVER).span_nulls(False)
     if stacked:
         panel.stacking(common.StackingConfig().mode(shapes.StackingMode.NORMAL))
+    if stacked or style == NONE_IS_GOOD:
+        # A legend of ten names that are all 0 hides the one that is not.
+        panel.overrides([_ZerosHidden()])
     colours = dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC)
     _axis(panel, style)
     frame = Frame(title, description, style, size, links)
     return apply_frame(panel, frame).color_scheme(colours)
+
+
+class _ZerosHidden(Builder[models.DashboardFieldConfigSourceOverrides]):
+    """Grafana's "hide series with all zeros": the line stays, its name goes."""
+
+    def build(self) -> models.DashboardFieldConfigSourceOverrides:
+        """Return the override."""
+        zero = {"op": "gte", "reducer": "allIsZero", "value": 0}
+        hidden = {"legend": True, "tooltip": True, "viz": False}
+        return models.DashboardFieldConfigSourceOverrides(
+            matcher=models.MatcherConfig(id_val="byValue", options=zero),
+            properties=[models.DynamicConfigValue("custom.hideFrom", hidden)],
+        )
 
 
 def stat(

@@ -17,6 +17,9 @@ from dashboards.grafana.style import Column, Frame, Query, Style
 
 LOKI = models.DataSourceRef(type_val="loki", uid="${loki}")
 TEMPO = models.DataSourceRef(type_val="tempo", uid="${tempo}")
+# Columns of a list of spans that say the same in each row, or that people do not read.
+NOT_SHOWN = ("traceIdHidden", "traceService", "traceName", "spanID", "service.name")
+ATTEMPTS_PER_TRACE = 20
 # The link of a row in a list of traces: all spans and log lines of its order.
 TO_ORDER = (
     "Its spans and log lines",
@@ -91,6 +94,29 @@ def trace_list(
     if slowest_first:
         panel.sort_by([common.TableSortByFieldState().display_name("Duration").desc(True)])
     # The data source sets the units: milliseconds, and dates.
+    return apply_frame(panel, Frame(title, description, Style("", absent=NO_TRACES), size), TEMPO)
+
+
+def span_list(
+    title: str,
+    description: str,
+    traceql: str,
+    columns: Sequence[Column],
+    *,
+    size: tuple[int, int] = (12, 9),
+) -> Panel:
+    """Return the newest spans that a TraceQL query selects, one row each.
+
+    The columns are `time`, `name`, `duration` and the attributes that the query selects.
+    """
+    query = tempo.TempoQuery().query(traceql).query_type("traceql").ref_id("A").limit(20)
+    query.table_type(tempo_models.SearchTableType.SPANS).spss(ATTEMPTS_PER_TRACE)
+    panel = table_builders.Panel().with_target(query.datasource(TEMPO)).show_header(True)
+    for hidden in NOT_SHOWN:
+        panel.override_by_name(hidden, [models.DynamicConfigValue("custom.hidden", True)])
+    for column in columns:
+        name = models.DynamicConfigValue("displayName", column.title)
+        panel.override_by_name(column.label, [name, *_properties(column)])
     return apply_frame(panel, Frame(title, description, Style("", absent=NO_TRACES), size), TEMPO)
 
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from local.store.store import Store
 
 HOUR = 3600.0
+# Tempo's default.
+SPANS_PER_TRACE = 3
 
 
 def tempo_blueprint(store: Store) -> Blueprint:
@@ -34,7 +36,8 @@ def tempo_blueprint(store: Store) -> Blueprint:
             raise BadQueryError(f"limit: expected 1 to 500, not {limit}")
         query = traceql.parse(request.args.get("q", "{}"))
         found = traceql.search(store.reader(), query, start_ns, end_ns, limit)
-        return jsonify(traces=[_found(trace) for trace in found], metrics={})
+        most = request.args.get("spss", SPANS_PER_TRACE, type=int)
+        return jsonify(traces=[_found(trace, most) for trace in found], metrics={})
 
     @api.get("/traces/<trace_id>")
     def v1(trace_id: str) -> Response | tuple[Response, int]:
@@ -58,16 +61,16 @@ def _bounds() -> tuple[int, int]:
     return int(start * 1e9), int(end * 1e9)
 
 
-def _found(trace: dict[str, Any]) -> dict[str, Any]:
+def _found(trace: dict[str, Any], most: int) -> dict[str, Any]:
     spans = [
         {
             "spanID": span["span_id"],
             "name": span["name"],
             "startTimeUnixNano": str(span["start_ns"]),
             "durationNanos": str(span["duration_ns"]),
-            "attributes": _attributes({"service.name": span["service"]}),
+            "attributes": _attributes({"service.name": span["service"], **span["selected"]}),
         }
-        for span in trace["spans_matched"][:3]
+        for span in trace["spans_matched"][:most]
     ]
     span_set = {"spans": spans, "matched": len(trace["spans_matched"])}
     return {
@@ -75,7 +78,8 @@ def _found(trace: dict[str, Any]) -> dict[str, Any]:
         "rootServiceName": trace["root_service"],
         "rootTraceName": trace["root_name"],
         "startTimeUnixNano": str(trace["start_ns"]),
-        "durationMs": round(trace["duration_ns"] / 1e6),
+        # Tempo rounds to whole milliseconds; a trace of 0.4 ms would last 0.
+        "durationMs": round(trace["duration_ns"] / 1e6, 3),
         "spanSet": span_set,
         "spanSets": [span_set],
     }

@@ -1,7 +1,8 @@
 """The part of TraceQL that dashboards use, on the local store: one set of conditions on a span.
 
-`{ resource.service.name = "orders" && (status = error || duration > 500ms) }`; structural
-operators, pipelines and aggregates raise BadQueryError.
+`{ resource.service.name = "orders" && (status = error || duration > 500ms) }`, then
+`| select(span.attribute)` and `with (most_recent=true)`, which is how the store searches anyway.
+Structural operators, other pipelines and aggregates raise BadQueryError.
 
 Source: Tempo 3.0 documentation, "TraceQL": intrinsics, scopes, operators.
 """
@@ -9,7 +10,7 @@ Source: Tempo 3.0 documentation, "TraceQL": intrinsics, scopes, operators.
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from local.store.queries.conditions import Conditions
@@ -45,10 +46,12 @@ class SpanQuery:
     Args:
         test: The test that a span must pass.
         services: Services that the query names, for the index.
+        selected: Getters of the attributes to show of each span, by name without scope.
     """
 
     test: Callable[[Span], bool]
     services: list[str]
+    selected: dict[str, Callable[[Span], Any]] = field(default_factory=dict)
 
 
 def parse(text: str) -> SpanQuery:
@@ -63,6 +66,16 @@ def parse(text: str) -> SpanQuery:
     if tokens.peek() != "}":
         query.test = _either(tokens, query)
     tokens.expect("}")
+    if tokens.accept("|"):
+        tokens.expect("select")
+        for name in _listed(tokens):
+            query.selected[name.partition(".")[2] or name] = _getter(tokens, name)
+    if tokens.accept("with"):
+        tokens.expect("(")
+        tokens.expect("most_recent")
+        tokens.expect("=")
+        tokens.expect("true")
+        tokens.expect(")")
     if tokens.peek():
         raise tokens.outside(f"expected one set of conditions, found {tokens.peek()!r} after it")
     return query
@@ -88,11 +101,21 @@ def search(
             break
         span = read_span(row)
         if query.test(span):
-            matched.setdefault(row["trace_id"], []).append(span)
+            shown = {name: get(span) for name, get in query.selected.items()}
+            matched.setdefault(row["trace_id"], []).append({**span, "selected": shown})
     return [
         summary | {"spans_matched": matched[summary["trace_id"]]}
         for summary in summaries(connection, matched)
     ]
+
+
+def _listed(tokens: Tokens) -> list[str]:
+    tokens.expect("(")
+    names = [tokens.take("name").text]
+    while tokens.accept(","):
+        names.append(tokens.take("name").text)
+    tokens.expect(")")
+    return names
 
 
 def _either(tokens: Tokens, query: SpanQuery) -> Callable[[Span], bool]:

@@ -76,7 +76,7 @@ def test_counts_by_label_add_up(console: Running, lines: None) -> None:
         ("/loki/api/v1/query_range", {"query": '{a="b"}', "limit": "0"}, "limit"),
         ("/tempo/api/search", {"q": "{} >> {}"}, "one set of conditions"),
         ("/tempo/api/search", {"q": "{ parent.name = `x` }"}, "parent.name"),
-        ("/tempo/api/search", {"q": "{} | count() > 3"}, "one set of conditions"),
+        ("/tempo/api/search", {"q": "{} | count() > 3"}, "expected 'select'"),
         ("/tempo/api/search", {"q": "{ name > `x` }"}, "'>'"),
     ],
 )
@@ -103,6 +103,7 @@ def test_an_unsupported_query_is_refused_with_the_reason(
             ["good"],
         ),
         ('{ statusMessage =~ "Broke.*" }', ["bad"]),
+        ("{ status = error } | select(span.order.id, name) with (most_recent=true)", ["bad"]),
         ("{ span.order.id != nil && span:duration >= 20ms }", ["bad", "good"]),
     ],
 )
@@ -117,6 +118,23 @@ def test_traceql_finds_the_traces_that_tempo_finds(
     traces = console.json("/tempo/api/search", q=query)["traces"]
     # A trace is as new as the newest span that matched, so the order may be either.
     assert sorted(names[trace["traceID"]] for trace in traces) == orders
+
+
+def test_traceql_returns_the_selected_attributes_of_as_many_spans_as_asked(
+    console: Running, order_trace: Callable[..., str]
+) -> None:
+    order_trace(time.time_ns() - 5_000 * MS, order_id="o-7")
+    query = "{ span.order.id != nil } | select(span.order.id)"
+    (found,) = console.json("/tempo/api/search", q=query, spss=1)["traces"]
+    (span,) = found["spanSet"]["spans"]
+    attributes = {one["key"]: one["value"] for one in span["attributes"]}
+    assert attributes["order.id"] == {"stringValue": "o-7"}
+    assert found["spanSet"]["matched"] > 1
+
+
+@pytest.mark.parametrize("rest", ["| select(1)", "| by(name)", "with (newest=true)"])
+def test_traceql_refuses_other_pipelines_and_hints(console: Running, rest: str) -> None:
+    assert console.get("/tempo/api/search", q="{} " + rest).status == 400
 
 
 def test_a_trace_by_id_has_the_shape_of_tempo(

@@ -200,7 +200,10 @@ export class TimeChart {
     if (this.group && !this.element.matches(":hover")) return "";
     const list = (Array.isArray(items) ? items : [items]).filter(
       (item) =>
-        item.seriesId !== "exemplars" && item.value?.[1] !== null && item.value?.[1] !== undefined,
+        item.seriesId !== "exemplars" &&
+        item.value?.[1] !== null &&
+        item.value?.[1] !== undefined &&
+        !this.content.series[item.seriesIndex]?.hide?.tooltip,
     );
     if (this.hovered) return exemplarTip(this.hovered, format);
     if (!list.length) return "";

@@ -179,7 +179,15 @@ export class Dashboard {
   }
 }
 
-/** Return the time ranges in which an annotation's series have samples. */
+/** Return a point in time as a narrow time range. */
+const moment = (ms, step, color, name) => ({
+  start: ms - step * 250,
+  end: ms + step * 250,
+  color,
+  name,
+});
+
+/** Return the time ranges in which an annotation's series have samples, or the times they tell. */
 async function bands(annotation, scope, { start, end }, step) {
   if ((annotation.datasource?.type ?? "prometheus") !== "prometheus") return [];
   const data = await prometheus("query_range", {
@@ -193,6 +201,10 @@ async function bands(annotation, scope, { start, end }, step) {
     const name = annotation.titleFormat
       ? titled(annotation.titleFormat, metric)
       : `${annotation.name}: ${metric.alertname ?? labelText(metric)}`;
+    if (annotation.useValueForTime)
+      return [...new Set(values.map(([, ms]) => Number(ms)))]
+        .filter((ms) => start * 1000 <= ms && ms <= end * 1000)
+        .map((ms) => moment(ms, step, color, name));
     const out = [];
     for (const [at] of values) {
       const last = out.at(-1);
@@ -214,15 +226,10 @@ async function moments(annotation, scope, { start, end }, step) {
   });
   return data.result.flatMap(({ stream, values }) =>
     values.map(([ns, line]) => {
-      const at = Number(ns) / 1e6;
-      return {
-        start: at - step * 250,
-        end: at + step * 250,
-        color: cssColor(annotation.iconColor),
-        name: annotation.titleFormat
-          ? titled(annotation.titleFormat, stream)
-          : `${annotation.name}: ${line}`,
-      };
+      const name = annotation.titleFormat
+        ? titled(annotation.titleFormat, stream)
+        : `${annotation.name}: ${line}`;
+      return moment(Number(ns) / 1e6, step, cssColor(annotation.iconColor), name);
     }),
   );
 }

@@ -51,6 +51,8 @@ function matches({ id, options } = {}, field) {
   if (id === "byRegexp") return pattern(options).test(field.name);
   if (id === "byFrameRefID") return field.refId === options;
   if (id === "byType") return field.type === options;
+  if (id === "byValue")
+    return options?.reducer === "allIsZero" && (field.points ?? []).every(([, value]) => !value);
   if (id === "byNames")
     return (options?.mode === "exclude") !== (options?.names ?? []).includes(field.name);
   return false;

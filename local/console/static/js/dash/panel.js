@@ -7,6 +7,7 @@ import { drawBarGauge, drawGauge, drawStat } from "../panels/stat.js";
 import { drawTable } from "../panels/table.js";
 import { drawTimeSeries } from "../panels/timeseries.js";
 import { link } from "../state.js";
+import { display, fieldOptions } from "./field.js";
 import { intervalBuiltins, intervalFor, runTargets } from "./query.js";
 import { fill } from "./scope.js";
 
@@ -196,6 +197,8 @@ export class PanelView {
 
   nothing() {
     this.clear();
+    const options = fieldOptions(this.panel, { name: "", labels: {}, type: "number" });
+    const absent = options.noValue ? display(null, options) : {};
     const names = [
       ...new Set(
         (this.panel.targets ?? []).flatMap((target) =>
@@ -208,7 +211,9 @@ export class PanelView {
       create(
         "div",
         { class: "panel-note empty" },
-        create("b", {}, "No data yet"),
+        absent.text
+          ? create("b", { style: { color: absent.color } }, absent.text)
+          : create("b", {}, "No data yet"),
         create(
           "div",
           {},

@@ -247,10 +247,50 @@ async function runTempo({ panel, target, scope, bounds, signal }) {
       start: Math.floor(bounds.start),
       end: Math.ceil(bounds.end),
       limit: target.limit ?? 20,
+      spss: target.spss ?? 3,
     },
     signal,
   );
-  return { traces, tables: panel.type === "table" ? [traceTable(target, traces)] : [] };
+  const table = target.tableType === "spans" ? spanTable : traceTable;
+  return { traces, tables: panel.type === "table" ? [table(target, traces)] : [] };
+}
+
+// The columns of Grafana's table of spans: the attributes that the query selects are between them.
+function spanTable(target, traces) {
+  const spans = traces.flatMap((trace) =>
+    trace.spanSet.spans.map((span) => ({
+      trace,
+      span,
+      attributes: Object.fromEntries(
+        span.attributes.map(({ key, value }) => [key, Object.values(value)[0]]),
+      ),
+    })),
+  );
+  spans.sort((left, right) => right.span.startTimeUnixNano - left.span.startTimeUnixNano);
+  const names = [...new Set(spans.flatMap((one) => Object.keys(one.attributes)))].sort();
+  return {
+    refId: target.refId,
+    columns: [
+      { name: "traceIdHidden", type: "string" },
+      { name: "Trace Service", source: "traceService", type: "string" },
+      { name: "Trace Name", source: "traceName", type: "string" },
+      { name: "Span ID", source: "spanID", type: "string" },
+      { name: "Start time", source: "time", type: "time" },
+      { name: "Name", source: "name", type: "string" },
+      ...names.map((name) => ({ name, type: "string" })),
+      { name: "Duration", source: "duration", type: "duration" },
+    ],
+    rows: spans.map(({ trace, span, attributes }) => [
+      trace.traceID,
+      trace.rootServiceName,
+      trace.rootTraceName,
+      span.spanID,
+      Number(span.startTimeUnixNano) / 1e6,
+      span.name,
+      ...names.map((name) => attributes[name] ?? ""),
+      Number(span.durationNanos) / 1e9,
+    ]),
+  };
 }
 
 // Overrides and links refer to a column by its source, as in Grafana.

@@ -23,6 +23,7 @@ const UNITS = {
   bool_on_off: (value) => (value ? "On" : "Off"),
   s: seconds(1),
   dtdurations: seconds(1),
+  dthms: seconds(1),
   clocks: seconds(1),
   ms: seconds(1e-3),
   dtdurationms: seconds(1e-3),

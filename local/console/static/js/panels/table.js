@@ -14,7 +14,8 @@ export function drawTable(view, { series, tables }) {
   const source = tables.length ? tables : series.length ? [matrixTable(series)] : [];
   const { tables: done, unknown } = transform(source, view.panel.transformations);
   if (!done.length || !done[0].rows.length) {
-    put(view.body, empty("No rows.", view.panel.description ?? ""));
+    const { noValue } = view.panel.fieldConfig?.defaults ?? {};
+    put(view.body, empty(noValue || "No rows.", view.panel.description ?? ""));
     return;
   }
   const table = done[Math.min(view.panel.options?.frameIndex ?? 0, done.length - 1)];

@@ -14,7 +14,7 @@ export function drawTimeSeries(view, { series, exemplars, step }) {
   HIDDEN.set(view, hidden);
   const state = prepare(view);
   const redraw = () => {
-    const visible = lines.filter((line) => !hidden.has(line.name));
+    const visible = lines.filter((line) => !hidden.has(line.name) && !line.hide.viz);
     state.chart.draw(content(view, stack(visible), exemplars));
     legend(state.legend, view, lines, hidden, redraw);
   };
@@ -42,6 +42,7 @@ function styled(panel, one, index) {
     labels: one.labels,
     refId: one.refId,
     type: "number",
+    points: one.points,
   });
   const custom = options.custom ?? {};
   const mode = options.color?.mode ?? "palette-classic";
@@ -70,6 +71,7 @@ function styled(panel, one, index) {
     connect: custom.spanNulls === true,
     right: custom.axisPlacement === "right",
     negative: custom.transform === "negative-Y",
+    hide: custom.hideFrom ?? {},
   };
 }
 
@@ -141,7 +143,8 @@ function content(view, lines, exemplars) {
 
 function legend(element, view, lines, hidden, redraw) {
   const { showLegend = true, displayMode = "list", calcs = [] } = view.panel.options?.legend ?? {};
-  element.hidden = !showLegend || displayMode === "hidden" || !lines.length;
+  const listed = lines.filter((line) => !line.hide.legend);
+  element.hidden = !showLegend || displayMode === "hidden" || !listed.length;
   if (element.hidden) return;
   const toggle = (line, event) => {
     if (event.ctrlKey || event.metaKey) {
@@ -188,7 +191,7 @@ function legend(element, view, lines, hidden, redraw) {
         create(
           "tbody",
           {},
-          lines.map((line) =>
+          listed.map((line) =>
             create(
               "tr",
               {},
@@ -205,7 +208,7 @@ function legend(element, view, lines, hidden, redraw) {
       create(
         "div",
         { class: "legend" },
-        lines.map((line) =>
+        listed.map((line) =>
           create(
             "span",
             {},
