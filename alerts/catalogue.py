@@ -13,7 +13,7 @@ class Program:
     """A program that is scraped.
 
     Args:
-        name: Its Prometheus job.
+        name: Its Prometheus job, or what several jobs run.
         version: The releases that expose these names.
         metrics: The labels of each metric, without job and instance.
     """
@@ -38,6 +38,9 @@ LOKI_LINES = "loki_distributor_lines_received_total"
 LOKI_DISCARDED = "loki_discarded_samples_total"
 TEMPO_SPANS = "tempo_distributor_spans_received_total"
 TEMPO_DISCARDED = "tempo_discarded_spans_total"
+SPAN_CALLS = "traces_spanmetrics_calls_total"
+POSTGRES_REACHED = "pg_up"
+REDIS_REACHED = "redis_up"
 STORE_SPANS = "telemetry_store_spans_accepted_total"
 STORE_LINES = "telemetry_store_log_lines_accepted_total"
 
@@ -84,12 +87,28 @@ TEMPO = Program(
     {
         TEMPO_SPANS: ("tenant",),
         TEMPO_DISCARDED: ("reason", "tenant"),
+        SPAN_CALLS: ("service", "span_name", "span_kind", "status_code"),
     },
 )
 STORE = Program(
     "console",
     "this repository",
-    {STORE_SPANS: ("service",), STORE_LINES: ("service",)},
+    {
+        STORE_SPANS: ("service",),
+        STORE_LINES: ("service",),
+        SPAN_CALLS: ("service", "span_name", "span_kind", "status_code"),
+    },
 )
+POSTGRES_EXPORTER = Program("postgres-exporter", "0.20.1", {POSTGRES_REACHED: ()})
+REDIS_EXPORTER = Program("redis-exporter", "1.93.0", {REDIS_REACHED: ()})
 
-PROGRAMS = (PROMETHEUS, ALERTMANAGER, COLLECTOR, LOKI, TEMPO, STORE)
+PROGRAMS = (
+    PROMETHEUS,
+    ALERTMANAGER,
+    COLLECTOR,
+    LOKI,
+    TEMPO,
+    STORE,
+    POSTGRES_EXPORTER,
+    REDIS_EXPORTER,
+)

@@ -13,7 +13,17 @@ from alerts.slo.alerting_rules import slo_groups
 from alerts.slo.spec import Objective, load_objectives
 from alerts.slo.test_files import slo_test_files
 from alerts.slo.windows import PROFILES, Profile, load_profile
-from alerts.symptoms import backends, dependencies, monitoring, orders, queues, telemetry
+from alerts.symptoms import (
+    backends,
+    dependencies,
+    exporters,
+    monitoring,
+    orders,
+    outages,
+    processes,
+    queues,
+    telemetry,
+)
 from alerts.symptoms.target_tests import target_tests
 
 # The jobs that the local mode scrapes; a test compares them with the file that it writes.
@@ -66,6 +76,9 @@ def other_files() -> dict[Path, list[Group]]:
         RULES / "common" / "queues.yml": [queues.group()],
         RULES / "common" / "dependencies.yml": [dependencies.group()],
         RULES / "common" / "telemetry.yml": [telemetry.group()],
+        RULES / "common" / "outages.yml": [outages.group()],
+        RULES / "common" / "processes.yml": [processes.group()],
+        RULES / "docker" / "exporters.yml": [exporters.group()],
         RULES / "docker" / "delivery.yml": [telemetry.delivery_docker()],
         RULES / "local" / "delivery.yml": [telemetry.delivery_local()],
         RULES / "local" / "targets.yml": [monitoring.targets(LOCAL_JOBS)],

@@ -9,6 +9,9 @@ INSTANCE = "instance"
 LE = "le"
 UP = "up"
 
+# Holds a minute after Prometheus' first scrape: what has not been discovered before is not missing.
+STARTED = f"on () {UP} offset 1m"
+
 
 def equal(label: str, value: str) -> str:
     """Return the matcher `label="value"`."""

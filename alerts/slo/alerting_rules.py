@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from alerts.links import dashboard_url, runbook_url
+from alerts.promql import STARTED
 from alerts.promrules.durations import number, seconds, show
 from alerts.promrules.model import Alert, Group, Rule
 from alerts.slo.recording_rules import BAD, BURN_RATE, COVERAGE, REMAINING, TOTAL, SLORecordings
@@ -68,6 +69,7 @@ def _data_missing(recordings: SLORecordings) -> Alert:
     objective, profile = recordings.objective, recordings.profile
     base = profile.suffix(profile.base_window)
     expr = f"absent({recordings.own(TOTAL + base)})\nor absent({recordings.own(BAD + base)})"
+    expr = f"({expr})\nand {STARTED}"
     return Alert(
         SLO_DATA_MISSING,
         expr,

@@ -116,6 +116,15 @@ class SLOCases:
         off = f"abs({self.own(name)} - {number(value)})"
         case.expect(at, f"{off} < bool {number(abs(value) * tolerance)}", self.labels, 1)
 
+    def prometheus(self, steps: int) -> tuple[str, str]:
+        """Return the input series of a Prometheus that scrapes something all the time."""
+        return 'up{job="prometheus",instance="p"}', f"1x{steps}"
+
+    @property
+    def grace(self) -> int:
+        """Return the steps of the first minute, in which nothing counts as missing."""
+        return self.steps(timedelta(minutes=1))
+
     def steps(self, span: timedelta) -> int:
         """Return the steps in a span, rounded up."""
         return math.ceil(span / self.step)
@@ -258,14 +267,20 @@ def idle(cases: SLOCases) -> Case:
 
 def never_there(cases: SLOCases) -> Case:
     """Return the case of an SLO none of whose series exist, beside one that has them."""
-    hold = cases.steps(cases.profile.missing_hold)
+    at = cases.grace + cases.steps(cases.profile.missing_hold)
     case = Case(
-        f"{cases.objective.name}: series that never come are reported, once, after the hold",
+        f"{cases.objective.name}: series that never come are reported, once, a minute after the"
+        " start and the hold",
         cases.step,
-        another_slo((TOTAL + cases.base, BAD + cases.base), f"1000x{hold + 1}"),
+        [
+            *another_slo((TOTAL + cases.base, BAD + cases.base), f"1000x{at + 1}"),
+            cases.prometheus(at + 1),
+        ],
     )
-    case.expect_alerts((hold - 1) * cases.step, SLO_DATA_MISSING, [])
-    case.expect_alerts(hold * cases.step, SLO_DATA_MISSING, [cases.expected.data_missing()])
+    pending = 'count(ALERTS{alertname="SLODataMissing"})'
+    case.expect_nothing((cases.grace - 1) * cases.step, pending)
+    case.expect_alerts((at - 1) * cases.step, SLO_DATA_MISSING, [])
+    case.expect_alerts(at * cases.step, SLO_DATA_MISSING, [cases.expected.data_missing()])
     return case
 
 
@@ -276,6 +291,7 @@ def goes_and_returns(cases: SLOCases) -> Case:
     away = base + hold + MARGIN
     phases = [cases.traffic(20, 0), Phase(away, gone=True), cases.traffic(10, 0)]
     case = cases.case("a service that vanishes is reported, until it is back", phases)
+    case.series.append(cases.prometheus(sum(phase.steps for phase in phases)))
     case.expect_alerts(20 * cases.step, SLO_DATA_MISSING, [])
     # The last samples leave the window first: one step earlier where ranges are left-open.
     gone = 20 + base + hold
@@ -298,6 +314,7 @@ def bad_side_gone(cases: SLOCases) -> Case:
     what = "error series that vanish count as no errors"
     if lost == "good":
         what = "a bucket that vanishes is reported, not read as success"
+    series.append(cases.prometheus(end))
     case = Case(f"{cases.objective.name}: {what}", cases.step, series)
     expected = [] if lost == "bad" else [cases.expected.data_missing()]
     case.expect_alerts(end * cases.step, SLO_DATA_MISSING, expected)

@@ -1,4 +1,4 @@
-"""Alerts on the dependencies: database, broker, cache, circuit breakers, outbox."""
+"""Alerts on the use of dependencies: connection pools, cache errors, circuit breakers, outbox."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from observability.instrumentation.semconv import (
     DB_POOL_MAX,
     DB_POOL_TIMEOUTS,
     DEPENDENCY,
-    DEPENDENCY_UP,
     POOL,
     RESULT,
     TO,
@@ -42,8 +41,6 @@ def group() -> Group:
     rules = (
         _pool_saturated(),
         _pool_timeouts(),
-        _down("DatabaseDown", "postgres", "the database", "Orders cannot be placed or fulfilled."),
-        _down("BrokerDown", "broker", "the broker", "Orders are accepted and wait in the outbox."),
         _cache_errors(),
         _breaker_open(),
         _breaker_flapping(),
@@ -82,22 +79,6 @@ def _pool_timeouts() -> Alert:
         summary="Connection pool {{ $labels.pool }}: requests time out",
         description='About {{ $value | printf "%.0f" }} requests failed in 5 minutes (threshold'
         f" {POOL_TIMEOUTS}) because no connection was free in time.",
-        dashboard="cache-database",
-    )
-
-
-def _down(name: str, dependency: str, words: str, impact: str) -> Alert:
-    reached = f"last_over_time({series(DEPENDENCY_UP, equal(DEPENDENCY, dependency))}[2m])"
-    return threshold(
-        name,
-        # max: it is down if every process fails to reach it, not if one does.
-        f"max by ({DEPENDENCY}) ({reached}) == 0",
-        hold=minutes(1),
-        severity=PAGE,
-        service=dependency,
-        summary=f"{dependency}: no process can reach {words}",
-        description=f"Every process that needs {words} has failed to reach it for a minute."
-        f" {impact}",
         dashboard="cache-database",
     )
 

@@ -14,7 +14,7 @@ from alerts.catalogue import (
     NOTIFICATIONS_FAILED,
     RULE_FAILURES,
 )
-from alerts.promql import JOB, UP, equal, series
+from alerts.promql import JOB, STARTED, UP, equal, series
 from alerts.promrules.model import Alert, Group
 from alerts.symptoms.alert import NONE, PAGE, TICKET, minutes
 from alerts.symptoms.alert import stack_threshold as threshold
@@ -61,8 +61,9 @@ def _watchdog() -> Alert:
 def _target_down() -> Alert:
     return threshold(
         "TargetDown",
-        f"{UP} == 0",
-        hold=minutes(5),
+        # Two minutes in a row: a process that is starting is not down.
+        f"max_over_time({UP}[1m]) == 0\nand max_over_time({UP}[1m] offset 1m) == 0",
+        hold=minutes(3),
         severity=TICKET,
         service=SERVICE,
         summary="{{ $labels.job }}: {{ $labels.instance }} cannot be scraped",
@@ -75,7 +76,7 @@ def _target_down() -> Alert:
 def _target_missing(job: str) -> Alert:
     return threshold(
         "TargetMissing",
-        f"absent({series(UP, equal(JOB, job))})",
+        f"absent({series(UP, equal(JOB, job))})\nand {STARTED}",
         hold=minutes(10),
         severity=TICKET,
         service=SERVICE,

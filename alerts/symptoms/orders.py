@@ -1,16 +1,18 @@
-"""Alerts on the API: p99 latency, no process, no traffic."""
+"""Alerts on the API: p99 latency, no process, no traffic, no measured queue."""
 
 from __future__ import annotations
 
-from alerts.promql import JOB, LE, UP, differ, equal, series
+from alerts.catalogue import SPAN_CALLS
+from alerts.promql import JOB, LE, STARTED, UP, differ, equal, series
 from alerts.promrules.model import Alert, Group, Recording
 from alerts.symptoms.alert import PAGE, TICKET, minutes, threshold
 from observability.instrumentation.semconv import (
+    CELERY_POLLER_UP,
     HTTP_RESPONSE_STATUS_CODE,
     HTTP_ROUTE,
     HTTP_SERVER_REQUEST_DURATION,
 )
-from service.semconv import ORDERS, ORDERS_WORKER
+from service.semconv import ORDERS, ORDERS_RELAY, ORDERS_WORKER
 
 P99_SECONDS = 0.5
 P99_MIN_REQUESTS = 300
@@ -28,7 +30,15 @@ def group() -> Group:
     """Return the API's rules."""
     recordings = (_p99(), *_traffic())
     return Group(
-        "orders", (*recordings, _p99_high(), _down(), _workers_missing(), _traffic_dropped())
+        "orders",
+        (
+            *recordings,
+            _p99_high(),
+            _down(),
+            _workers_missing(),
+            _poller_missing(),
+            _traffic_dropped(),
+        ),
     )
 
 
@@ -56,32 +66,48 @@ def _p99_high() -> Alert:
 
 
 def _down() -> Alert:
-    return threshold(
-        "OrdersDown",
-        # One label set whether the job is down or gone; `or absent()` would make two alerts.
-        f"(sum({series(UP, equal(JOB, ORDERS))}) or vector(0)) < 1",
-        hold=minutes(2),
-        severity=PAGE,
-        service=ORDERS,
-        labels={JOB: ORDERS},
-        summary="orders: no instance is up",
-        description="Prometheus has reached no instance of orders for 2 minutes. Customers cannot"
-        " place or read orders.",
-        dashboard="home",
-    )
+    return _missing("OrdersDown", ORDERS, "Customers cannot place or read orders.", "home")
 
 
 def _workers_missing() -> Alert:
+    impact = "Orders are accepted but not fulfilled."
+    return _missing("WorkersMissing", ORDERS_WORKER, impact, "worker")
+
+
+def _missing(name: str, job: str, impact: str, dashboard: str) -> Alert:
+    # A window, not an instant: `up` of an instance that is gone for good has no stale mark after
+    # a restart of Prometheus, and would count for 5 minutes.
+    scraped = f"sum(max_over_time({series(UP, equal(JOB, job))}[1m]))"
+    spans = f"sum(increase({series(SPAN_CALLS, equal('service', job))}[1m]))"
     return threshold(
-        "WorkersMissing",
-        f"(sum({series(UP, equal(JOB, ORDERS_WORKER))}) or vector(0)) < 1",
-        hold=minutes(2),
+        name,
+        # One label set whether the job is down or gone; `or absent()` would make two alerts.
+        # A process that still sends spans is not missing, only its metrics port does not answer.
+        f"({scraped} or vector(0)) < 1\nunless on () {spans} > 0\nand {STARTED}",
+        hold=minutes(1),
         severity=PAGE,
-        service=ORDERS_WORKER,
-        labels={JOB: ORDERS_WORKER},
-        summary="orders-worker: no instance is up",
-        description="Prometheus has reached no instance of orders-worker for 2 minutes. Orders are"
-        " accepted but not fulfilled.",
+        service=job,
+        labels={JOB: job},
+        summary=f"{job}: no instance is up",
+        description=f"Prometheus has reached no instance of {job} for 2 minutes, and no span of it"
+        f" arrives. {impact}",
+        dashboard=dashboard,
+    )
+
+
+def _poller_missing() -> Alert:
+    relay = equal(JOB, ORDERS_RELAY)
+    return threshold(
+        "QueuePollerDown",
+        f"max by ({JOB}) (max_over_time({series(UP, relay)}[1m])) == 1\n"
+        f"unless on ({JOB}) max by ({JOB}) (last_over_time({series(CELERY_POLLER_UP)}[2m])) >= 0",
+        hold=minutes(2),
+        severity=TICKET,
+        service=ORDERS_RELAY,
+        labels={JOB: ORDERS_RELAY},
+        summary=f"{ORDERS_RELAY}: the queues are not measured",
+        description=f"{ORDERS_RELAY} is scraped but has exposed no metrics of the queues for 2"
+        " minutes. Alerts on depth, age and stalls cannot fire.",
         dashboard="worker",
     )
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from alerts.promql import equal, match, series
+from alerts.promql import JOB, equal, match, series
 from alerts.promrules.model import Alert, Group, Recording
 from alerts.symptoms.alert import PAGE, TICKET, minutes, threshold
 from observability.instrumentation.semconv import (
+    CELERY_POLLER_UP,
     CELERY_QUEUE_LIMIT,
     CELERY_QUEUE_MESSAGES,
     CELERY_QUEUE_OLDEST_MESSAGE_AGE,
@@ -49,6 +50,7 @@ def group() -> Group:
         _capacity(),
         _dead_letters(),
         _failures(),
+        _poller_down(),
     )
     return Group("queues", rules)
 
@@ -156,4 +158,18 @@ def _failures() -> Alert:
         " count). Their orders are not fulfilled.",
         dashboard="worker",
         variables={"queue": "{{ $labels.queue }}"},
+    )
+
+
+def _poller_down() -> Alert:
+    return threshold(
+        "QueuePollerDown",
+        f"max by ({JOB}) (last_over_time({series(CELERY_POLLER_UP)}[2m])) == 0",
+        hold=minutes(2),
+        severity=TICKET,
+        service="broker",
+        summary="{{ $labels.job }}: the queues cannot be read",
+        description="{{ $labels.job }} has failed to read the queues from the broker for 2 minutes."
+        " Alerts on depth, age and stalls cannot fire.",
+        dashboard="worker",
     )

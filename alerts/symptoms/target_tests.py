@@ -36,8 +36,22 @@ def target_tests(rules: str, jobs: Sequence[str], header: str) -> str:
         case.expect_alerts((start + 10) * STEP, NAME, [])
         case.expect_alerts((start + 11) * STEP, NAME, [_missing(job)])
         case.expect_alerts((start + 21) * STEP, NAME, [])
-    document = as_yaml(f"{rules}/targets.yml", ["targets"], STEP, [case], external_labels())
+    cases = [case, _start(jobs[0])]
+    document = as_yaml(f"{rules}/targets.yml", ["targets"], STEP, cases, external_labels())
     return dump(document, header)
+
+
+def _start(job: str) -> Case:
+    """Return the case of a Prometheus that starts before a job, which never comes."""
+    case = Case(
+        f"without {job} from the start, nothing is even pending in the first minute",
+        STEP,
+        [('up{job="another",instance="i"}', "1x20")],
+    )
+    case.expect_nothing(0 * STEP, f'count(ALERTS{{alertname="{NAME}"}})')
+    case.expect(10 * STEP, f'count(ALERTS{{job="{job}",alertstate="pending"}})', "{}", 1)
+    case.expect(11 * STEP, f'count(ALERTS{{job="{job}",alertstate="firing"}})', "{}", 1)
+    return case
 
 
 def _missing(job: str) -> dict[str, Any]:

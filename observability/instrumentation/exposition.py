@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from ._multiprocess.collector import family_collector
 from ._multiprocess.liveness import claim, mark_alive
+from ._multiprocess.memory import MemoryCollector
 from .dependencies.background import BackgroundCall
 from .settings import SettingsError
 
@@ -54,7 +55,7 @@ def make_registry(
     *,
     own: CollectorRegistry | None = None,
 ) -> CollectorRegistry:
-    """Return a registry of everything that a scrape returns.
+    """Return a registry of everything that a scrape returns, the memory in use included.
 
     Args:
         settings: With the folder that the processes share, if there are several.
@@ -68,7 +69,7 @@ def make_registry(
         registry.register(family_collector(settings.multiproc_dir))
     elif own is not None:
         registry.register(own)
-    registry.register(_AtOnce(collectors))
+    registry.register(_AtOnce((MemoryCollector(), *collectors)))
     return registry
 
 

@@ -255,6 +255,13 @@ CIRCUIT_BREAKER_TRANSITIONS = Metric(
     (DEPENDENCY, TO),
 )
 
+PROCESS_MEMORY_USAGE = Metric(
+    "process_memory_usage_bytes",
+    "gauge",
+    "By",
+    "Memory of this process and all its children; pages that they share count once.",
+)
+
 TELEMETRY_SPANS_ENDED = Metric(
     "telemetry_spans_ended_total",
     "counter",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from service.faults.switchboard import Switchboard
 
-LARGEST_LEAK_MB = 256
+# For each worker of the API, whose container may use 512 MB.
+LARGEST_LEAK_MB = 192
 MEGABYTE = 1024 * 1024
 
 

@@ -59,7 +59,13 @@ FAULTS = (
     Fault("relay_dead", "relay_dead", "The relay sends nothing."),
     Fault("poison_message", "poison_message", "Each order adds a message that cannot be sent."),
     Fault("email_down", "email_down", "The mail server refuses everything."),
-    Fault("memory_growth", "memory_growth_mb", "The API leaks: MB per minute.", 60.0, 600),
+    Fault(
+        "memory_growth",
+        "memory_growth_mb",
+        "Each API worker leaks: MB per minute.",
+        15.0,
+        600,
+    ),
     Fault("telemetry_dropped", "telemetry_dropped", "Spans and log lines are thrown away."),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

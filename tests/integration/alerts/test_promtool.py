@@ -22,7 +22,7 @@ def test_every_rule_file_passes_every_lint_on_both(promtools, rule_paths):
 
 
 def test_tests_are_told_from_rules_by_their_names(rule_paths, test_paths):
-    assert len(rule_paths) == 20
+    assert len(rule_paths) == 23
     assert not set(rule_paths) & set(test_paths)
     assert all(path.parent.name == "tests" for path in test_paths)
 
