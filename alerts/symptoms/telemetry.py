@@ -71,8 +71,9 @@ def group() -> Group:
 def _ratio_low(name: str, accepted: str, sent: str, ratio: float, what: str) -> Alert:
     return threshold(
         name,
-        # `or vector(0)`: when the backend's counter is gone too, nothing arrives.
-        f"({accepted} or vector(0))\n/ (sum(rate({sent}[5m])) > {MIN_RATE}) < {ratio}",
+        # `or vector(0)`: when the backend's counter is gone too, nothing arrives. The offset: what
+        # was sent a moment ago, by a process that starts for example, may still be on its way.
+        f"({accepted} or vector(0))\n/ (sum(rate({sent}[5m] offset 1m)) > {MIN_RATE}) < {ratio}",
         hold=minutes(10),
         severity=TICKET,
         service=SERVICE,
