@@ -24,6 +24,11 @@ class StateFolder(Folder):
         """The fault switchboard."""
         return self.path / "faults.json"
 
+    @property
+    def alertmanager(self) -> Path:
+        """The folder of Alertmanager's configuration, templates and secrets."""
+        return self.path / "alertmanager.d"
+
     def secret(self, name: str) -> Path:
         """Return the file of a password."""
         return self.path / "secrets" / name

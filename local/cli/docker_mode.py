@@ -19,6 +19,7 @@ import click
 from local.cli.errors import RefusedError
 from local.cli.ports import taken_ports
 from local.cli.status import Row, print_status
+from local.servers.configs import receiver_problems
 from local.settings import ROOT, LocalSettings
 
 # `include` with relative paths came with 2.20, `!override` and friends with 2.24.
@@ -70,7 +71,7 @@ def _compose_version() -> tuple[int, int]:
 
 def problems_before_start(engine: Engine, settings: LocalSettings) -> list[str]:
     """Return a sentence for each reason why `docker compose up` would fail later."""
-    problems = []
+    problems = receiver_problems(settings)
     if engine.compose < COMPOSE_NEEDED:
         found = ".".join(map(str, engine.compose)) if any(engine.compose) else "none"
         problems.append(f"Docker Compose 2.24 or later is needed; found {found}")

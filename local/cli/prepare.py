@@ -17,6 +17,7 @@ from local.servers.passwords import ensure_passwords, write_redis_passwords
 from local.settings import LocalSettings
 from local.state import StateFolder
 from local.supervisor.folder import write_atomically
+from observability.instrumentation.environment import SettingsError
 from simulators.load import write_rate
 
 PROGRAMS = ("redis-server", "prometheus", "alertmanager")
@@ -30,8 +31,13 @@ def prepare(settings: LocalSettings, state: StateFolder) -> None:
         state: The folder to prepare.
 
     Raises:
-        RefusedError: A program is missing, or the database cluster cannot be created.
+        RefusedError: A setting is bad, a program is missing, or the database cluster cannot be
+            created.
     """
+    try:
+        write_alertmanager(settings, state.alertmanager)
+    except SettingsError as error:
+        raise RefusedError(str(error)) from error
     binaries = Binaries(
         settings.programs, settings.program_paths, path=settings.environment.get("PATH")
     )
@@ -51,7 +57,6 @@ def prepare(settings: LocalSettings, state: StateFolder) -> None:
     except subprocess.CalledProcessError as error:
         raise RefusedError(f"{error}\n{error.stderr}") from error
     write_prometheus(settings, state.path / "prometheus.yml")
-    write_alertmanager(settings, state.path / "alertmanager.yml")
     write_rate(state.load, settings.load_rate)
     if not state.faults.exists():
         write_atomically(state.faults, '{"flags": {}}\n')

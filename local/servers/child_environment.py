@@ -15,16 +15,17 @@ ROLES = {
     "orders-relay": "orders_worker",
     "migrate": "orders_migrate",
 }
-_PASSWORD = re.compile(r"ORDERS_\w+_PASSWORD(_FILE)?\Z")
+_SECRET = re.compile(r"(ORDERS_\w+_PASSWORD(_FILE)?|ALERT_\w+)\Z")
 
 
 def inherited(settings: LocalSettings) -> dict[str, str]:
-    """Return the variables of every child: this process's own without passwords.
+    """Return the variables of every child: this process's own without secrets.
 
-    Passwords belong to the state folder. Compiling every module at each start takes seconds and
-    twice the memory, so byte code is written even if this environment disables it.
+    Passwords belong to the state folder, receivers of alerts to Alertmanager's configuration.
+    Compiling every module at each start takes seconds and twice the memory, so byte code is written
+    even if this environment disables it.
     """
-    dropped = {name for name in settings.environment if _PASSWORD.match(name)}
+    dropped = {name for name in settings.environment if _SECRET.match(name)}
     dropped.add("PYTHONDONTWRITEBYTECODE")
     return {name: text for name, text in settings.environment.items() if name not in dropped}
 

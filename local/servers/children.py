@@ -64,7 +64,7 @@ class PlanBuilder:
         )
         alertmanager = command_lines.alertmanager_command(
             self._binaries.find("alertmanager"),
-            folder / "alertmanager.yml",
+            self._state.alertmanager / "alertmanager.yml",
             folder / "alertmanager",
             settings.ports["ALERTMANAGER_PORT"],
         )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,13 @@ import yaml
 
 from local.settings import ROOT, LocalSettings
 from local.supervisor.folder import write_atomically
+from observability.instrumentation.environment import SettingsError
 
 SCRAPE_OURS = "5s"
 SCRAPE_BACKENDS = "15s"
 EVALUATE = "15s"
+# The exit code of render.sh.
+BAD_SETTINGS = 2
 URL_LABEL = "sightline_url"
 HEADER = "# Overwritten by every `make up` of the local mode; edits are lost.\n"
 
@@ -27,7 +32,7 @@ JOBS = {
     "prometheus": ("PROMETHEUS_PORT", SCRAPE_BACKENDS),
     "alertmanager": ("ALERTMANAGER_PORT", SCRAPE_BACKENDS),
 }
-ALERTMANAGER_SOURCE = ROOT / "observability/stack/alertmanager/alertmanager.yml"
+ALERTMANAGER_SOURCE = ROOT / "observability/stack/alertmanager"
 
 
 def write_prometheus(settings: LocalSettings, path: Path) -> None:
@@ -63,18 +68,41 @@ def write_prometheus(settings: LocalSettings, path: Path) -> None:
     )
 
 
-def write_alertmanager(settings: LocalSettings, path: Path) -> None:
-    """Write Alertmanager's configuration: the stack's own, with mail sent to the console.
+def write_alertmanager(settings: LocalSettings, folder: Path) -> Path:
+    """Write Alertmanager's configuration as the stack does, with mail sent to the console.
 
     Args:
-        settings: Ports.
-        path: The file.
+        settings: Ports, and the environment with the settings of receivers.
+        folder: Gets the configuration, its templates and secrets.
+
+    Returns:
+        The configuration file.
+
+    Raises:
+        SettingsError: A receiver's setting is bad.
     """
-    config: dict[str, Any] = yaml.safe_load(ALERTMANAGER_SOURCE.read_text())
-    config["global"]["smtp_smarthost"] = settings.address("ORDERS_SMTP_PORT")
-    folder = ALERTMANAGER_SOURCE.parent
-    config["templates"] = [f"{_escape_glob(folder)}/{name}" for name in config["templates"]]
-    _write(path, config)
+    command = ["sh", str(ALERTMANAGER_SOURCE / "render.sh"), str(folder)]
+    done = subprocess.run(
+        [*command, settings.address("ORDERS_SMTP_PORT")],
+        env=dict(settings.environment),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode == BAD_SETTINGS:
+        raise SettingsError([line.strip() for line in done.stderr.splitlines()[1:]])
+    done.check_returncode()
+    return folder / "alertmanager.yml"
+
+
+def receiver_problems(settings: LocalSettings) -> list[str]:
+    """Return a line for each bad setting of a receiver of alerts."""
+    with tempfile.TemporaryDirectory(prefix="alertmanager-") as folder:
+        try:
+            write_alertmanager(settings, Path(folder))
+        except SettingsError as error:
+            return list(error.problems)
+    return []
 
 
 def _static(address: str) -> dict[str, Any]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
+import urllib.request
 
 import pytest
 import yaml
 
-from local.servers.configs import ALERTMANAGER_SOURCE, JOBS, write_alertmanager, write_prometheus
+from local.servers.child_environment import inherited
+from local.servers.configs import JOBS, receiver_problems, write_alertmanager, write_prometheus
 from local.settings import ROOT, LocalSettings
+from observability.instrumentation.environment import SettingsError
 from tools.free_ports import free_port_variables
 from tools.servers import running_alertmanager, running_prometheus
+from tools.standins.composed import project
 
 
 @pytest.fixture(params=["demo", "production"])
@@ -61,21 +66,73 @@ def test_every_process_with_metrics_is_a_job_under_its_own_name(settings):
 
 
 def test_alertmanager_starts_with_its_configuration(settings, tmp_path):
-    file = settings.state / "alertmanager.yml"
-    write_alertmanager(settings, file)
-    with running_alertmanager(tmp_path, file):
+    with running_alertmanager(tmp_path, write_alertmanager(settings, settings.state)):
         pass
 
 
-def test_only_the_mail_server_and_the_template_folder_differ_from_the_stack(settings):
-    file = settings.state / "alertmanager.yml"
-    write_alertmanager(settings, file)
-    ours, stack = yaml.safe_load(file.read_text()), yaml.safe_load(ALERTMANAGER_SOURCE.read_text())
-    assert ours["global"].pop("smtp_smarthost") == settings.address("ORDERS_SMTP_PORT")
-    stack["global"].pop("smtp_smarthost")
-    folder = f"{ROOT}/observability/stack/alertmanager"
-    assert ours.pop("templates") == [f"{folder}/{name}" for name in stack.pop("templates")]
-    assert ours == stack
+RECEIVERS = {
+    "ALERT_WEBHOOK_URL": "https://bot.example/hook?a=b&c='$x",
+    "ALERT_SLACK_WEBHOOK_URL": "https://hooks.example/x",
+    "ALERT_SLACK_CHANNEL": "#on-call",
+    "ALERT_PAGERDUTY_ROUTING_KEY": "0123456789abcdef0123456789abcdef",
+    "ALERT_DEADMANSSWITCH_URL": "https://ping.example/x",
+}
+
+
+@pytest.mark.parametrize("receivers", [{}, RECEIVERS], ids=["no receivers", "every receiver"])
+def test_only_the_mail_server_and_the_folder_differ_from_docker(tmp_path, receivers):
+    settings = LocalSettings.from_env(free_port_variables() | receivers, tmp_path / ".env")
+    ours = write_alertmanager(settings, tmp_path / "local")
+    service = project(receivers)["alertmanager"]
+    shell, script, folder, smtp, program = service.get("entrypoint")
+    assert (shell, program) == ("/bin/sh", "/bin/alertmanager")
+    source = {mount.target: mount.folder for mount in service.mounts}["/etc/alertmanager"]
+    stack = tmp_path / "docker"
+    environment = {k: v for k, v in service.environment.items() if not k.endswith("_FILE")}
+    command = ["sh", source / script.removeprefix("/etc/alertmanager/"), stack, smtp]
+    subprocess.run(command, env=environment, check=True)
+    assert f"--config.file={folder}/alertmanager.yml" in service.get("command")
+    for path in sorted(path for path in stack.rglob("*") if path.is_file()):
+        text = path.read_text().replace(str(stack), str(ours.parent))
+        text = text.replace(smtp, settings.address("ORDERS_SMTP_PORT"))
+        assert (ours.parent / path.relative_to(stack)).read_text() == text
+    assert (
+        len(list(stack.rglob("*"))) == len(list(ours.parent.rglob("*"))) >= 3 + len(receivers) - 1
+    )
+
+
+def test_a_bad_receiver_is_refused_before_anything_starts(tmp_path):
+    bad = {"ALERT_WEBHOOK_URL": "bot.example", "ALERT_PAGERDUTY_ROUTING_KEY": "1"}
+    settings = LocalSettings.from_env(free_port_variables() | bad, tmp_path / ".env")
+    expected = [
+        "ALERT_WEBHOOK_URL: expected an http or https URL",
+        "ALERT_PAGERDUTY_ROUTING_KEY: expected an integration key of 32 letters and digits",
+    ]
+    assert receiver_problems(settings) == expected
+    with pytest.raises(SettingsError) as caught:
+        write_alertmanager(settings, tmp_path)
+    assert list(caught.value.problems) == expected
+
+
+def test_only_alertmanager_learns_its_receivers(tmp_path):
+    settings = LocalSettings.from_env(free_port_variables() | RECEIVERS, tmp_path / ".env")
+    assert not [name for name in inherited(settings) if name.startswith("ALERT_")]
+
+
+@pytest.mark.parametrize("address", ["", "https://sightline.example/a$b"])
+def test_links_in_alerts_lead_to_the_console_or_to_its_public_address(tmp_path, address):
+    settings = LocalSettings.from_env(
+        {**free_port_variables(), "SIGHTLINE_URL": address}, tmp_path / ".env"
+    )
+    write_prometheus(settings, tmp_path / "prometheus.yml")
+    config = (tmp_path / "prometheus.yml").read_text()
+    with running_prometheus(tmp_path, config) as prometheus:
+        answer = urllib.request.urlopen(f"{prometheus}/api/v1/status/config", timeout=5).read()
+        read = yaml.safe_load(json.loads(answer)["data"]["yaml"])
+    expected = address or f"http://127.0.0.1:{settings.ports['GRAFANA_PORT']}"
+    assert read["global"]["external_labels"] == {"sightline_url": expected}
+    (relabel,) = read["alerting"]["alert_relabel_configs"]
+    assert (relabel["action"], relabel["regex"]) == ("labeldrop", "sightline_url")
 
 
 def test_the_rules_cover_exactly_the_scraped_jobs():

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tools.standins.composed import ROOT, STACK, load, project
+from tools.standins.composed import ROOT, STACK, load, project, stack
 
 PROMETHEUS = load(STACK / "prometheus/prometheus.yml")
 LOKI = load(STACK / "loki/loki.yaml")
@@ -160,12 +160,32 @@ def test_prometheus_keeps_forty_days_or_eight_gigabytes():
     assert not [flag for flag in command if "enable-lifecycle" in flag or "admin-api" in flag]
 
 
+def test_prometheus_has_the_address_for_links_only_with_the_dashboards_and_drops_its_label():
+    assert PROMETHEUS["global"]["external_labels"] == {"sightline_url": "${SIGHTLINE_URL}"}
+    (relabel,) = PROMETHEUS["alerting"]["alert_relabel_configs"]
+    assert relabel == {"action": "labeldrop", "regex": "sightline_url"}
+    assert "SIGHTLINE_URL" not in stack({"SIGHTLINE_URL": "https://a"})["prometheus"].environment
+    addresses = {
+        variables.get("SIGHTLINE_URL", variables.get("GRAFANA_PORT", "")): (
+            project(variables)["prometheus"].environment["SIGHTLINE_URL"],
+            project(variables)["grafana"].environment["GF_SERVER_ROOT_URL"],
+        )
+        for variables in ({}, {"GRAFANA_PORT": "13000"}, {"SIGHTLINE_URL": "https://a.example"})
+    }
+    assert addresses == {
+        "": ("http://localhost:3000",) * 2,
+        "13000": ("http://localhost:13000",) * 2,
+        "https://a.example": ("https://a.example",) * 2,
+    }
+
+
 def test_prometheus_accepts_late_samples():
     assert PROMETHEUS["storage"]["tsdb"]["out_of_order_time_window"] == "10m"
 
 
 def test_backends_are_scraped_every_15_s():
-    assert PROMETHEUS["global"] == {"scrape_interval": "15s", "evaluation_interval": "15s"}
+    assert PROMETHEUS["global"]["scrape_interval"] == "15s"
+    assert PROMETHEUS["global"]["evaluation_interval"] == "15s"
     assert not [job for job in PROMETHEUS["scrape_configs"] if "scrape_interval" in job]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,8 @@ APPLICATION = [
     "customers",
 ]
 ONE_SHOTS = ["migrate", "secrets", "stack-secrets"]
+# The file of a secret that is not set.
+NO_FILE = Path("/dev/null")
 each = pytest.mark.parametrize("name", sorted(PROJECT))
 
 
@@ -180,7 +183,9 @@ def test_every_declared_volume_and_network_is_used():
 @each
 def test_mounts_from_the_repository_are_existing_folders_and_read_only(service):
     for mount in service.mounts:
-        if mount.folder is not None:
+        if mount.folder == NO_FILE:
+            assert mount.read_only
+        elif mount.folder is not None:
             assert mount.folder.is_dir(), mount
             assert mount.folder.is_relative_to(ROOT)
             assert mount.read_only
@@ -230,7 +235,8 @@ def test_the_broker_evicts_nothing_and_the_cache_evicts_old_keys(name, policy):
 
 
 def test_the_stack_alone_mounts_only_folders_of_its_own():
-    folders = [m.folder for service in STACK_ALONE.values() for m in service.mounts if m.folder]
+    mounts = [mount for service in STACK_ALONE.values() for mount in service.mounts]
+    folders = [m.folder for m in mounts if m.folder not in {None, NO_FILE}]
     assert folders
     assert [folder for folder in folders if not folder.is_relative_to(STACK)] == []
 
