@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,11 @@ def main(dependency: tuple[str, ...], way: tuple[str, ...], walk: float | None) 
             figures["walk"] = take_down(system, walk * 60)
             _keep(figures)
             return
-        for name in dependency or PORTS:
-            for kind in way or Way:
-                cell = measure(system, name, Way(kind), SECONDS, ALERT_SECONDS)
-                figures.setdefault("cells", {})[f"{name} {kind}"] = cell_row(cell)
-                click.echo(json.dumps(cell_row(cell)))
-                _keep(figures)
+        for kind, name in product(way or Way, dependency or PORTS):
+            cell = measure(system, name, Way(kind), SECONDS, ALERT_SECONDS)
+            figures.setdefault("cells", {})[f"{name} {kind}"] = cell_row(cell)
+            click.echo(json.dumps(cell_row(cell)))
+            _keep(figures)
 
 
 def _keep(figures: dict[str, Any]) -> None:

@@ -119,6 +119,8 @@ def measure(
         alert_seconds: How long to wait for its alert at most; 0 does not wait.
     """
     cell = Cell(dependency, way, alert=ALERTS[dependency])
+    if alert_seconds:
+        wait_until(lambda: cell.alert not in system.firing(), 400, 1)
     order = place(system)
     gate = system.gates[dependency]
     gate.fail(way)
