@@ -25,6 +25,7 @@ from tools.standins.docker import (
     service_of,
 )
 from tools.standins.edges import check_links
+from tools.standins.outages import survive_outages
 from tools.standins.shop import Readers, Shop, settle
 
 ROOT_CONTAINERS = ("secrets", "stack-secrets")
@@ -199,6 +200,8 @@ def everything(sut: Project, minutes: float) -> None:
                 report("NOT TESTED: links between signals need a real Loki and Tempo")
             else:
                 check_links(sut, shop)
+            with sut.timed("six dependencies stopped and paused"):
+                survive_outages(sut, shop)
             scale_and_kill(sut, shop, order)
             live_without_telemetry(sut, shop)
             restart(sut, shop, order)

@@ -1,0 +1,127 @@
+"""Each dependency stopped and paused while customers read and order: what the API answers.
+
+A container that is stopped takes its name with it, so every lookup of it hangs for 10 s. No proxy
+on one machine shows that; `python -m tools.outages` measures the other ways of failing.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPException
+
+from tools.servers import wait_until
+from tools.standins.docker import Project, report
+from tools.standins.shop import ORDER, Shop, request, settle
+
+DEPENDENCIES = ("cache", "postgres", "broker", "payment-provider", "mailpit", "collector")
+WAYS = (("stop", "start"), ("pause", "unpause"))
+OURS = ("orders", "orders-worker", "orders-relay", "payment-provider")
+WATCH_SECONDS = 4.0
+PAUSE_SECONDS = 0.1
+# The most that an answer may take; PostgreSQL's own timeout, and what a busy machine adds.
+DATABASE_SECONDS = 4.0
+PROMPT_SECONDS = 0.2
+SLACK_SECONDS = 0.3
+SCRAPE_SECONDS = 3.0
+
+
+@dataclass
+class Watch:
+    """Readers and buyers in a loop, with the status and the seconds of each answer."""
+
+    shop: Shop
+    order: str
+    reads: list[tuple[int, float]] = field(default_factory=list)
+    orders: list[tuple[int, float]] = field(default_factory=list)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Read and order until the block ends."""
+        stop = threading.Event()
+        place, read = self.shop.url("ORDERS_PORT", "/v1/orders"), self.read_url()
+        loops: list[tuple[Callable[[], int], list[tuple[int, float]]]] = [
+            (lambda: request(read)[0], self.reads),
+            (lambda: request(place, ORDER, idempotency_key=str(uuid.uuid4()))[0], self.orders),
+        ]
+        threads = [threading.Thread(target=_repeat, args=(*loop, stop)) for loop in loops]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def read_url(self) -> str:
+        """Return the address of the order that is read."""
+        return self.shop.url("ORDERS_PORT", f"/v1/orders/{self.order}")
+
+
+def _repeat(
+    ask: Callable[[], int], answers: list[tuple[int, float]], stop: threading.Event
+) -> None:
+    while not stop.wait(PAUSE_SECONDS):
+        started = time.monotonic()
+        try:
+            status = ask()
+        except (OSError, HTTPException):
+            status = 0
+        answers.append((status, time.monotonic() - started))
+
+
+def p99(answers: list[tuple[int, float]]) -> float:
+    """Return the 99th percentile of the answers' seconds."""
+    seconds = sorted(each for _, each in answers)
+    return seconds[math.ceil(0.99 * len(seconds)) - 1]
+
+
+def survive_outages(sut: Project, shop: Shop) -> None:
+    """Stop and pause each dependency in turn; fail if an answer or a scrape is late."""
+    since = time.monotonic()
+    for dependency in DEPENDENCIES:
+        for fail, restore in WAYS:
+            order, _ = shop.place_order()
+            watch = Watch(shop, order)
+            request(watch.read_url())
+            sut.compose(fail, *(["-t", "2"] if fail == "stop" else []), dependency)
+            try:
+                with watch.running():
+                    settle(WATCH_SECONDS)
+            finally:
+                sut.compose(restore, dependency)
+            check(f"{dependency}, {fail}", watch, is_database=dependency == "postgres")
+            wait_until(shop.place_order, seconds=30, interval=0.5)
+    check_scrapes(shop, time.monotonic() - since)
+
+
+def check(case: str, watch: Watch, *, is_database: bool) -> None:
+    """Check the answers of one outage."""
+    reads, orders = p99(watch.reads), p99(watch.orders)
+    codes = {status for status, _ in watch.reads}, {status for status, _ in watch.orders}
+    report(f"{case}: reads p99 {reads:.2f} s {codes[0]}, orders p99 {orders:.2f} s {codes[1]}")
+    assert codes[0] == {200}, case
+    assert codes[1] <= ({201, 503} if is_database else {201}), case
+    assert reads <= PROMPT_SECONDS + SLACK_SECONDS, case
+    limit = DATABASE_SECONDS if is_database else PROMPT_SECONDS
+    assert orders <= limit + SLACK_SECONDS, case
+
+
+def check_scrapes(shop: Shop, seconds: float) -> None:
+    """Check that every scrape of the last seconds succeeded in time, as Prometheus saw it."""
+    jobs, window = "|".join(name for name in OURS), f"{seconds:.0f}s"
+    slowest = shop.query(
+        f'max by (job) (max_over_time(scrape_duration_seconds{{job=~"{jobs}"}}[{window}]))'
+    )
+    report("slowest scrapes: " + " ".join(f"{job} {most:.2f} s" for job, most in slowest.items()))
+    assert set(slowest) == set(OURS)
+    assert max(slowest.values()) <= SCRAPE_SECONDS, slowest
+    failed = shop.query(f'min by (job) (min_over_time(up{{job=~"{jobs}"}}[{window}])) == 0')
+    # A provider that is away cannot be scraped; every other process can.
+    assert set(failed) <= {"payment-provider"}, failed
