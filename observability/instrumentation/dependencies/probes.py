@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from .. import semconv
-from ..metrics import family
 from .background import BackgroundCall
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class DependencyProbes:
 
     def describe(self) -> list[Family]:
         """Return the family without values."""
-        return [family(semconv.DEPENDENCY_UP, {})]
+        return [_family({})]
 
     def collect(self) -> Iterator[Family]:
         """Run all probes at once and yield their results."""
@@ -45,7 +44,14 @@ class DependencyProbes:
         results: dict[tuple[str, ...], float] = {
             (name,): probe.result(deadline) or 0.0 for name, probe in self._probes.items()
         }
-        yield family(semconv.DEPENDENCY_UP, results)
+        yield _family(results)
+
+
+def _family(results: Mapping[tuple[str, ...], float]) -> Family:
+    # It loads prometheus_client, which a program that only bounds its lookups does not need.
+    from ..metrics import family  # noqa: PLC0415
+
+    return family(semconv.DEPENDENCY_UP, results)
 
 
 class _Probe:

@@ -12,8 +12,10 @@ import requests
 
 from observability.instrumentation import semconv
 from observability.instrumentation.dependencies import DependencyProbes
+from observability.instrumentation.exposition import make_registry
 from observability.instrumentation.metrics import ScrapeGauge, bounded
 from observability.instrumentation.requests import instrument_session
+from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.testing import RecordedTelemetry
 from tools.servers import free_port, wait_until
 
@@ -93,6 +95,35 @@ def test_a_dependency_is_up_down_or_hanging_at_the_moment_of_the_scrape() -> Non
     assert calls["count"] == 1
     release.set()
     wait_until(lambda: probed(probes)["broker"] == 1)
+
+
+def test_collectors_that_hang_are_left_out_and_hold_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("observability.instrumentation.exposition.SCRAPE_SECONDS", 0.3)
+    metrics = [semconv.Metric(f"rows_{n}", "gauge", "1", "Rows.", ()) for n in range(4)]
+    release = threading.Event()
+    calls = {"count": 0}
+
+    def hang() -> dict[tuple[str, ...], float]:
+        calls["count"] += 1
+        release.wait(20)
+        return {(): 1.0}
+
+    reads = [hang, lambda: {(): 2.0}, hang, lambda: {(): 3.0}]
+    gauges = [ScrapeGauge(metric, read) for metric, read in zip(metrics, reads, strict=True)]
+    registry = make_registry(TelemetrySettings(), gauges)
+
+    def scrape() -> list[float]:
+        return [sample.value for found in registry.collect() for sample in found.samples]
+
+    started = time.monotonic()
+    assert scrape() == [2.0, 3.0]
+    assert scrape() == [2.0, 3.0]
+    assert time.monotonic() - started < 2
+    assert calls["count"] == 2
+    release.set()
+    wait_until(lambda: scrape() == [1.0, 2.0, 1.0, 3.0])
 
 
 def test_a_gauge_that_cannot_be_read_is_absent_and_logged_once(
