@@ -124,13 +124,13 @@ def measure(
     order = place(system)
     gate = system.gates[dependency]
     gate.fail(way)
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time()
     try:
         with watched(system, cell, order):
             time.sleep(seconds)
             while cell.alert_seconds is None and time.monotonic() < started + alert_seconds:
                 firing = system.firing()
-                if cell.alert in firing:
+                if cell.alert in system.firing(since=began):
                     cell.alert_seconds = time.monotonic() - started
                 cell.others |= firing - {cell.alert}
                 time.sleep(0.5)

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,17 @@ class System:
         alerts: list[dict[str, Any]] = found["data"]["alerts"]
         return alerts
 
-    def firing(self) -> set[str]:
-        """Return the names of the alerts that fire, the heartbeat left out."""
+    def firing(self, since: float = 0.0) -> set[str]:
+        """Return the names of the alerts that fire, the heartbeat left out.
+
+        Args:
+            since: Seconds since the epoch; an alert that was pending before is left out.
+        """
         return {
-            alert["labels"]["alertname"] for alert in self.alerts() if alert["state"] == "firing"
+            alert["labels"]["alertname"]
+            for alert in self.alerts()
+            if alert["state"] == "firing"
+            and datetime.fromisoformat(alert["activeAt"]).timestamp() >= since
         } - {"Watchdog"}
 
 

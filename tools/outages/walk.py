@@ -19,8 +19,10 @@ from tools.outages.system import System
 from tools.servers import wait_until
 
 PAGE_SECONDS = 120.0
-# After a part is back: until its alerts have ended, and no rule still looks at the outage.
-CALM_SECONDS = 150.0
+# A part without a page of its own is away for as long as a page may take.
+AWAY_SECONDS = 90.0
+# After a part is back: until its alerts have ended.
+CALM_SECONDS = 120.0
 LOAD = 5
 
 # Alerts that follow from a part that is away, in addition to its own page.
@@ -45,12 +47,10 @@ FOLLOW = {
     "orders-relay": {*_LATE, "TargetDown", "TargetMissing", "QueuePollerDown"},
     "orders": {*_FAILING, "TargetDown", "TargetMissing", *_DELIVERY},
 }
-# The pages of our own processes, which are paused with SIGSTOP.
-PROCESSES = {
-    "orders-worker": "WorkersMissing",
-    "orders-relay": "TargetDown",
-    "orders": "OrdersDown",
-}
+# Parts without a page of their own: spans that are lost make a ticket after 5 minutes, and the
+# supervisor restarts a process that does not answer before it would page.
+PROCESSES = ("orders-worker", "orders-relay", "orders")
+WITHOUT_PAGE = ("collector", *PROCESSES)
 
 
 @dataclass
@@ -83,12 +83,13 @@ def take_down(system: System, seconds: float) -> dict[str, Any]:
 def _take_down(system: System, part: _Part) -> dict[str, Any]:
     started, after = time.monotonic(), None
     seen: set[str] = set()
+    patience = PAGE_SECONDS if part.page else AWAY_SECONDS
     part.stop()
     try:
-        while after is None and time.monotonic() - started < PAGE_SECONDS:
+        while after is None and time.monotonic() - started < patience:
             time.sleep(1)
             seen |= system.firing()
-            if part.page in seen:
+            if part.page and part.page in seen:
                 after = round(time.monotonic() - started)
     finally:
         part.start()
@@ -112,18 +113,18 @@ def _parts(system: System) -> list[_Part]:
     parts = []
     for name, page in ALERTS.items():
         gate = system.gates[name]
-        parts.append(_Part(name, page, partial(gate.fail, Way.STOPPED), gate.restore))
-    for name, page in PROCESSES.items():
+        own = "" if name in WITHOUT_PAGE else page
+        parts.append(_Part(name, own, partial(gate.fail, Way.STOPPED), gate.restore))
+    for name in PROCESSES:
         send = partial(_signal, system, name)
         stop, start = partial(send, signal.SIGSTOP), partial(send, signal.SIGCONT)
-        parts.append(_Part(name, page, stop, start))
+        parts.append(_Part(name, "", stop, start))
     return parts
 
 
 def _signal(system: System, name: str, number: signal.Signals) -> None:
-    """Send a signal to a process of the system and its children, each in the same group."""
+    """Send a signal to a process of the system and its children, which are in its group."""
     pid = system.local.pids()[name]
-    if pid is None:
-        raise RuntimeError(f"{name} does not run")
-    with suppress(ProcessLookupError):
-        os.killpg(os.getpgid(pid), number)
+    if pid is not None:
+        with suppress(ProcessLookupError):
+            os.killpg(os.getpgid(pid), number)
