@@ -23,7 +23,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs load unit test check nightly test-alerts mutate bench chaos fuzz generate lock
+.PHONY: help up down status doctor logs load unit test check nightly test-alerts mutate bench chaos fuzz generate lock
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ down: $(VENV)/installed-local ## Stop it; data stays.
 
 status: $(VENV)/installed-local ## Show every process, its state, address and memory. JSON=1 prints JSON.
 	@$(PY) -m local status --mode $(MODE) $(if $(JSON),--json)
+
+doctor: $(VENV)/installed-local ## Say what to do when it does not start: ports, memory, disk, engine, proxy, programs, permissions.
+	@$(PY) -m local doctor --mode $(MODE)
 
 logs: $(VENV)/installed-local ## Follow the logs. NAME=orders shows one process.
 	@$(PY) -m local logs --mode $(MODE) --follow $(NAME)

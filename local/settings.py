@@ -13,6 +13,7 @@ from observability.instrumentation.environment import (
     EnvironmentReader,
     EnvironmentSettings,
     Setting,
+    flag,
     http_url,
     number,
     one_of,
@@ -43,6 +44,8 @@ LISTENERS = {
     "PROMETHEUS_PORT": "prometheus",
     "ALERTMANAGER_PORT": "alertmanager",
 }
+# What remains without the sample: a stack for one's own program.
+STACK = ("console", "prometheus", "alertmanager")
 _VARIABLES = {
     **ConsoleSettings.variables(),
     **ProviderSettings.variables(),
@@ -64,6 +67,12 @@ def _from_root(text: str) -> Path:
     return ROOT / text
 
 
+def _folder(text: str) -> Path:
+    if not (path := ROOT / text).is_dir():
+        raise ValueError("a folder that exists")
+    return path
+
+
 @dataclass(frozen=True, kw_only=True)
 class LocalSettings(EnvironmentSettings):
     """Settings of the local mode.
@@ -72,6 +81,11 @@ class LocalSettings(EnvironmentSettings):
         state: Folder of everything that the local mode writes; absolute.
         programs: Folder of fetched programs, shared by every state folder of this checkout.
         program_paths: Paths that the user set, by program.
+        sample: Whether the order service and its servers run, or only the stack.
+        dashboards: The user's folder of dashboards; None is the default of the mode.
+        rules: The user's folder of rules, instead of those of the profile.
+        scrape: The user's folder of scrape jobs, instead of those of the sample.
+        runbooks: The user's folder of runbooks.
         profile: SLO windows of the rules, `demo` or `production`.
         public_url: Where the console is reached from outside; empty if only from this machine.
         load_rate: Requests per second of the simulated customers; 0 is none.
@@ -82,6 +96,11 @@ class LocalSettings(EnvironmentSettings):
 
     state: Path = setting("ORDERS_STATE_DIR", ROOT / ".state", _from_root)
     programs: Path = setting("ORDERS_PROGRAMS_DIR", ROOT / ".state/programs", _from_root)
+    sample: bool = setting("SAMPLE", True, flag)
+    dashboards: Path | None = setting("DASHBOARDS_DIR", None, _folder)
+    rules: Path | None = setting("RULES_DIR", None, _folder)
+    scrape: Path | None = setting("SCRAPE_DIR", None, _folder)
+    runbooks: Path | None = setting("RUNBOOKS_DIR", None, _folder)
     profile: str = setting("SLO_PROFILE", PROFILES[0], one_of(*PROFILES))
     public_url: str = setting("SIGHTLINE_URL", "", http_url)
     load_rate: float = setting("ORDERS_LOAD_RATE", CustomersSettings.load_rate, number(0, 1000))
@@ -128,6 +147,10 @@ class LocalSettings(EnvironmentSettings):
     def link_url(self) -> str:
         """The address of the console in links, without a slash at its end."""
         return self.public_url or f"http://{self.address('GRAFANA_PORT')}"
+
+    def listeners(self) -> list[str]:
+        """Return the port variables of the processes that run."""
+        return [name for name, process in LISTENERS.items() if self.sample or process in STACK]
 
     def address(self, variable: str) -> str:
         """Return host and port of the listener that a port variable names."""

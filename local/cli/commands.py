@@ -8,6 +8,7 @@ import time
 import click
 
 from local.cli.docker_mode import DockerMode, find_engine
+from local.cli.doctor import doctor as diagnose_all
 from local.cli.errors import RefusedError
 from local.cli.local_mode import LocalMode
 from local.cli.render import render
@@ -84,6 +85,15 @@ def up(mode: str, started_at: float) -> int:
 def down(mode: str) -> int:
     """Stop everything, including leftovers of a killed supervisor."""
     return _mode(mode).down()
+
+
+@cli.command()
+@mode_option
+def doctor(mode: str) -> int:
+    """Check what a start needs; exit 0 only if nothing prevents it."""
+    chosen = _mode(mode)
+    engine = chosen.engine if isinstance(chosen, DockerMode) else None
+    return diagnose_all(chosen.settings, engine)
 
 
 @cli.command()

@@ -27,6 +27,7 @@ COMPOSE_NEEDED = (2, 24)
 # Twice the measured sum (docs/measurements/footprint.md); the limits of the containers deliberately
 # add up to more.
 MEMORY_NEEDED = 3 * 10**9
+PROJECT = "sightline"  # the name in compose.yaml
 PUBLISHED = (
     "ORDERS_PORT",
     "GRAFANA_PORT",
@@ -126,7 +127,7 @@ class DockerMode:
 
     def __init__(self, settings: LocalSettings, engine: Engine) -> None:
         self.settings = settings
-        self._engine = engine
+        self.engine = engine
 
     def up(self, started_at: float) -> int:  # noqa: ARG002 - the local mode measures from it
         """Build, start and wait until every container is healthy.
@@ -134,12 +135,13 @@ class DockerMode:
         Raises:
             RefusedError: Nothing was started, with the reasons.
         """
-        if problems := problems_before_start(self._engine, self.settings):
+        if problems := problems_before_start(self.engine, self.settings):
             raise RefusedError("\n".join(problems))
-        if code := _compose("up", "--detach", "--build", "--wait"):
-            click.echo(
-                "Not every container became healthy: see `make status` and `make logs`.", err=True
-            )
+        words = ["up", "--detach", "--build", "--wait"]
+        if not self.settings.sample:
+            words = [*stack_alone(), *words, "--remove-orphans"]
+        if code := _compose(*words):
+            click.echo(_why_not_up(), err=True)
             return code
         click.echo(_welcome(self.settings))
         return 0
@@ -162,6 +164,22 @@ class DockerMode:
         return _compose("exec", "-T", "customers", "python", "-m", "simulators.load", str(rate))
 
 
+def stack_alone() -> list[str]:
+    """Return the options of Compose for the stack without the sample, in the same project."""
+    environment = ["--env-file", ".env"] if (ROOT / ".env").exists() else []
+    return ["--project-name", PROJECT, "--file", "observability/stack/compose.yaml", *environment]
+
+
+def _why_not_up() -> str:
+    if not containers():
+        return (
+            "No container was created. If the engine cannot pull the images, because it has no"
+            " network or no access to the registry, `make up MODE=local` runs the same system"
+            " without Docker."
+        )
+    return "Not every container became healthy: see `make status` and `make logs`."
+
+
 def _welcome(settings: LocalSettings) -> str:
     lines = [
         ("orders", "ORDERS_PORT", "/v1/orders"),
@@ -170,7 +188,10 @@ def _welcome(settings: LocalSettings) -> str:
         ("Alertmanager", "ALERTMANAGER_PORT", "/"),
         ("mail", "MAIL_PORT", "/"),
     ]
-    table = "\n".join(f"  {n:13}http://{settings.address(v)}{path}" for n, v, path in lines)
+    running = [line for line in lines if line[1] in settings.listeners()]
+    table = "\n".join(f"  {n:13}http://{settings.address(v)}{path}" for n, v, path in running)
+    if not settings.sample:
+        return f"\nEvery container of the stack is healthy.\n{table}"
     profile = f"SLO profile: {settings.profile}."
     if settings.profile == "demo":
         profile += " Every window is a twelfth of production's."

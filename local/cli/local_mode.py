@@ -49,12 +49,17 @@ class LocalMode:
             click.echo("already running")
             print_status(read_status(self._state), as_json=False)
             return 0
-        pages = [f"  {name:<14}http://{settings.address(port)}" for name, port in PAGES.items()]
+        pages = [
+            f"  {name:<14}http://{settings.address(port)}"
+            for name, port in PAGES.items()
+            if port in settings.listeners()
+        ]
         click.echo("\n".join(["", *pages, "", self._first_order(started)]))
         click.echo(f"memory {started.memory_mb:.0f} MB (PSS of all processes)")
+        profile = f"SLO profile: {settings.profile}. " if settings.sample else ""
         click.echo(
-            f"SLO profile: {settings.profile}. This is the local mode, for developers and CI on one"
-            " machine;\nit does not replace the stack that `docker compose up` starts."
+            f"{profile}This is the local mode, for developers and CI on one machine;\n"
+            "it does not replace the stack that `docker compose up` starts."
         )
         return 0
 
@@ -94,6 +99,8 @@ class LocalMode:
         return 0
 
     def _first_order(self, started: Started) -> str:
+        if not self.settings.sample:
+            return "SAMPLE=off: the stack only; send OTLP to it, and name scrape jobs in SCRAPE_DIR"
         if started.first_order_seconds is not None:
             return f"first order seen in the console after {started.first_order_seconds:.1f} s"
         if self.settings.load_rate == 0:

@@ -20,7 +20,8 @@ from local.supervisor.folder import write_atomically
 from observability.instrumentation.environment import SettingsError
 from simulators.load import write_rate
 
-PROGRAMS = ("redis-server", "prometheus", "alertmanager")
+STACK_PROGRAMS = ("prometheus", "alertmanager")
+PROGRAMS = ("redis-server", *STACK_PROGRAMS)
 
 
 def prepare(settings: LocalSettings, state: StateFolder) -> None:
@@ -41,16 +42,18 @@ def prepare(settings: LocalSettings, state: StateFolder) -> None:
     binaries = Binaries(
         settings.programs, settings.program_paths, path=settings.environment.get("PATH")
     )
-    ensure_passwords(state)
-    write_redis_passwords(state)
+    if settings.sample:
+        ensure_passwords(state)
+        write_redis_passwords(state)
     _move_old_logs(state)
     click.echo("finding programs; those that are missing are fetched from Debian's packages")
     try:
         with ThreadPoolExecutor() as pool:
-            cluster = pool.submit(_create_cluster, binaries, state)
-            for name in PROGRAMS:
+            cluster = pool.submit(_create_cluster, binaries, state) if settings.sample else None
+            for name in PROGRAMS if settings.sample else STACK_PROGRAMS:
                 click.echo(f"{name}: {binaries.find(name)}")
-            cluster.result()
+            if cluster:
+                cluster.result()
         PlanBuilder(settings, binaries).plan().save(state.plan)
     except ProgramMissingError as error:
         raise RefusedError(str(error)) from error

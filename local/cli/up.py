@@ -91,12 +91,12 @@ def _interrupt(*_: object) -> None:
 
 def _start(settings: LocalSettings, state: StateFolder, started_at: float) -> Started:
     _end_leftovers(state)
-    if problems := taken_ports(settings):
+    if problems := taken_ports(settings, settings.listeners()):
         raise RefusedError("\n".join(problems))
     prepare(settings, state)
     _supervise(settings, state)
     seconds = None
-    if settings.load_rate > 0:
+    if settings.sample and settings.load_rate > 0:
         click.echo("waiting for the first order to be seen in the console")
         seen = wait_for_first_order(settings.ports["GRAFANA_PORT"], started_at)
         seconds = seen - started_at if seen else None

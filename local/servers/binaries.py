@@ -94,6 +94,16 @@ class Binaries:
         with self._lock():
             return wrapper if is_movable(wrapper) else self._fetch(name)
 
+    def has(self, name: str) -> bool:
+        """Return whether a program is there, so that `find` need not fetch it.
+
+        Raises:
+            ProgramMissingError: A setting names a file that is not executable.
+        """
+        if name in self._overrides or is_movable(self.folder / "bin" / name):
+            return self.find(name).exists()
+        return shutil.which(name, path=self._path) is not None
+
     def postgres_folder(self) -> Path:
         """Return the folder that holds `postgres` and `initdb`.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from local.settings import LocalSettings
+from local.settings import ROOT, LocalSettings
 from local.state import StateFolder
 from service.semconv import SERVICE_NAMESPACE
 
@@ -15,6 +15,8 @@ ROLES = {
     "orders-relay": "orders_worker",
     "migrate": "orders_migrate",
 }
+# What a stack that is started alone shows, in Docker too.
+EMPTY = ROOT / "observability" / "stack" / "inputs" / "dashboards"
 _SECRET = re.compile(r"(ORDERS_\w+_PASSWORD(_FILE)?|ALERT_\w+)\Z")
 
 
@@ -55,6 +57,8 @@ def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "1",
         "NO_PROXY": _with_loopback(settings.environment.get("NO_PROXY", "")),
     }
+    if settings.dashboards is None and not settings.sample:
+        variables["DASHBOARDS_DIR"] = str(EMPTY)
     return variables | _telemetry(name, settings) | _passwords(name, state)
 
 

@@ -41,13 +41,18 @@ class PlanBuilder:
 
     def plan(self) -> Plan:
         """Return every child, servers first."""
-        return Plan((*self._servers(), *self._applications()))
+        stack = (*self._stack(), self._console())
+        if not self._settings.sample:
+            return Plan(stack)
+        return Plan((*self._servers(), *stack, *self._applications()))
 
     def _servers(self) -> Iterable[Child]:
-        settings, folder = self._settings, self._state.path
         yield self._postgres()
         yield self._redis("cache", durable=False)
         yield self._redis("broker", durable=True)
+
+    def _stack(self) -> Iterable[Child]:
+        settings, folder = self._settings, self._state.path
         prometheus = command_lines.prometheus_command(
             self._binaries.find("prometheus"),
             folder / "prometheus.yml",
@@ -113,10 +118,12 @@ class PlanBuilder:
             stop_signal=stop_signal,
         )
 
-    def _applications(self) -> Iterable[Child]:
-        yield self._python(
+    def _console(self) -> Child:
+        return self._python(
             "console", "-m", "local.console", port="GRAFANA_PORT", path="/livez", live="/livez"
         )
+
+    def _applications(self) -> Iterable[Child]:
         yield self._python("migrate", "-m", "local.servers.migrate", needs=("postgres",), once=True)
         yield self._gunicorn(
             "payment-provider", "simulators.payment_provider:create_app()",

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from local.settings import ROOT, LocalSettings
+from local.settings import ROOT, STACK, LocalSettings
 from local.supervisor.folder import write_atomically
 from observability.instrumentation.environment import SettingsError
 
@@ -42,7 +42,6 @@ def write_prometheus(settings: LocalSettings, path: Path) -> None:
         settings: Ports and the SLO profile.
         path: The file; any Prometheus from 2.42 on reads it.
     """
-    rules = _escape_glob(ROOT / "alerts" / "rules")
     _write(
         path,
         {
@@ -53,19 +52,39 @@ def write_prometheus(settings: LocalSettings, path: Path) -> None:
                 "external_labels": {URL_LABEL: settings.link_url.replace("$", "$$")},
             },
             "storage": {"exemplars": {"max_exemplars": 100_000}},
-            "rule_files": [
-                f"{rules}/{room}/*.yml" for room in (settings.profile, "common", "local")
-            ],
+            "rule_files": rule_files(settings),
             "alerting": {
                 "alert_relabel_configs": [{"action": "labeldrop", "regex": URL_LABEL}],
                 "alertmanagers": [_static(settings.address("ALERTMANAGER_PORT"))],
             },
-            "scrape_configs": [
-                {"job_name": job, "scrape_interval": every, **_static(settings.address(variable))}
-                for job, (variable, every) in JOBS.items()
-            ],
+            **_scrape(settings),
         },
     )
+
+
+def rule_files(settings: LocalSettings) -> list[str]:
+    """Return the rule files, as patterns: RULES_DIR replaces the rules of the SLO profile."""
+    rules = ROOT / "alerts" / "rules"
+    if settings.sample:
+        profile = settings.rules or rules / settings.profile
+        folders = [profile, rules / "common", rules / "local"]
+        return [f"{_escape_glob(folder)}/*.yml" for folder in folders]
+    stack = [f"{_escape_glob(rules / 'local' / name)}.yml" for name in ("monitoring", "delivery")]
+    return [*([f"{_escape_glob(settings.rules)}/*.yml"] if settings.rules else []), *stack]
+
+
+def _scrape(settings: LocalSettings) -> dict[str, Any]:
+    """Return the scrape jobs: SCRAPE_DIR replaces those of the sample."""
+    is_ours = settings.sample and settings.scrape is None
+    jobs = {job: target for job, target in JOBS.items() if is_ours or job in STACK}
+    configs = [
+        {"job_name": job, "scrape_interval": every, **_static(settings.address(variable))}
+        for job, (variable, every) in jobs.items()
+    ]
+    if settings.scrape is None:
+        return {"scrape_configs": configs}
+    files = [f"{_escape_glob(settings.scrape)}/*.yml"]
+    return {"scrape_config_files": files, "scrape_configs": configs}
 
 
 def write_alertmanager(settings: LocalSettings, folder: Path) -> Path:

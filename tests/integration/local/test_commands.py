@@ -53,7 +53,7 @@ def run(environ):
 def test_help_explains_every_command(run):
     shown = run("--help")
     assert shown.returncode == 0
-    for command in ("up", "down", "status", "logs", "load", "render"):
+    for command in ("up", "down", "status", "doctor", "logs", "load", "render"):
         assert f"  {command} " in shown.stdout
 
 

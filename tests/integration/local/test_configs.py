@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import urllib.request
+from pathlib import Path
 
 import pytest
 import yaml
@@ -138,3 +139,63 @@ def test_links_in_alerts_lead_to_the_console_or_to_its_public_address(tmp_path, 
 def test_the_rules_cover_exactly_the_scraped_jobs():
     rules = (ROOT / "alerts/rules/local/targets.yml").read_text()
     assert set(re.findall(r'job="([^"]+)"', rules)) == set(JOBS)
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Variables that name an adopter's folders, whose names have special characters."""
+    texts = {
+        "SCRAPE_DIR": "scrape_configs: [{job_name: shop}]\n",
+        "RULES_DIR": "groups: [{name: shop, rules: [{record: 'shop:up', expr: up}]}]\n",
+        "DASHBOARDS_DIR": "",
+        "RUNBOOKS_DIR": "",
+    }
+    for name, text in texts.items():
+        folder = tmp_path / f"{name} [1] $x"
+        folder.mkdir()
+        (folder / "shop.yml").write_text(text)
+    return {name: str(tmp_path / f"{name} [1] $x") for name in texts}
+
+
+def written(tmp_path, variables):
+    settings = LocalSettings.from_env({**free_port_variables(), **variables}, tmp_path / ".env")
+    write_prometheus(settings, tmp_path / "prometheus.yml")
+    return yaml.safe_load((tmp_path / "prometheus.yml").read_text())
+
+
+@pytest.mark.parametrize("sample", ["on", "off"])
+def test_prometheus_reads_the_scrape_jobs_and_rules_of_an_adopter(
+    inputs, tmp_path, promtool_bins, sample
+):
+    config = written(tmp_path, {**inputs, "SAMPLE": sample})
+    jobs = {job["job_name"] for job in config["scrape_configs"]}
+    assert jobs == {"console", "prometheus", "alertmanager"}
+    checked = subprocess.run(
+        [promtool_bins[1], "check", "config", tmp_path / "prometheus.yml"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "RULES_DIR [1] $x/shop.yml" in checked.stdout + checked.stderr
+    assert ("rules/common/orders.yml" in checked.stdout) == (sample == "on")
+    assert "rules/demo/" not in checked.stdout
+    bad = Path(inputs["SCRAPE_DIR"]) / "shop.yml"
+    bad.write_text("scrape_configs: [{job_name: prometheus}]\n")
+    checked = subprocess.run(checked.args, check=False, capture_output=True, text=True)
+    assert checked.returncode != 0, "the scrape file is not read"
+
+
+def test_without_the_sample_no_rule_names_a_job_that_is_not_there(tmp_path):
+    config = written(tmp_path, {"SAMPLE": "off"})
+    jobs = {job["job_name"] for job in config["scrape_configs"]}
+    assert jobs == {"console", "prometheus", "alertmanager"}
+    text = "".join(Path(file).read_text() for file in config["rule_files"])
+    assert "Watchdog" in text
+    assert set(re.findall(r'job="([^"]+)"', text)) <= jobs
+
+
+def test_a_folder_of_an_adopter_that_does_not_exist_is_reported(inputs, tmp_path):
+    for name in inputs:
+        with pytest.raises(SettingsError, match=f"{name}='/nowhere': expected a folder that exi"):
+            LocalSettings.from_env({name: "/nowhere"}, tmp_path / ".env")

@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from local.cli.docker_mode import (
     MEMORY_NEEDED,
+    DockerMode,
     Engine,
     closed_mounts,
     container_state,
@@ -20,6 +22,7 @@ from local.cli.docker_mode import (
     problems_before_start,
 )
 from local.settings import ROOT, LocalSettings
+from tools.free_ports import free_port_variables
 from tools.standins.composed import has_compose, project
 
 GIB = 1024**3
@@ -116,3 +119,43 @@ def test_every_folder_that_a_container_mounts_is_checked():
 def test_no_docker_command_means_no_engine(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     assert find_engine() is None
+
+
+FAKE_DOCKER = """#!/bin/sh
+echo "$*" >> "$0.calls"
+case "$*" in
+  info*) echo 8000000000 ;;
+  "compose version"*) echo 2.40.0 ;;
+  "compose config"*) echo '{"services": {}}' ;;
+  *" up "*) echo "failed to resolve reference: no such host" >&2; exit 1 ;;
+esac
+"""
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """An engine that answers but cannot pull images; returns the calls that it got."""
+    program = tmp_path / "docker"
+    program.write_text(FAKE_DOCKER)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return lambda: (tmp_path / "docker.calls").read_text().splitlines()
+
+
+def mode(tmp_path, **variables):
+    ports = free_port_variables()
+    settings = LocalSettings.from_env({**os.environ, **ports, **variables}, tmp_path / "none")
+    return DockerMode(settings, find_engine())
+
+
+def test_an_engine_that_cannot_pull_leads_to_the_local_mode(docker, tmp_path, capsys):
+    assert mode(tmp_path).up(0) == 1
+    assert "`make up MODE=local` runs the same system" in capsys.readouterr().err
+
+
+def test_without_the_sample_only_the_stack_is_started_in_the_same_project(docker, tmp_path):
+    mode(tmp_path, SAMPLE="off").up(0)
+    (call,) = [call for call in docker() if " up " in call]
+    assert "--project-name sightline --file observability/stack/compose.yaml" in call
+    assert (ROOT / "observability/stack/compose.yaml").exists()
+    assert yaml.safe_load((ROOT / "compose.yaml").read_text())["name"] == "sightline"
