@@ -82,15 +82,19 @@ def problems_before_start(engine: Engine, settings: LocalSettings) -> list[str]:
         )
         problems.append(f"the Docker engine has {memory}")
     if not problems:
-        problems += closed_mounts(mounted_folders())
+        problems += closed_mounts(mounted_folders(_docker("compose", "config", "--format", "json")))
         problems += [] if containers() else taken_ports(settings, PUBLISHED)
     return problems
 
 
-def mounted_folders() -> list[Path]:
-    """Return the folders that containers mount, those of `DASHBOARDS_DIR` and its like included."""
-    services = json.loads(_docker("compose", "config", "--format", "json"))["services"]
-    volumes = [volume for service in services.values() for volume in service.get("volumes", [])]
+def mounted_folders(config: str) -> list[Path]:
+    """Return the folders that containers mount.
+
+    Args:
+        config: What `docker compose config --format json` prints.
+    """
+    services = json.loads(config)["services"].values()
+    volumes = [volume for service in services for volume in service.get("volumes", [])]
     return sorted({Path(one["source"]) for one in volumes if one["type"] == "bind"})
 
 

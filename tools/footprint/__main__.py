@@ -76,6 +76,7 @@ Measured by `python -m tools.standins.compose_run --minutes 60`, and written by
 `python -m tools.footprint`.
 
 - **Machine**: {machine}
+- **Programs**, as the containers report them, whatever the tags of their images: {programs}
 - **Load**: {minutes:g} minutes at the default rate, {requests:,} requests to the API
 - **From `up` to healthy**, without pulling images: {first:.0f} s with empty volumes,
   {again:.0f} s with old ones
@@ -116,12 +117,13 @@ def as_markdown(figures: dict[str, Any]) -> str:
     """Return the document.
 
     Args:
-        figures: The content of build/compose.json: timings_s, cost, containers.
+        figures: The content of build/compose.json: timings_s, programs, cost, containers.
     """
     cost, rows, timings = figures["cost"], figures["containers"], figures["timings_s"]
     running = [row for row in rows if row["health"] != "one-shot"]
     return PAGE.format(
         machine=cost["machine"],
+        programs=", ".join(f"{name} {version}" for name, version in figures["programs"].items()),
         minutes=cost["minutes"],
         requests=cost["requests"],
         first=timings["up --wait with empty volumes"],

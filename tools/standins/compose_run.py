@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 from typing import Any
 
 import click
 
+from local.cli.docker_mode import closed_mounts, mounted_folders
 from tools.footprint.__main__ import FIGURES, measure
 from tools.servers import wait_until
 from tools.standins.composed import project, rule_files
@@ -20,6 +23,7 @@ from tools.standins.docker import (
     engine,
     mebibytes,
     prepare_images,
+    private_copy,
     report,
     run,
     service_of,
@@ -57,6 +61,43 @@ def check_configurations(sut: Project, stubs: list[str]) -> None:
         else:
             sut.compose("exec", "-T", name, *command)
             report(f"{name} accepts its own configuration")
+
+
+VERSION_COMMANDS = {
+    "collector": ["/otelcol-contrib", "--version"],
+    "tempo": ["/tempo", "-version"],
+    "loki": ["/usr/bin/loki", "-version"],
+    "prometheus": ["prometheus", "--version"],
+    "alertmanager": ["alertmanager", "--version"],
+    "grafana": ["grafana", "server", "-v"],
+    "mailpit": ["/mailpit", "version", "--no-release-check"],
+    "postgres": ["postgres", "--version"],
+    "cache": ["redis-server", "--version"],
+    "edge": ["nginx", "-v"],
+    "orders": ["python", "--version"],
+}
+
+
+def programs(sut: Project, stubs: list[str]) -> dict[str, str]:
+    """Return the version that each container says it runs, which a stand-in's tag does not say."""
+    found = {}
+    for name, command in VERSION_COMMANDS.items():
+        if any(f"/{name}:" in stub or f"-{name}:" in stub for stub in stubs):
+            found[name] = "stub"
+            continue
+        version = re.search(r"\d+\.\d+[\w.-]*", sut.compose("exec", "-T", name, *command))
+        found[name] = version[0] if version else "unknown"
+    report(f"programs: {found}")
+    return found
+
+
+def open_mounts(sut: Project) -> None:
+    """Check that `make up` reports the mounts of a clone with umask 077; do what it says."""
+    folders = mounted_folders(sut.compose("config", "--format", "json"))
+    (problem,) = closed_mounts(folders)
+    run(*shlex.split(problem.partition("run: ")[2]))
+    assert closed_mounts(folders) == []
+    report(f"{len(folders)} mounts of a clone with umask 077 made readable")
 
 
 def follow_an_order(sut: Project, shop: Shop, stubs: list[str]) -> str:
@@ -182,9 +223,10 @@ def check_table(rows: list[dict[str, Any]]) -> None:
 
 def everything(sut: Project, minutes: float) -> None:
     """Run every step; raise at the first failure."""
-    with engine() as data:
+    with engine() as data, private_copy() as sut.root:
         with sut.timed("images"):
             prepare_images(data)
+        open_mounts(sut)
         with sut.timed("build both images"):
             sut.compose("build")
         if stubs := sut.stubs():
@@ -205,10 +247,12 @@ def everything(sut: Project, minutes: float) -> None:
             scale_and_kill(sut, shop, order)
             live_without_telemetry(sut, shop)
             restart(sut, shop, order)
+            assert sut.nameless_volumes() == []
             cost = measure(sut, shop, minutes)
             rows = table(sut)
             check_table(rows)
-            write({"timings_s": sut.timings, "stubs": stubs, "cost": cost, "containers": rows})
+            found = {"timings_s": sut.timings, "stubs": stubs, "programs": programs(sut, stubs)}
+            write(found | {"cost": cost, "containers": rows})
         except BaseException:
             report(sut.compose("ps", "--all"))
             report(sut.compose("logs", "--tail", "8")[-12000:])

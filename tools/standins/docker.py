@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +35,7 @@ class ComposeRunError(RuntimeError):
     """Failure of a command, with its output."""
 
 
-def run(*command: str | Path, seconds: float = 900, **options: Any) -> str:
+def run(*command: str | Path, seconds: float = 900, cwd: Path = ROOT, **options: Any) -> str:
     """Run a command and return its output.
 
     Raises:
@@ -41,7 +43,7 @@ def run(*command: str | Path, seconds: float = 900, **options: Any) -> str:
     """
     result = subprocess.run(
         [*map(str, command)],
-        cwd=ROOT,
+        cwd=cwd,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -98,6 +100,21 @@ def prepare_images(data: str) -> None:
             run(STAND_INS / "images", "--stub", reference)
 
 
+@contextmanager
+def private_copy() -> Iterator[Path]:
+    """Copy this checkout as a clone with umask 077 has it; yield the folder, then remove it."""
+    listed = run("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    with tempfile.TemporaryDirectory() as folder:
+        for source in filter(Path.is_file, (ROOT / name for name in listed.split("\0") if name)):
+            target = Path(folder) / source.relative_to(ROOT)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            target.chmod(source.stat().st_mode & 0o700)
+        for parent in (path for path in Path(folder).rglob("*") if path.is_dir()):
+            parent.chmod(0o700)  # mkdir(parents=True) ignores the mode for all but the last
+        yield Path(folder)
+
+
 def is_stub(reference: str) -> bool:
     """Return whether an image only answers 200."""
     label = '{{index .Config.Labels "sightline.standin"}}'
@@ -119,12 +136,14 @@ class Project:
         overlays: Compose files to merge, such as one with other images.
         settings: Environment variables of `docker compose`.
         timings: Seconds of each timed step, by its name.
+        root: The checkout.
     """
 
     name: str
     overlays: tuple[str, ...] = ()
     settings: dict[str, str] = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
+    root: Path = ROOT
 
     def __post_init__(self) -> None:
         self.ports = {variable: free_port() for variable in PORTS}
@@ -136,8 +155,10 @@ class Project:
         environ |= {name: str(port) for name, port in self.ports.items()} | self.settings
         # Without the .env of this checkout.
         options = ["--progress", "quiet", "--env-file", "/dev/null", "--project-name", self.name]
-        options += [word for file in ("compose.yaml", *self.overlays) for word in ("-f", file)]
-        return run("docker", "compose", *options, *words, seconds=seconds, env=environ)
+        files = [self.root / "compose.yaml", *(Path(file).resolve() for file in self.overlays)]
+        options += [word for file in files for word in ("-f", str(file))]
+        command = ["docker", "compose", *options, *words]
+        return run(*command, seconds=seconds, cwd=self.root, env=environ)
 
     @contextmanager
     def timed(self, what: str) -> Iterator[None]:
@@ -169,6 +190,15 @@ class Project:
         command = ["docker", "run", "--rm", "--network", "none", *mounts, busybox]
         lines = run(*command, "du", "-sk", *folders).splitlines()
         return {line.split("/")[-1]: int(line.split()[0]) for line in lines}
+
+    def nameless_volumes(self) -> list[str]:
+        """Return the mounts with a volume that compose.yaml does not name; `down` leaves those."""
+        return [
+            f"{service_of(container)}: {mount['Destination']}"
+            for container in self.containers()
+            for mount in container["Mounts"]
+            if mount["Type"] == "volume" and not mount["Name"].startswith(f"{self.name}_")
+        ]
 
     def left_over(self) -> list[str]:
         """Return the containers, volumes and networks of this project that still exist."""

@@ -260,6 +260,18 @@ def test_anonymous_visitors_of_grafana_are_viewers_and_the_admin_has_a_password_
     assert grafana["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/secrets/password"
 
 
+def test_the_edge_asks_the_name_server_of_its_container(tmp_path):
+    """Docker's has a fixed address, Podman's has not."""
+    (script,) = project()["edge"].get("command")
+    servers = tmp_path / "resolv.conf"
+    servers.write_text("search example\nnameserver 10.89.0.1\nnameserver 10.0.0.2\n")
+    written = tmp_path / "resolver.conf"
+    script = script.replace("/etc/resolv.conf", str(servers)).replace("exec nginx", "exec echo")
+    run("sh", "-euc", script.replace("/tmp/resolver.conf", str(written)))
+    assert written.read_text() == "resolver 10.89.0.1 valid=2s ipv6=off;\n"
+    assert "include /tmp/resolver.conf;" in (ROOT / "service/edge/nginx.conf").read_text()
+
+
 def test_the_edge_retries_only_reads():
     text = (ROOT / "service/edge/nginx.conf").read_text()
     directives = [line.split("#")[0] for line in text.splitlines()]

@@ -295,6 +295,8 @@ def test_each_container_of_the_application_has_its_own_metrics_folder(name):
     service = PROJECT[name]
     folder = service.environment["PROMETHEUS_MULTIPROC_DIR"]
     assert any(entry.startswith(f"{folder}:") for entry in service.get("tmpfs"))
+    # Docker 20.10 gives a tmpfs the mode of the image's folder and ignores `mode=`.
+    assert f"install -d -m 1777 {folder}\n" in (ROOT / "service/Dockerfile").read_text()
 
 
 @each
@@ -329,6 +331,17 @@ def test_a_stopped_service_has_time_to_finish_its_work():
     grace = {n: int(s.get("stop_grace_period", "10s")[:-1]) for n, s in PROJECT.items()}
     assert grace["orders-worker"] > 20, "the longest task may take 20 s"
     assert grace["orders"] >= 30, "gunicorn's graceful timeout"
+
+
+def test_git_for_windows_keeps_the_line_endings_that_linux_reads():
+    """In spite of core.autocrlf, which a clone for WSL often has."""
+    command = ["git", "-c", "core.autocrlf=true", "ls-files", "--eol"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    files = [re.split(r"\s+(?!eol=)", line, maxsplit=3) for line in listed.splitlines()]
+    assert len(files) > 300
+    assert [path for index, *_, path in files if index in {"i/crlf", "i/mixed"}] == []
+    lacking = [path for index, _, attr, path in files if index == "i/lf" and "eol=lf" not in attr]
+    assert lacking == []
 
 
 def test_the_compose_projects_have_names_so_that_their_volumes_keep_theirs():
