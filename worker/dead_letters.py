@@ -36,7 +36,7 @@ def connection() -> Connection[Any]:
 
 
 def to_number(_: click.Context, __: click.Parameter, value: str) -> int | None:
-    """Return the id of a dead letter; None means all of them."""
+    """Return the id of a dead letter or a row; None means all of them."""
     if value == ALL:
         return None
     if not value.isdecimal():
@@ -91,6 +91,16 @@ def poison(context: click.Context) -> None:
     for row in outbox.poison_rows(connection()):
         when = f"{row.poisoned_at:%Y-%m-%d %H:%M:%S}"
         click.echo(f"{row.id:>6}  {when}  {row.task:<17}  order {row.order_id}  {row.error}")
+
+
+@poison.command("release")
+@click.argument("number", metavar="ID|all", callback=to_number)
+def release_poison(number: int | None) -> None:
+    """Let the relay send one row that was set aside, or all, again; repair the cause first."""
+    released = outbox.release_poison_rows(connection(), number)
+    if number is not None and not released:
+        raise click.ClickException("no such row was set aside; see poison")
+    click.echo(f"{released} released")
 
 
 @poison.command("discard")

@@ -240,6 +240,15 @@ def poison_rows(conn: Connection[Any], limit: int = 1000) -> list[PoisonRow]:
     return [PoisonRow(*row) for row in conn.execute(query, (limit,))]
 
 
+def release_poison_rows(conn: Connection[Any], row_id: int | None) -> int:
+    """Make one row that was set aside due again, or all of them (None); return how many."""
+    query = (
+        "UPDATE outbox SET poisoned_at = NULL, last_error = NULL"
+        " WHERE poisoned_at IS NOT NULL AND id = coalesce(%s, id)"
+    )
+    return conn.execute(query, (row_id,)).rowcount
+
+
 def discard_poison_rows(conn: Connection[Any]) -> int:
     """Delete the rows that were set aside; return how many there were."""
     return conn.execute("DELETE FROM outbox WHERE poisoned_at IS NOT NULL").rowcount

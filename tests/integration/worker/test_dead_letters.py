@@ -92,6 +92,22 @@ def test_rows_that_were_set_aside_can_be_listed_and_deleted(command, sql):
     assert rows(sql) == []
 
 
+def test_rows_that_were_set_aside_can_be_released_one_by_one_or_all(command, sql):
+    ids = [
+        sql.execute(
+            "INSERT INTO outbox (order_id, task, queue, payload, poisoned_at, last_error)"
+            " VALUES (gen_random_uuid(), 'odd', 'orders', '{}', now(), 'odd') RETURNING id"
+        ).fetchone()[0]
+        for _ in range(3)
+    ]
+    assert command("poison", "release", ids[1]) == (0, "1 released\n")
+    assert command("poison", "release", ids[1])[0] == 1
+    kept = [(ids[0], True), (ids[1], False), (ids[2], True)]
+    assert rows(sql, "id, poisoned_at IS NOT NULL") == kept
+    assert command("poison", "release", "all") == (0, "2 released\n")
+    assert rows(sql, "last_error") == [(None,)] * 3
+
+
 @pytest.mark.parametrize("words", [[], ["list", "x"], ["show", "x"], ["replay"], ["poison", "x"]])
 def test_unknown_arguments_are_a_usage_error(command, words):
     assert command(*words)[0] == 2
