@@ -31,7 +31,7 @@ POOL_RATIO = 0.9
 POOL_TIMEOUTS = 5
 CACHE_ERROR_RATIO = 0.1
 CACHE_MIN_ERRORS = 20
-BREAKER_CYCLES = 8
+BREAKER_CYCLES = 3
 OUTBOX_SECONDS = 60
 OUTBOX_STUCK_SECONDS = 600
 
@@ -121,8 +121,9 @@ def _breaker_flapping() -> Alert:
     return threshold(
         "CircuitBreakerFlapping",
         # Closings: in a long outage a breaker opens again and again, but closes only at the end.
-        # The children of a worker share one breaker, so each closing ends one outage.
-        f"sum by ({DEPENDENCY}) (increase({closed}[30m])) > {BREAKER_CYCLES}",
+        # The children of a worker share one breaker, so each closing ends one outage; several
+        # workers see the same outage, and are not added up.
+        f"max by ({DEPENDENCY}) (increase({closed}[30m])) >= {BREAKER_CYCLES}",
         hold=minutes(0),
         severity=TICKET,
         service=ORDERS_WORKER,

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import click
@@ -70,7 +71,7 @@ def take_down(system: System, seconds: float) -> dict[str, Any]:
     """
     wait_until(lambda: is_well(system) and not system.firing(), 120, 1)
     begun, steps = time.monotonic(), []
-    for part in _parts(system):
+    for part in cycle(_parts(system)):
         if time.monotonic() - begun > seconds:
             break
         step = _take_down(system, part)
@@ -81,14 +82,15 @@ def take_down(system: System, seconds: float) -> dict[str, Any]:
 
 
 def _take_down(system: System, part: _Part) -> dict[str, Any]:
-    started, after = time.monotonic(), None
+    started, began, after = time.monotonic(), time.time(), None
     seen: set[str] = set()
     patience = PAGE_SECONDS if part.page else AWAY_SECONDS
     part.stop()
     try:
         while after is None and time.monotonic() - started < patience:
             time.sleep(1)
-            seen |= system.firing()
+            # An alert that was pending before belongs to the part before.
+            seen |= system.firing(since=began)
             if part.page and part.page in seen:
                 after = round(time.monotonic() - started)
     finally:
@@ -96,7 +98,7 @@ def _take_down(system: System, part: _Part) -> dict[str, Any]:
     calm = time.monotonic() + CALM_SECONDS
     while time.monotonic() < calm and (system.firing() or not is_well(system)):
         time.sleep(1)
-        seen |= system.firing()
+        seen |= system.firing(since=began)
     seen.discard(part.page)
     right = seen & FOLLOW[part.name]
     return {
