@@ -54,7 +54,7 @@ def group() -> Group:
             "smtp",
             TICKET,
             "the mail server",
-            "Confirmation emails are late: they are retried, and then become dead letters.",
+            "Confirmation emails are late; their tasks wait for it and are tried again.",
         ),
     )
     return Group("outages", rules, INTERVAL)
