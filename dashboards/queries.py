@@ -572,9 +572,12 @@ def order_traces() -> str:
 def order_attempts() -> str:
     """Return the spans of the attempts in which a task handled the order, with task and number."""
     order = f'span.{orders.ATTR_ORDER_ID} =~ "$order.*"'
-    spans = f"{{ kind = consumer && {order} && span.{kit.ATTR_CELERY_TASK_ATTEMPT} >= 1 }}"
+    return _attempts(f"{order} && span.{kit.ATTR_CELERY_TASK_ATTEMPT} >= 1")
+
+
+def _attempts(chosen: str) -> str:
     shown = f"span.{kit.ATTR_CELERY_TASK_NAME}, span.{kit.ATTR_CELERY_TASK_ATTEMPT}"
-    return f"{spans} | select({shown}) {NEWEST}"
+    return f"{{ kind = consumer && {chosen} }} | select({shown}) {NEWEST}"
 
 
 def slow_traces() -> str:
@@ -596,7 +599,6 @@ def failed_traces() -> str:
     return f'{{ resource.service.name =~ "$service" && {failed} }} {NEWEST}'
 
 
-def task_traces() -> str:
-    """Return the traces of task attempts of the chosen queues."""
-    queue = f'span.{kit.ATTR_MESSAGING_DESTINATION} =~ "$queue"'
-    return f"{{ kind = consumer && {queue} }} {NEWEST}"
+def task_attempts() -> str:
+    """Return the spans of task attempts of the chosen queues, with task and number."""
+    return _attempts(f'span.{kit.ATTR_MESSAGING_DESTINATION} =~ "$queue"')

@@ -5,18 +5,8 @@ from __future__ import annotations
 from dashboards import queries as q
 from dashboards.grafana.dashboard import Dashboard, Row, free_text
 from dashboards.grafana.panels import text
-from dashboards.grafana.style import Column
-from dashboards.grafana.tables import logs, span_list, trace, trace_list
-from observability.instrumentation import semconv as kit
+from dashboards.grafana.tables import ATTEMPTS, logs, span_list, trace, trace_list
 
-TO_TRACE = ("Its spans", "/d/order?var-trace=${__data.fields.traceIdHidden}&${__url_time_range}")
-ATTEMPTS = (
-    Column("time", "Start", 170),
-    Column(kit.ATTR_CELERY_TASK_NAME, "Task", link=TO_TRACE),
-    Column(kit.ATTR_CELERY_TASK_ATTEMPT, "Attempt", 80),
-    Column("name", "Span", 140),
-    Column("duration", "Duration", 100),
-)
 HOW_TO = (
     "Paste an **order id** above to see only its requests, task attempts and log lines. If it is "
     "empty, the newest of all orders are listed.\n\n"

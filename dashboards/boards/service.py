@@ -9,6 +9,7 @@ from dashboards.boards.links import TO_BUDGET, TO_CACHE
 from dashboards.grafana.colours import (
     BAD,
     BROWN,
+    CYAN,
     GREY,
     INDIGO,
     OLIVE,
@@ -30,8 +31,8 @@ from observability.instrumentation import semconv as kit
 QUANTILES = {"p50": SKY, "p95": PURPLE, "p99": WARN}
 # One colour for each status that the API has, and one for the others of their class.
 CODES = {
-    "/^4/": GREY, "400": SKY, "404": PLAIN, "409": TEAL, "413": OLIVE, "415": SAND, "422": INDIGO,
-    "429": WARN, "431": BROWN, "/^5/": WINE, "500": BAD, "503": PURPLE,
+    "/^4/": GREY, "400": SKY, "402": CYAN, "404": PLAIN, "409": TEAL, "413": OLIVE, "415": SAND,
+    "422": INDIGO, "429": WARN, "431": BROWN, "/^5/": WINE, "500": BAD, "503": PURPLE,
 }  # fmt: skip
 NO_REQUESTS = "no requests"
 KINDS = {

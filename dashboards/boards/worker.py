@@ -10,7 +10,7 @@ from dashboards.grafana.colours import BAD, GOOD, PURPLE, WARN
 from dashboards.grafana.dashboard import Dashboard, Row, choice
 from dashboards.grafana.panels import stat, timeseries
 from dashboards.grafana.style import BREAKER, COUNT, NONE_IS_GOOD, Column, Query, Style, warn_before
-from dashboards.grafana.tables import logs, table, trace_list
+from dashboards.grafana.tables import ATTEMPTS, logs, span_list, table
 from dashboards.objectives import bound_seconds
 from observability.instrumentation import semconv as kit
 
@@ -130,8 +130,8 @@ def _evidence() -> Row:
     return Row(
         "Evidence",
         (
-            trace_list("Task attempts", "The newest attempts. The id opens the trace, the name "
-                       "the order details.", q.task_traces(), size=(16, 9)),
+            span_list("Task attempts", "The newest attempts. The task opens the order details.",
+                      q.task_attempts(), ATTEMPTS, size=(16, 9)),
             table("Dead letters by task", "Tasks that failed for good and wait for a decision. "
                   "Good: none.", Query(q.dead_letters()), DEAD_LETTERS, Style("none"),
                   size=(8, 9)),

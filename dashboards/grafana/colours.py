@@ -6,4 +6,4 @@ Green is good, amber warns, vermilion is bad; the same thing has the same colour
 GOOD, WARN, BAD, PLAIN = "#009E73", "#E69F00", "#D55E00", "#0072B2"
 SKY, PURPLE, GREY = "#56B4E9", "#CC79A7", "#999999"
 TEAL, OLIVE, SAND = "#44AA99", "#999933", "#DDCC77"
-INDIGO, WINE, BROWN = "#7B6FD0", "#AA4466", "#A0785A"
+INDIGO, WINE, BROWN, CYAN = "#7B6FD0", "#AA4466", "#A0785A", "#17BECF"

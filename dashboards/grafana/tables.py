@@ -14,12 +14,21 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.grafana.panels import Panel, apply_frame, mappings, prometheus_target
 from dashboards.grafana.style import Column, Frame, Query, Style
+from observability.instrumentation import semconv as kit
 
 LOKI = models.DataSourceRef(type_val="loki", uid="${loki}")
 TEMPO = models.DataSourceRef(type_val="tempo", uid="${tempo}")
 # Columns of a list of spans that say the same in each row, or that people do not read.
 NOT_SHOWN = ("traceIdHidden", "traceService", "traceName", "spanID", "service.name")
 ATTEMPTS_PER_TRACE = 20
+TO_SPANS = ("Its spans", "/d/order?var-trace=${__data.fields.traceIdHidden}&${__url_time_range}")
+ATTEMPTS = (
+    Column("time", "Start", 170),
+    Column(kit.ATTR_CELERY_TASK_NAME, "Task", link=TO_SPANS),
+    Column(kit.ATTR_CELERY_TASK_ATTEMPT, "Attempt", 80),
+    Column("name", "Span", 140),
+    Column("duration", "Duration", 100),
+)
 # The link of a row in a list of traces: all spans and log lines of its order.
 TO_ORDER = (
     "Its spans and log lines",

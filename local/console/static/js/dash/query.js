@@ -96,14 +96,17 @@ async function runPrometheus({ panel, target, count, scope, bounds, width, signa
   if (target.instant || (table && !target.range)) {
     const rows = await instant(expr, bounds.end, signal);
     if (table) answer.tables = [vectorTable(rows, target, count)];
+    // Prometheus sorts the series of a range, and returns those of an instant in any order.
     answer.series = table
       ? []
-      : rows.map(({ labels, value, ms }) => ({
-          refId: target.refId,
-          labels,
-          name: legend(target, labels, rows.length, expr),
-          points: [[ms, value]],
-        }));
+      : rows
+          .map(({ labels, value, ms }) => ({
+            refId: target.refId,
+            labels,
+            name: legend(target, labels, rows.length, expr),
+            points: [[ms, value]],
+          }))
+          .sort((left, right) => left.name.localeCompare(right.name));
     return answer;
   }
   const wanted = [queryRange(expr, { ...bounds, step, signal })];
