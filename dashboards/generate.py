@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from dashboards import absence
 from dashboards.boards import (
     cache_database,
     home,
@@ -35,7 +36,9 @@ def command(*, check: bool) -> None:
     generated = {f"{one.uid}.json": one.as_json() for one in all_dashboards()}
     # A folder of their own, which Grafana shows as a folder.
     generated |= {f"runbooks/{one.uid}.json": one.as_json() for one in runbooks.dashboards()}
+    generated[str(absence.README)] = absence.readme(all_dashboards())
     present = {str(p.relative_to(FOLDER)): p.read_text() for p in FOLDER.rglob("*.json")}
+    present[str(absence.README)] = absence.README.read_text()
     names = {*generated, *present}
     stale = sorted(name for name in names if generated.get(name) != present.get(name))
     for name in stale:

@@ -257,6 +257,11 @@ def breaker_state() -> str:
     return f"max by ({kit.DEPENDENCY}) ({fresh(BREAKERS.selector)})"
 
 
+def process_memory(jobs: str = SERVICE) -> str:
+    """Return the memory of each process and its children, bytes; labels: job, instance."""
+    return f"max by (job, instance) ({fresh(f'{kit.PROCESS_MEMORY_USAGE.name}{{{jobs}}}')})"
+
+
 def orders_placed() -> str:
     """Return orders accepted per second; no labels."""
     return f"sum(rate({orders.ORDERS_PLACED.name}[$__rate_interval]))"

@@ -34,6 +34,10 @@ CODES = {
     "/^4/": GREY, "400": SKY, "402": CYAN, "404": PLAIN, "409": TEAL, "413": OLIVE, "415": SAND,
     "422": INDIGO, "429": WARN, "431": BROWN, "/^5/": WINE, "500": BAD, "503": PURPLE,
 }  # fmt: skip
+MEMORY = (
+    "Of a process and its children, shared pages divided among them. Good: level. If it grows for "
+    "hours, ProcessMemoryGrowing fires."
+)
 NO_REQUESTS = "no requests"
 KINDS = {
     f"SPAN_KIND_{kind.upper()}": (kind, "text")
@@ -143,11 +147,13 @@ def _saturation() -> Row:
         (
             timeseries("Active requests over time", "If it rises and the request rate does not, a "
                        "dependency is slow.",
-                       (Query(q.active_requests(), "{{job}}"),), COUNT, size=(12, 7)),
+                       (Query(q.active_requests(), "{{job}}"),), COUNT, size=(8, 7)),
             timeseries("Connection pool usage", "Share of the pool's connections in use. Good: "
                        "below the lines; at 100 % the next request waits.",
-                       (Query(q.pool_use_ratio(), "{{pool}}"),), pool, size=(12, 7),
+                       (Query(q.pool_use_ratio(), "{{pool}}"),), pool, size=(8, 7),
                        links=TO_CACHE),
+            timeseries("Process memory", MEMORY, (Query(q.process_memory(), "{{job}}"),),
+                       Style("bytes"), size=(8, 7)),
         ),
     )  # fmt: skip
 

@@ -6,6 +6,7 @@ from alerts.symptoms.dependencies import OUTBOX_SECONDS
 from alerts.symptoms.queues import AGE_SECONDS, DRAIN_SECONDS
 from dashboards import queries as q
 from dashboards.boards.links import TO_BUDGET, TO_CACHE
+from dashboards.boards.service import MEMORY
 from dashboards.grafana.colours import BAD, GOOD, PURPLE, WARN
 from dashboards.grafana.dashboard import Dashboard, Row, choice
 from dashboards.grafana.panels import stat, timeseries
@@ -13,6 +14,7 @@ from dashboards.grafana.style import BREAKER, COUNT, NONE_IS_GOOD, Column, Query
 from dashboards.grafana.tables import ATTEMPTS, logs, span_list, table
 from dashboards.objectives import bound_seconds
 from observability.instrumentation import semconv as kit
+from service import semconv as orders
 
 STATES = {"succeeded": GOOD, "retried": WARN, "failed": BAD, "rejected": PURPLE}
 AGE = Style("dthms", warn_before(AGE_SECONDS))
@@ -33,7 +35,7 @@ def dashboard() -> Dashboard:
         title="Worker and queues",
         description="Queues, tasks, outbox and dead letters. "
         "Good: short waits, no failures, no dead letters.",
-        rows=(_overview(), _queues(), _tasks(), _outbox(), _evidence()),
+        rows=(_overview(), _queues(), _tasks(), _outbox(), _saturation(), _evidence()),
         variables=(
             choice("queue", "Queue", f"label_values({kit.CELERY_QUEUE_MESSAGES.name}, queue)"),
         ),
@@ -122,6 +124,21 @@ def _outbox() -> Row:
                        (Query(q.minutes(q.outbox_age()), "age"),), OUTBOX_MINUTES),
             timeseries("Outbox poison rows", "Rows that cannot be published and were set aside. "
                        "Good: 0.", (Query(q.outbox_poison(), "rows"),), COUNT),
+        ),
+    )  # fmt: skip
+
+
+def _saturation() -> Row:
+    processes = f'job=~"{orders.ORDERS_WORKER}|{orders.ORDERS_RELAY}"'
+    return Row(
+        "Saturation",
+        (
+            timeseries("Child processes over time", "Busy and idle processes of the pool. If all "
+                       "are busy and messages wait, start more workers.",
+                       (Query(q.worker_children(), "{{state}}"),), COUNT, size=(12, 7),
+                       stacked=True),
+            timeseries("Process memory", MEMORY, (Query(q.process_memory(processes), "{{job}}"),),
+                       Style("bytes"), size=(12, 7)),
         ),
     )  # fmt: skip
 

@@ -45,6 +45,8 @@ def series_of(name: str, labels: set[str]) -> list[str]:
         one = 'alertname="{}",severity="{}",service="orders"'
         return [f"{name}{{{one.format(*alert)}{state}}}" for alert in ALERTS]
     recorded = {} if ":" in name else {"instance": ("i:1",), "job": ("orders",)}
+    if name == "process_memory_usage_bytes":
+        recorded["job"] = ("orders", "orders-worker")
     if name == "up":
         recorded["job"] = ("orders", "console", "prometheus")
     choices = {label: LABELS.get(label, ("x",)) for label in sorted(labels)} | recorded
