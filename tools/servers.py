@@ -200,11 +200,11 @@ def running_prometheus(folder: Path, config: str, *more: str) -> Iterator[str]:
 
 
 @contextmanager
-def running_alertmanager(folder: Path, config: Path) -> Iterator[str]:
+def running_alertmanager(folder: Path, config: Path, *more: str) -> Iterator[str]:
     """Run an Alertmanager with this configuration file; yield its base URL."""
     port = free_port()
     command = command_lines.alertmanager_command(
-        PROGRAMS.find("alertmanager"), config, folder / "data", port
+        PROGRAMS.find("alertmanager"), config, folder / "data", port, *more
     )
     with running(command, log=folder / "alertmanager.log", ready=lambda: _answers(port)):
         yield f"http://127.0.0.1:{port}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import orjson
-from flask import Blueprint, jsonify, render_template
+from flask import Blueprint, jsonify, redirect, render_template, request
 
 from local.console.modules import imported
 from local.store.queries import logs
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flask import Response
+    from werkzeug.wrappers import Response as BaseResponse
 
     from local.console.settings import ConsoleSettings
     from local.store.store import Store
@@ -57,6 +59,12 @@ def pages_blueprint(settings: ConsoleSettings, store: Store, *, version: str) ->
             "profile": settings.profile,
             "facts": orjson.dumps(facts).decode(),
         }
+
+    @pages.get("/graph")
+    def graph() -> BaseResponse:
+        """Answer a link from an alert to its query, which Prometheus makes for its own page."""
+        expression = request.args.get("g0.expr", "")
+        return redirect(f"/explore?{urlencode({'expr': expression})}")
 
     @pages.get("/api/store")
     def store_facts() -> Response:

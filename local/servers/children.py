@@ -59,7 +59,7 @@ class PlanBuilder:
             folder / "prometheus",
             settings.ports["PROMETHEUS_PORT"],
             *RETENTION,
-            self._external_url("PROMETHEUS_PORT"),
+            *command_lines.links_to(settings.link_url),
         )
         yield self._server(
             "prometheus",
@@ -72,6 +72,7 @@ class PlanBuilder:
             self._state.alertmanager / "alertmanager.yml",
             folder / "alertmanager",
             settings.ports["ALERTMANAGER_PORT"],
+            *command_lines.links_to(f"{settings.link_url}/alerts"),
         )
         yield self._server(
             "alertmanager",
@@ -183,10 +184,6 @@ class PlanBuilder:
             once=once,
             grace_seconds=grace_seconds,
         )
-
-    def _external_url(self, port: str) -> str:
-        """Return the flag for links in alerts; the default is this machine's host name."""
-        return f"--web.external-url=http://{self._settings.address(port)}/"
 
     def _http(self, port: str, path: str) -> Probe:
         return Probe("http", self._settings.ports[port], path)

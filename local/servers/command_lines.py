@@ -147,7 +147,18 @@ def prometheus_command(program: Path, config: Path, data: Path, port: int, *more
     ]
 
 
-def alertmanager_command(program: Path, config: Path, data: Path, port: int) -> list[str]:
+def links_to(url: str) -> list[str]:
+    """Return the flags for links in alerts: Debian's Prometheus and Alertmanager have no pages.
+
+    Args:
+        url: The console's page in place of theirs; `/graph?g0.expr=…` is appended for queries.
+    """
+    return [f"--web.external-url={url}", "--web.route-prefix=/"]
+
+
+def alertmanager_command(
+    program: Path, config: Path, data: Path, port: int, *more: str
+) -> list[str]:
     """Return the command of a single Alertmanager on loopback.
 
     Args:
@@ -155,13 +166,13 @@ def alertmanager_command(program: Path, config: Path, data: Path, port: int) -> 
         config: Its configuration file.
         data: Its storage folder.
         port: TCP port.
+        more: Further flags.
     """
     return [
         str(program),
         f"--config.file={config}",
         f"--storage.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
-        # The address in its mails' links; the host name of the machine may not resolve.
-        f"--web.external-url=http://127.0.0.1:{port}/",
         "--cluster.listen-address=",
+        *more,
     ]

@@ -44,6 +44,19 @@ def test_every_uid_in_a_link_of_a_data_source_exists():
     assert {"prometheus", "loki", "tempo"} <= linked <= set(SOURCES)
 
 
+def test_grafanas_alerting_page_reads_prometheus_and_alertmanager_and_evaluates_nothing():
+    grafana = project()["grafana"].environment
+    assert grafana["GF_UNIFIED_ALERTING_ENABLED"] == "true"
+    assert grafana["GF_UNIFIED_ALERTING_EXECUTE_ALERTS"] == "false"
+    assert JSON_DATA["prometheus"]["manageAlerts"] is True
+    assert JSON_DATA["alertmanager"] == {
+        "implementation": "prometheus",
+        "handleGrafanaManagedAlerts": False,
+    }
+    alerting = STACK / "grafana/provisioning/alerting"
+    assert [path.name for path in alerting.iterdir()] == [".gitkeep"]
+
+
 @pytest.mark.parametrize("uid", sorted(SOURCES))
 def test_the_url_of_a_data_source_is_the_address_of_a_container(uid):
     host, port = re.fullmatch(r"http://([\w-]+):(\d+)", SOURCES[uid]["url"]).groups()
