@@ -11,6 +11,7 @@ from dashboards import absence
 from dashboards.boards import (
     cache_database,
     home,
+    incidents,
     order,
     runbooks,
     service,
@@ -21,7 +22,7 @@ from dashboards.boards import (
 from dashboards.grafana.dashboard import Dashboard
 
 FOLDER = Path(__file__).parent / "json"
-MODULES = (home, service, worker, cache_database, slo, telemetry, order)
+MODULES = (home, service, worker, cache_database, slo, incidents, telemetry, order)
 
 
 def all_dashboards() -> list[Dashboard]:

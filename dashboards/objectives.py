@@ -10,7 +10,7 @@ from alerts.layout import every_group
 from alerts.promrules.durations import show
 from alerts.promrules.model import Alert
 from alerts.slo.spec import Objective, load_objectives
-from alerts.slo.windows import load_profile
+from alerts.slo.windows import PROFILES, load_profile
 
 BOUND = re.compile(r'le="([\d.]+)"')
 DASHBOARD = re.compile(r"/d/([\w-]+)")
@@ -64,6 +64,11 @@ def tiers() -> list[Tier]:
         Tier(t.name, show(t.long_window), show(t.short_window), t.factor, t.severity)
         for t in load_profile("production").tiers
     ]
+
+
+def period_seconds() -> dict[str, int]:
+    """Return the length of the error budget's period, by profile."""
+    return {name: int(load_profile(name).period.total_seconds()) for name in PROFILES}
 
 
 @cache

@@ -18,7 +18,7 @@ from alerts.catalogue import LOKI, STORE, TEMPO
 from alerts.promql import equal, series
 from alerts.symptoms.queues import DRAIN_CRITICAL_SECONDS
 from alerts.symptoms.telemetry import LINES_ACCEPTED, SPANS_ACCEPTED
-from dashboards.objectives import alerts_by_dashboard, bound_seconds
+from dashboards.objectives import alerts_by_dashboard, bound_seconds, period_seconds
 from observability.instrumentation import semconv as kit
 from service import semconv as orders
 
@@ -69,6 +69,11 @@ OURS = (orders.ORDERS, orders.ORDERS_WORKER, orders.ORDERS_RELAY, orders.PAYMENT
 PROCESSES = Known(f'up{{job=~"{"|".join(OURS)}"}}', "job")
 TRACE_STORES = f'up{{job=~"{TEMPO.name}|{STORE.name}"}}'
 LOG_STORES = f'up{{job=~"{LOKI.name}|{STORE.name}"}}'
+
+
+# Alerts of the past: every sample counts, however old; and the seconds between two that do.
+_HISTORY = 'ALERTS{alertstate="firing",severity!="none"}'
+HISTORY_STEP = 15
 
 
 def fresh(selector: str) -> str:
@@ -420,14 +425,56 @@ def alerts_firing() -> str:
 
     Labels: severity, alertname, service, about (the object of the alert), dashboard (uid).
     """
-    firing = f"ALERTS_FOR_STATE and ignoring (alertstate) {_firing()}"
-    about = ", ".join(f'"{label}"' for label in ALERT_OBJECTS)
-    found = f'label_join({firing}, "about", " ", {about})'
-    found = f'label_replace({found}, "about", "$1", "about", " *(.*?) *")'
-    found = f'label_replace({found}, "about", "-", "about", "")'
+    found = _about(f"ALERTS_FOR_STATE and ignoring (alertstate) {_firing()}")
     for uid, names in alerts_by_dashboard().items():
         found = f'label_replace({found}, "dashboard", "{uid}", "alertname", "{"|".join(names)}")'
     return f"max by (severity, alertname, service, about, dashboard) ({found}) * 1000"
+
+
+def _about(alerts: str) -> str:
+    """Return alerts with the label `about`: the object of the alert."""
+    labels = ", ".join(f'"{label}"' for label in ALERT_OBJECTS)
+    found = f'label_join({alerts}, "about", " ", {labels})'
+    found = f'label_replace({found}, "about", "$1", "about", " *(.*?) *")'
+    return f'label_replace({found}, "about", "-", "about", "")'
+
+
+def alerts_began() -> str:
+    """Return when each alert of the time range first fired or waited to, Unix milliseconds.
+
+    Watchdog is not included. Labels: severity, alertname, service, about.
+    """
+    fired = f"count_over_time({_HISTORY}[$__range])"
+    since = f"min_over_time(ALERTS_FOR_STATE[$__range]) and ignoring (alertstate) {fired}"
+    return f"max by (severity, alertname, service, about) ({_about(since)}) * 1000"
+
+
+def alerts_duration() -> str:
+    """Return how long each alert fired in the time range, seconds; Watchdog is not included.
+
+    Labels: severity, alertname, service, about.
+    """
+    time = f"sum_over_time({_HISTORY}[$__range:{HISTORY_STEP}s]) * {HISTORY_STEP}"
+    return f"max by (severity, alertname, service, about) ({_about(time)})"
+
+
+def alerts_over_time() -> str:
+    """Return the number of alerts that fired, without Watchdog; labels: alertname."""
+    return f"count by (alertname) ({_HISTORY})"
+
+
+def slo_budget_spent() -> str:
+    """Return the share of the whole period's error budget spent in the time range; labels: slo.
+
+    Bad events of the range over those that the period allows at its average traffic.
+    """
+    bad = "max by (slo) (avg_over_time(slo:sli_bad:rate5m[$__range])) * $__range_s"
+    total = "max by (slo) (slo:sli_total:rate30d) * max by (slo) (slo:error_budget:ratio)"
+    seconds = " or ".join(
+        f'max by (slo) (slo:objective:ratio{{profile="{name}"}}) * 0 + {period}'
+        for name, period in period_seconds().items()
+    )
+    return f"{bad} / ({total} * ({seconds}) > 0)"
 
 
 def alerts_started(uid: str) -> str:

@@ -20,6 +20,7 @@ PAGES, TICKETS = Style("none", (1, 1)), Style("none", (1, 5))
 LINKS = (
     "**[Service](/d/service)** rate, errors, duration · **[Worker and queues](/d/worker)** · "
     "**[Cache and database](/d/cache-database)** · **[SLO and error budget](/d/slo)** · "
+    "**[Incidents](/d/incidents)** what fired, and its cost · "
     "**[Telemetry health](/d/telemetry)** · **[Order details](/d/order)** one order from the "
     "request to the email"
 )

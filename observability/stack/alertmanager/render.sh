@@ -6,7 +6,7 @@
 # FOLDER gets alertmanager.yml, the templates, and a file with each secret. A line of alertmanager.yml that begins with
 # #name counts if the setting below of that name is present; no secret is written into YAML. Each secret may come from the
 # file that NAME_FILE names; a device, such as /dev/null, counts as unset. A bad setting ends it with exit code 2.
-# Needs a POSIX shell and busybox. tests/integration/alerts/test_receivers.py
+# Needs a POSIX shell and busybox. tests/integration/stack/test_receivers.py
 set -euf
 umask 077
 

@@ -21,7 +21,7 @@ from tools.servers import ROOT
 
 FILES = sorted(FOLDER.glob("*.json"))
 DASHBOARDS = {path.stem: json.loads(path.read_text()) for path in FILES}
-UIDS = {"home", "service", "worker", "cache-database", "slo", "telemetry", "order"}
+UIDS = {"home", "incidents", "service", "worker", "cache-database", "slo", "telemetry", "order"}
 RUNBOOKS = {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("runbooks/*.json")}
 ALERTS = sorted(path.stem for path in SOURCES.glob("*.md") if path.stem != "README")
 PANELS = [
@@ -201,7 +201,9 @@ def test_the_p99_has_exemplars_that_link_to_traces():
 
 def test_a_dashboard_marks_the_start_of_the_alerts_that_link_to_it_and_of_no_others():
     for uid, board in DASHBOARDS.items():
-        marks = [a for a in board["annotations"]["list"] if "ALERTS" in (a.get("expr") or "")]
+        marks = [
+            a for a in board["annotations"].get("list", []) if "ALERTS" in (a.get("expr") or "")
+        ]
         named = alerts_by_dashboard().get(uid, [])
         assert bool(marks) == bool(named)
         for mark in marks:

@@ -71,6 +71,7 @@ def test_no_panel_of_ours_keeps_a_value_for_longer_than_a_minute(tmp_path):
         for board in read_all([FOLDER])[0]
         for lookback in (0, 5)
         for one in stale_panels(board, {}, Question(MINUTE, lookback=lookback * MINUTE))
+        if one.dashboard != "incidents"  # the past of the chosen range, as its titles say
     ]
     assert found == []
 

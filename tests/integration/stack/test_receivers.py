@@ -13,10 +13,10 @@ import pytest
 import yaml
 from aiosmtpd.controller import Controller
 
-from alerts.layout import STACK
-from tests.integration.alerts.receivers import running_receivers
+from tests.integration.stack.receivers import running_receivers
 from tests.integration.worker.processes import Mailbox
 from tools.servers import free_port, running_alertmanager, wait_until
+from tools.standins.composed import STACK
 
 RENDER = STACK / "alertmanager" / "render.sh"
 KEY = "0123456789abcdefABCDEF0123456789"
