@@ -102,10 +102,13 @@ def _cache_errors() -> Alert:
 
 
 def _breaker_open() -> Alert:
-    state = f"max by ({DEPENDENCY}) (max_over_time({series(CIRCUIT_BREAKER_STATE)}[2m]))"
+    state = f"{series(CIRCUIT_BREAKER_STATE)}[2m]"
     return threshold(
         "CircuitBreakerOpen",
-        f"{state} == {BREAKER_STATES['open']}",
+        # The maximum, since an open breaker is half-open now and then; the newest value, so that
+        # the alert does not begin after the breaker has closed.
+        f"max by ({DEPENDENCY}) (max_over_time({state})) == {BREAKER_STATES['open']}\n"
+        f"and max by ({DEPENDENCY}) (last_over_time({state})) > {BREAKER_STATES['closed']}",
         hold=minutes(2),
         severity=TICKET,
         service=ORDERS_WORKER,

@@ -24,6 +24,8 @@ PAGE_SECONDS = 120.0
 AWAY_SECONDS = 90.0
 # After a part is back: until its alerts have ended.
 CALM_SECONDS = 120.0
+# Rules look back for 5 minutes, and queues drain: an alert may begin after its part is back.
+AFTERMATH_MINUTES = 10.0
 LOAD = 5
 
 # Alerts that follow from a part that is away, in addition to its own page.
@@ -44,7 +46,7 @@ FOLLOW = {
     "payment-provider": _LATE,
     "smtp": {*_LATE, "AlertDeliveryFailing"},
     "collector": _DELIVERY,
-    "orders-worker": {*_LATE, "TargetDown", "TargetMissing"},
+    "orders-worker": {*_LATE, "TargetDown", "TargetMissing", "SLODataMissing"},
     "orders-relay": {*_LATE, "TargetDown", "TargetMissing", "QueuePollerDown"},
     "orders": {*_FAILING, "TargetDown", "TargetMissing", *_DELIVERY},
 }
@@ -76,9 +78,22 @@ def take_down(system: System, seconds: float) -> dict[str, Any]:
             break
         step = _take_down(system, part)
         step["minute"] = (step.pop("at") - begun) / 60
-        click.echo(step)
         steps.append(step)
+        attribute(steps)
+        click.echo(step)
     return {"minutes": (time.monotonic() - begun) / 60, "load": LOAD, "steps": steps}
+
+
+def attribute(steps: list[dict[str, Any]]) -> None:
+    """Tell what follows from the last part, or an earlier one, from what is false."""
+    last = steps[-1]
+    for step in reversed(steps):
+        if last["minute"] - step["minute"] > AFTERMATH_MINUTES:
+            break
+        found = set(last["false"]) & FOLLOW[step["part"]]
+        last["false"] = sorted(set(last["false"]) - found)
+        suffix = "" if step is last else f" (of {step['part']})"
+        last["right"] += [f"{name}{suffix}" for name in sorted(found)]
 
 
 def _take_down(system: System, part: _Part) -> dict[str, Any]:
@@ -100,14 +115,13 @@ def _take_down(system: System, part: _Part) -> dict[str, Any]:
         time.sleep(1)
         seen |= system.firing(since=began)
     seen.discard(part.page)
-    right = seen & FOLLOW[part.name]
     return {
         "at": started,
         "part": part.name,
         "page": part.page,
         "after": after,
-        "right": sorted(right),
-        "false": sorted(seen - right),
+        "right": [],
+        "false": sorted(seen),
     }
 
 
