@@ -52,7 +52,9 @@ def write_page(figures: dict[str, Any], path: Path) -> None:
     """Write the page as Markdown."""
     cells = figures.get("cells", {})
     rows = [_row(name, way, cells.get(f"{name} {way}")) for name in PORTS for way in Way]
-    path.write_text(INTRO + "\n".join(rows) + "\n" + _walk(figures.get("walk")), encoding="utf-8")
+    note = f"\n{figures['note']}\n" if "note" in figures else ""
+    text = INTRO + "\n".join(rows) + "\n" + note + _walk(figures.get("walk"))
+    path.write_text(text, encoding="utf-8")
 
 
 def _row(name: str, way: Way, cell: dict[str, Any] | None) -> str:
