@@ -152,12 +152,25 @@ def running_postgres(folder: Path, **settings: object) -> Iterator[Postgres]:
     password = secrets.token_urlsafe(12)
     command_lines.init_postgres(bin_folder, data, password)
     command = command_lines.postgres_command(bin_folder, data, port, fsync="off", **settings)
-    with running(command, log=folder / "postgres.log", stop=signal.SIGINT) as process:
-        server = Postgres(port, password, data, process)
-        wait_until(
-            lambda: _alive(process, folder / "postgres.log") and server.connect().close() is None
-        )
-        yield server
+    try:
+        with running(command, log=folder / "postgres.log", stop=signal.SIGINT) as process:
+            server = Postgres(port, password, data, process)
+            wait_until(
+                lambda: _alive(process, folder / "postgres.log") and not server.connect().close()
+            )
+            yield server
+    finally:
+        release_shared_memory(data)
+
+
+def release_shared_memory(data: Path) -> None:
+    """Remove the segment of a PostgreSQL that was killed; else it stays until the machine restarts.
+
+    Source: PostgreSQL's miscadmin.h, line 7 of postmaster.pid: key and id of the segment.
+    """
+    with suppress(FileNotFoundError, IndexError):
+        segment = (data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        subprocess.run(["ipcrm", "-m", segment], check=False, capture_output=True)
 
 
 @dataclass

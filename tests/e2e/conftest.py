@@ -14,7 +14,7 @@ import pytest
 
 from tests.e2e.system import System
 from tools.free_ports import free_port_variables
-from tools.servers import ROOT
+from tools.servers import ROOT, release_shared_memory
 
 
 @pytest.fixture(scope="session")
@@ -45,4 +45,5 @@ def system() -> Iterator[System]:
         subprocess.run(
             [*command, "down"], check=False, env=environ, cwd=ROOT, capture_output=True, timeout=60
         )
+        release_shared_memory(state / "postgres")
         shutil.rmtree(state, ignore_errors=True)

@@ -19,7 +19,7 @@ from local.state import StateFolder
 from local.supervisor.plan import Plan
 from local.supervisor.processes import members
 from tools.free_ports import free_port_variables
-from tools.servers import ROOT, is_listening, wait_until
+from tools.servers import ROOT, is_listening, release_shared_memory, wait_until
 from worker.app import HARD_SECONDS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
@@ -63,6 +63,7 @@ def mode():
         yield mode
     finally:
         mode.run("down")
+        release_shared_memory(state / "postgres")
         shutil.rmtree(state, ignore_errors=True)
 
 

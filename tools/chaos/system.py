@@ -22,6 +22,7 @@ import redis
 from service.semconv import QUEUES
 from tools.chaos.books import Entry
 from tools.free_ports import free_port_variables
+from tools.servers import release_shared_memory
 from worker.broker import UNACKED, queue_lengths
 from worker.clients.mail import DOMAIN
 
@@ -141,4 +142,5 @@ def running_system(
         if keep and (state / "logs").exists():
             shutil.rmtree(keep, ignore_errors=True)
             shutil.copytree(state / "logs", keep)
+        release_shared_memory(state / "postgres")
         shutil.rmtree(state, ignore_errors=True)

@@ -32,6 +32,7 @@ def test_every_rule_fires_nearly_fires_and_resolves_in_a_test_and_every_recordin
     assert uncovered(test_paths) == []
 
 
+@pytest.mark.slow
 def test_no_assertion_is_vacuous(test_paths):
     assert [text for path in test_paths for text in vacuous(path)] == []
 

@@ -164,6 +164,7 @@ def test_a_weak_suite_leaves_survivors_with_a_diff_and_the_closest_case(suite, n
     assert "SURVIVED threshold in ErrorsHigh" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_stronger_suite_kills_what_the_weak_one_did_not(suite, newest):
     _, weak = run(suite(WEAK), newest)
     code, strong = run(suite(WEAK + STRONGER), newest)
@@ -177,6 +178,7 @@ def test_a_stronger_suite_kills_what_the_weak_one_did_not(suite, newest):
     assert code in (0, 1)
 
 
+@pytest.mark.slow
 def test_both_promtools_give_nearly_the_same_score(suite, promtools):
     found = [run(suite(WEAK + STRONGER), tool)[1] for tool in promtools]
     assert found[0]["promtool"] != found[1]["promtool"]

@@ -79,6 +79,7 @@ def verdict(events: list[tuple[float, float]], end: int) -> bool | None:
     return None
 
 
+@pytest.mark.slow
 def test_the_page_agrees_with_the_oracle_on_random_traffic(promtools):
     courses = [traffic(seed) for seed in range(60)]
     for tool in promtools:

@@ -201,6 +201,7 @@ def test_a_message_of_another_producer_runs_in_a_trace_of_its_own(
     assert "detach" not in worker.log.read_text()
 
 
+@pytest.mark.slow
 def test_fifty_tasks_make_fifty_spans_although_a_child_does_only_one(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
@@ -255,6 +256,7 @@ def test_a_worker_logs_only_json_from_start_to_warm_shutdown(
     assert not any("data" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_a_worker_stops_in_time_while_the_receiver_hangs(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:

@@ -205,6 +205,7 @@ def test_every_route_exists_at_0_before_the_first_request(
     assert exposed['telemetry_spans_dropped_total{reason="queue_full"}'] == 0
 
 
+@pytest.mark.slow
 def test_recycled_workers_leave_exact_totals_that_never_fall_and_a_small_folder(
     start_site: StartSite, sink: Sink
 ) -> None:

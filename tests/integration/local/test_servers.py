@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -37,6 +38,17 @@ def test_postgres_leaves_nothing_behind(tmp_path):
     with running_postgres(tmp_path) as server:
         port = server.port
     assert not is_listening(port)
+
+
+def test_a_killed_postgres_leaves_no_shared_memory(tmp_path):
+    def segments():
+        return {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]}
+
+    with running_postgres(tmp_path) as server:
+        segment = (server.data / "postmaster.pid").read_text().splitlines()[6].split()[1]
+        assert segment in segments()
+        server.process.kill()
+    assert segment not in segments()
 
 
 @pytest.mark.parametrize("password", ["plain", "a b#c$d%e&f'g\"h\\i@j:k/l?m=n{o}p`q!r;s|t<u>v~w*x"])

@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
+from local.servers.passwords import redis_word
 from tools.standins.composed import (
     COMPOSE,
     ROOT,
@@ -378,3 +380,23 @@ def test_docker_compose_reads_the_files_identically_and_without_warnings(file, o
         assert set(read[name].get("networks") or []) == service.networks
         theirs = {(v.get("source", ""), v["target"]) for v in read[name].get("volumes", [])}
         assert theirs == {(str(m.folder or m.source), m.target) for m in service.mounts}
+
+
+def test_any_password_works_in_every_file_that_the_secrets_are_written_to(tmp_path):
+    """The container's script, with passwords of a user in place of random ones."""
+    password = 'it\'s "quoted" \\ \\n $x `y` & # %s'
+    document = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    *shell, script = document["services"]["secrets"]["command"]
+    readers = re.findall(r"give ([a-z-]+) ", script)
+    for name in {"own", *readers}:
+        (tmp_path / name).mkdir()
+    for name in ("cache", "broker"):
+        (tmp_path / "own" / name).write_text(password)
+    script = script.replace("$$", "$").replace("/secrets", str(tmp_path))
+    subprocess.run([*shell, script], check=True)
+    for name in ("cache", "broker"):
+        assert (tmp_path / name / "password").read_text() == password
+        conf = (tmp_path / name / "redis.conf").read_text()
+        assert conf == f"requirepass {redis_word(password)}"
+        exporter = json.loads((tmp_path / f"{name}-exporter" / "redis.json").read_text())
+        assert exporter == {f"redis://{name}:6379": password}
