@@ -19,6 +19,7 @@ from tools.footprint.__main__ import FIGURES, measure
 from tools.servers import wait_until
 from tools.standins.composed import project, rule_files
 from tools.standins.docker import (
+    ComposeRunError,
     Project,
     engine,
     mebibytes,
@@ -85,10 +86,18 @@ def programs(sut: Project, stubs: list[str]) -> dict[str, str]:
         if any(f"/{name}:" in stub or f"-{name}:" in stub for stub in stubs):
             found[name] = "stub"
             continue
-        version = re.search(r"\d+\.\d+[\w.-]*", sut.compose("exec", "-T", name, *command))
-        found[name] = version[0] if version else "unknown"
+        try:
+            found[name] = version_in(sut.compose("exec", "-T", name, *command))
+        except ComposeRunError:  # a build of one's own may lack the option
+            found[name] = "unknown"
     report(f"programs: {found}")
     return found
+
+
+def version_in(text: str) -> str:
+    """Return the version in what a program prints, not that of its compiler; or `unknown`."""
+    found = re.search(r"(?<![\w.])v?(\d+\.\d+[\w.+-]*)", text)
+    return found[1] if found else "unknown"
 
 
 def open_mounts(sut: Project) -> None:
