@@ -53,6 +53,7 @@ def test_options_and_environment_variables_have_a_comment(name):
         "GF_PLUGINS_DISABLE",
         "GF_PLUGINS_PREINSTALL_AUTO",
         "GF_NEWS",
+        "GF_UNIFIED_ALERTING",
         "GF_SERVER_ROOT_URL",
         "MP_DISABLE_VERSION",
     )
