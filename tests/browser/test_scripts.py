@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from dashboards.generate import FOLDER
+from dashboards.grafana.colours import WARN
 from dashboards.grafana.dashboard import GENERATED
 from tests.consoles import Running, running_console
 
@@ -201,3 +204,26 @@ def test_only_urls_and_runbooks_in_a_text_become_links(page: Page) -> None:
 def test_the_note_about_generated_files_is_not_shown(page: Page) -> None:
     described = f"Request rate and errors. {GENERATED}"
     assert run(page, "format", "return m.purpose(v[0])", described) == "Request rate and errors."
+
+
+def _panel(uid: str, title: str) -> dict[str, Any]:
+    panels = json.loads((FOLDER / f"{uid}.json").read_text())["panels"]
+    found: dict[str, Any] = next(panel for panel in panels if panel["title"] == title)
+    return found
+
+
+@pytest.mark.parametrize(("values", "hidden"), [([0, 0, None], True), ([0, 0.1], False)])
+def test_a_series_of_zeros_leaves_the_legend(page: Page, values: list[Any], hidden: bool) -> None:
+    override = _panel("telemetry", "Dropped spans by reason")["fieldConfig"]["overrides"][0]
+    body = "return m.fieldOptions({fieldConfig: {overrides: [v[0]]}}, {points: v[1]}).custom"
+    points = [[place, value] for place, value in enumerate(values)]
+    custom = run(page, "dash/field", body, override, points)
+    assert bool(custom.get("hideFrom", {}).get("legend")) is hidden
+
+
+@pytest.mark.parametrize("value", [None, float("nan")])
+def test_a_value_that_does_not_exist_is_not_green(page: Page, value: float | None) -> None:
+    defaults = _panel("home", "Pages")["fieldConfig"]["defaults"]
+    body = "return m.display(v[0] === null ? null : NaN, v[1])"
+    shown = run(page, "dash/field", body, value and 1, defaults)
+    assert (shown["text"], shown["color"]) == ("no data", WARN)
