@@ -50,7 +50,7 @@ def check_configurations(sut: Project, stubs: list[str]) -> None:
     """Check the configuration of each backend with its own checker, in its container."""
     checks = {
         "prometheus": ["promtool", "check", "config", "/etc/prometheus/prometheus.yml"],
-        "alertmanager": ["amtool", "check-config", "/run/alertmanager/alertmanager.yml"],
+        "alertmanager": ["amtool", "check-config", "/tmp/alertmanager/alertmanager.yml"],
         "collector": ["/otelcol-contrib", "validate", "--config=/etc/otelcol/config.yaml"],
         "loki": ["/usr/bin/loki", "-verify-config", "-config.file=/etc/loki/loki.yaml"],
         "tempo": ["/tempo", "-config.verify", "-config.file=/etc/tempo/tempo.yaml"],
