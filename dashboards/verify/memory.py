@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from math import isnan
 from typing import Any
 
 import promql_parser
@@ -13,6 +12,9 @@ import promql_parser
 ALWAYS = float("inf")
 # Prometheus itself writes this series, and writes 0 once the process is gone.
 ALIVE = "up"
+AGE = re.compile(
+    r"^timestamp\(.*\)>=?time\(\)-(\d+)$|^time\(\)-timestamp\(.*\)<=?(\d+)$", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ class Memory:
         window: The longest part of the query that reads the past, as it is written; may be empty.
         own: Whether it depends on series at all; `vector(0)`, `time()` and numbers do not.
         bounds: Whether it says which processes live now, so that a join with it is bounded.
+        names: The metrics that it reads.
     """
 
     instant: float
@@ -32,6 +35,7 @@ class Memory:
     window: str = ""
     own: bool = True
     bounds: bool = False
+    names: frozenset[str] = frozenset()
 
 
 NUMBER = Memory(ALWAYS, ALWAYS, own=False)
@@ -63,20 +67,12 @@ def _of(node: Any, span: float, lookback: float) -> Memory:
     if isinstance(node, promql_parser.SubqueryExpr):
         return _subquery(node, span, lookback)
     if isinstance(node, promql_parser.BinaryExpr):
-        return _operated(node, span, lookback)
+        left, right = _of(node.lhs, span, lookback), _of(node.rhs, span, lookback)
+        return _aged(node, left, right, span) or _binary(node, left, right)
     if isinstance(node, promql_parser.Call):
         return _called(node, span, lookback)
     inner = getattr(node, "expr", None)
     return _of(inner, span, lookback) if inner is not None else NUMBER
-
-
-def _operated(node: Any, span: float, lookback: float) -> Memory:
-    if _is_nan(node.lhs) or _is_nan(node.rhs):
-        return NUMBER
-    left = _of(node.lhs, span, lookback)
-    if (age := _age(node)) is not None:
-        return replace(left, instant=age, bounds=True)
-    return _binary(node, left, _of(node.rhs, span, lookback))
 
 
 def _called(node: Any, span: float, lookback: float) -> Memory:
@@ -96,12 +92,13 @@ def _selected(node: Any, seconds: float, span: float, written: str) -> Memory:
     past = node.offset.total_seconds() if node.offset is not None else 0.0
     seconds += max(0.0, past)
     written = f"{written} offset {_short(past)}".strip() if past > 0 else written
+    names = frozenset([node.name or ""])
     if node.at is not None and str(node.at) != "@ end()":
-        return Memory(ALWAYS, ALWAYS, str(node.at))
+        return Memory(ALWAYS, ALWAYS, str(node.at), names=names)
     if node.at is not None:
         # Every evaluation of the range looks at its end: a series that is gone is gone everywhere.
-        return Memory(seconds, seconds, written, bounds=True)
-    return Memory(seconds, span + seconds, written, bounds=node.name == ALIVE)
+        return Memory(seconds, seconds, written, bounds=True, names=names)
+    return Memory(seconds, span + seconds, written, bounds=node.name == ALIVE, names=names)
 
 
 def _subquery(node: Any, span: float, lookback: float) -> Memory:
@@ -109,7 +106,18 @@ def _subquery(node: Any, span: float, lookback: float) -> Memory:
     if not inner.own:
         return NUMBER
     seconds = node.range.total_seconds()
-    return Memory(inner.instant + seconds, inner.ranged + seconds, f"[{_short(seconds)}:]")
+    instant, ranged = inner.instant + seconds, inner.ranged + seconds
+    return replace(inner, instant=instant, ranged=ranged, window=f"[{_short(seconds)}:]")
+
+
+def _aged(node: Any, left: Memory, right: Memory, span: float) -> Memory | None:
+    """Return the memory of `timestamp(x) > time() - 60` or `time() - timestamp(x) < 60`."""
+    older = AGE.search(str(node).replace(" ", ""))
+    own = left if left.own else right
+    if older is None or left.own == right.own:
+        return None
+    seconds = min(own.instant, float(older[1] or older[2]))
+    return replace(own, instant=seconds, ranged=span + seconds, bounds=True)
 
 
 def _binary(node: Any, left: Memory, right: Memory) -> Memory:
@@ -119,31 +127,23 @@ def _binary(node: Any, left: Memory, right: Memory) -> Memory:
     if sign == "or":
         found = [one for one in (left, right) if one.own]
         return _longest(found) if found else NUMBER
+    if sign == "*" and "0" in (str(node.lhs), str(node.rhs)):
+        # Only tells that there is a series; its value is lost.
+        return NUMBER
     if not (left.own and right.own):
         return left if left.own else right
-    # Both sides must exist. If one says who lives, it ends the result; other sides may be of
-    # different processes, each of which can be the one that ended.
-    if left.bounds or right.bounds:
+    # Both sides must exist. A side that tells who lives ends the result, and so does one that
+    # reads the same metric; other sides may be of different processes.
+    if left.bounds or right.bounds or (sign == "and" and left.names & right.names):
         first = left if left.instant <= right.instant else right
-        return Memory(first.instant, min(left.ranged, right.ranged), first.window, bounds=True)
-    return _longest([left, right])
-
-
-def _is_nan(node: Any) -> bool:
-    """Return whether a node is the number NaN, which panels draw as no data."""
-    return isinstance(node, promql_parser.NumberLiteral) and isnan(node.val)
-
-
-def _age(node: Any) -> float | None:
-    """Return the seconds N of `timestamp(x) > time() - N`; None for another expression."""
-    pattern = r"timestamp\(.*\) >=? time\(\) - (\d+)"
-    found = re.fullmatch(pattern, str(node)) if str(node.op) in (">", ">=") else None
-    return float(found[1]) if found else None
+        return replace(first, ranged=min(left.ranged, right.ranged), bounds=True)
+    return left if sign == "and" else _longest([left, right])
 
 
 def _longest(found: list[Memory]) -> Memory:
     longest = max(found, key=lambda one: one.instant)
-    return replace(longest, ranged=max(one.ranged for one in found))
+    names = frozenset().union(*(one.names for one in found))
+    return replace(longest, ranged=max(one.ranged for one in found), names=names)
 
 
 def _short(seconds: float) -> str:
