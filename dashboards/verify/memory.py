@@ -127,8 +127,9 @@ def _binary(node: Any, left: Memory, right: Memory) -> Memory:
     if sign == "or":
         found = [one for one in (left, right) if one.own]
         return _longest(found) if found else NUMBER
-    if sign == "*" and "0" in (str(node.lhs), str(node.rhs)):
-        # Only tells that there is a series; its value is lost.
+    texts = {str(node.lhs), str(node.rhs)}
+    if (sign == "*" and "0" in texts) or (sign in "+-*/" and "NaN" in texts):
+        # Only tells that there was a series; its value is lost.
         return NUMBER
     if not (left.own and right.own):
         return left if left.own else right

@@ -34,10 +34,12 @@ def tempo_blueprint(store: Store) -> Blueprint:
         limit = request.args.get("limit", 20, type=int)
         if not 1 <= limit <= 500:
             raise BadQueryError(f"limit: expected 1 to 500, not {limit}")
+        spans = request.args.get("spss", SPANS_PER_TRACE, type=int)
+        if not 1 <= spans <= 100:
+            raise BadQueryError(f"spss: expected 1 to 100, not {spans}")
         query = traceql.parse(request.args.get("q", "{}"))
         found = traceql.search(store.reader(), query, start_ns, end_ns, limit)
-        most = request.args.get("spss", SPANS_PER_TRACE, type=int)
-        return jsonify(traces=[_found(trace, most) for trace in found], metrics={})
+        return jsonify(traces=[_found(trace, spans) for trace in found], metrics={})
 
     @api.get("/traces/<trace_id>")
     def v1(trace_id: str) -> Response | tuple[Response, int]:

@@ -5,7 +5,9 @@ import {
   axis,
   axisTime,
   dots,
+  durationScale,
   exemplarTip,
+  isPoint,
   lonely,
   lower,
   marks,
@@ -37,15 +39,15 @@ export function loadCharts() {
  * draw({series, start, end, ...}): series are {name, color, points: [[ms, value|null]], stack,
  * fill, dash, axis, draw, width}. Further options: format(value) for axis and tooltip, min, max,
  * thresholds [{value, color}], exemplars [{ms, value, labels}],
- * bands [{start, end, name, color}], log.
+ * bands [{start, end, name, color}] where a point in time has no end, log, and seconds per unit.
  */
 export class TimeChart {
-  constructor(element, { group, onZoom, onPick } = {}) {
+  constructor(element, { crosshair = null, onZoom, onPick } = {}) {
     this.element = element;
     this.onZoom = onZoom;
     this.onPick = onPick ?? openTrace;
     this.hovered = null;
-    this.group = group;
+    this.crosshair = crosshair;
   }
 
   async draw(content) {
@@ -63,10 +65,7 @@ export class TimeChart {
 
   start(echarts) {
     this.chart = echarts.init(this.element, null, { renderer: "canvas" });
-    if (this.group) {
-      this.chart.group = this.group;
-      echarts.connect(this.group);
-    }
+    this.leave = this.crosshair?.join(this.chart, this.element);
     this.observer = new ResizeObserver(() => this.chart.resize());
     this.observer.observe(this.element);
     this.chart.on("datazoom", (event) => this.zoomed(event));
@@ -87,8 +86,6 @@ export class TimeChart {
   zoomed(event) {
     const part = event.batch?.[0];
     if (part?.startValue === undefined || !this.onZoom) return;
-    // Connected charts get the event too; only the one under the pointer handles it.
-    if (this.group && !this.element.matches(":hover")) return;
     this.onZoom(part.startValue, part.endValue);
   }
 
@@ -107,9 +104,18 @@ export class TimeChart {
     log = false,
     stepped = false,
     whole = false,
+    seconds = null,
+    rightSeconds = null,
+    label = "",
   }) {
     const muted = token("--muted");
     const line = token("--line");
+    const [left, other] = [0, 1].map((at) => series.filter((one) => (one.axis ?? 0) === at));
+    const wholeUnits =
+      seconds && !log
+        ? durationScale(left, seconds, { min, max: upper(max, left) && max, softMax })
+        : null;
+    const rightUnits = rightSeconds ? durationScale(other, rightSeconds, {}) : null;
     return {
       animation: false,
       backgroundColor: "transparent",
@@ -136,10 +142,14 @@ export class TimeChart {
           minInterval: whole ? 1 : 0,
           min: lower(min, series),
           max: upper(max, series) ?? atLeast(softMax),
+          name: label || undefined,
+          nameLocation: "middle",
+          nameTextStyle: { color: muted, fontSize: 11 },
+          ...wholeUnits,
           splitLine: { lineStyle: { color: line, opacity: 0.7 } },
         }),
         ...(rightFormat
-          ? [axis(rightFormat, { position: "right", splitLine: { show: false } })]
+          ? [axis(rightFormat, { position: "right", splitLine: { show: false }, ...rightUnits })]
           : []),
       ],
       toolbox: { show: true, top: -60, feature: { dataZoom: { yAxisIndex: "none" } } },
@@ -196,8 +206,6 @@ export class TimeChart {
   }
 
   tip(items, format, rightFormat) {
-    // A connected chart draws only the crosshair; the tooltip is in the one under the pointer.
-    if (this.group && !this.element.matches(":hover")) return "";
     const list = (Array.isArray(items) ? items : [items]).filter(
       (item) =>
         item.seriesId !== "exemplars" &&
@@ -229,7 +237,7 @@ export class TimeChart {
         ),
       );
     const over = (this.content.bands ?? [])
-      .filter((band) => band.start <= list[0].value[0] && list[0].value[0] <= band.end)
+      .filter((band) => near(band, list[0].value[0], (this.content.end - this.content.start) / 100))
       .map((band) => band.name);
     const more =
       sorted.length > 14 ? create("div", { class: "muted" }, `and ${sorted.length - 14} more`) : "";
@@ -249,9 +257,15 @@ export class TimeChart {
 
   dispose() {
     this.observer?.disconnect();
+    this.leave?.();
     this.chart?.dispose();
     this.chart = null;
   }
+}
+
+/** Return whether an annotation is at a time; one without an end is close to it. */
+function near(band, ms, slack) {
+  return isPoint(band) ? Math.abs(band.start - ms) <= slack : band.start <= ms && ms <= band.end;
 }
 
 /** Open the trace that an exemplar's labels name. */

@@ -37,6 +37,52 @@ export function atLeast(softMax) {
   return Number.isFinite(softMax) ? (range) => (range.max > softMax ? null : softMax) : null;
 }
 
+const WHOLE_SECONDS = [
+  60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 604800, 1209600,
+  2592000,
+];
+
+/** Return the seconds between ticks: 1, 2 or 5 of a power of ten up to 30 s, whole units above. */
+export function tickSeconds(span, ticks = 5) {
+  const least = span / ticks;
+  if (least > 30)
+    return WHOLE_SECONDS.find((one) => one >= least) ?? Math.ceil(least / 31536000) * 31536000;
+  if (least > 20) return 30;
+  if (least > 10) return least > 15 ? 20 : 15;
+  const power = 10 ** Math.floor(Math.log10(least));
+  return [1, 2, 5, 10].map((digit) => digit * power).find((one) => one >= least * 0.999);
+}
+
+/** Return {interval, min, max} of an axis of durations, so that each tick is a whole unit. */
+export function durationScale(series, seconds, { min, max, softMax }) {
+  const [low, high] = extent(series);
+  const bottom = Math.min(min ?? 0, low);
+  const top = Math.max(max ?? -Infinity, high, softMax ?? -Infinity);
+  if (!(top > bottom)) return null;
+  const interval = tickSeconds((top - bottom) * seconds) / seconds;
+  return {
+    interval,
+    min: Math.floor(bottom / interval + 1e-9) * interval,
+    max: Math.ceil(top / interval - 1e-9) * interval,
+  };
+}
+
+/** Return the lowest and the highest value, of stacked series their sum. */
+function extent(series) {
+  const sums = new Map();
+  let [low, high] = [Infinity, -Infinity];
+  for (const { points, stack } of series)
+    for (const [ms, value] of points) {
+      if (value === null || value === undefined) continue;
+      const key = stack ? `${stack} ${ms}` : null;
+      const seen = key ? value + (sums.get(key) ?? 0) : value;
+      if (key) sums.set(key, seen);
+      low = Math.min(low, seen);
+      high = Math.max(high, seen);
+    }
+  return [low, high];
+}
+
 /** Return whether there is only one point, which needs a dot because it has no line. */
 export function lonely(points) {
   return points.filter(([, value]) => value !== null).length <= 1;
@@ -64,14 +110,24 @@ export function marks(thresholds, bands, narrow) {
         silent: true,
         animation: false,
         label: { show: false },
-        data: thresholds.map(({ value, color }) => ({
-          yAxis: value,
-          lineStyle: { color, type: "dashed", width: 1.2 },
-        })),
+        data: [
+          ...thresholds.map(({ value, color }) => ({
+            yAxis: value,
+            lineStyle: { color, type: "dashed", width: 1.2 },
+          })),
+          // A point in time is a line; many of them must not hide the graph.
+          ...bands
+            .filter(isPoint)
+            .slice(0, 100)
+            .map(({ start, color }) => ({
+              xAxis: start,
+              lineStyle: { color, type: [3, 4], width: 1 },
+            })),
+        ],
       },
       markArea: {
         silent: true,
-        data: merged(bands).map(({ start, end, color }) => [
+        data: merged(bands.filter((band) => !isPoint(band))).map(({ start, end, color }) => [
           { xAxis: start, itemStyle: { color, opacity: end - start < narrow ? 0.5 : 0.09 } },
           { xAxis: end },
         ]),
@@ -79,6 +135,9 @@ export function marks(thresholds, bands, narrow) {
     },
   ];
 }
+
+/** Return whether an annotation has a start only. */
+export const isPoint = ({ start, end }) => end === undefined || end <= start;
 
 /** Merge overlapping bands of one color, because many on top of each other hide the lines. */
 function merged(bands) {

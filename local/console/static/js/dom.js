@@ -42,20 +42,44 @@ export function put(element, ...children) {
   return element;
 }
 
+const FOCUSABLE = "a, button, input, select, summary, [tabindex]";
+const nameOf = (element) =>
+  element.getAttribute("aria-label") ?? element.getAttribute("href") ?? element.textContent;
+
+/** Run a drawing; keep the focus and how far the parts inside an element are scrolled. */
+export async function keepPlace(element, draw) {
+  const held = element.contains(document.activeElement) ? document.activeElement : null;
+  const name = held && nameOf(held);
+  const place = held && [...element.querySelectorAll(FOCUSABLE)].indexOf(held);
+  const scrolled = [...element.querySelectorAll(".scroll")].map((one) => one.scrollTop);
+  await draw();
+  [...element.querySelectorAll(".scroll")].forEach((one, index) => {
+    if (scrolled[index] && !one.scrollTop) one.scrollTop = scrolled[index];
+  });
+  if (!held || held.isConnected || document.activeElement !== document.body) return;
+  const candidates = [...element.querySelectorAll(FOCUSABLE)];
+  const same = candidates.filter((one) => nameOf(one) === name);
+  (same.includes(candidates[place]) ? candidates[place] : (same[0] ?? candidates[place]))?.focus({
+    preventScroll: true,
+  });
+}
+
 /** Return a link if its address is safe, else only the text. */
 export function safeLink(href, text, props = {}) {
   const ok = /^(https?:\/\/|\/(?!\/)|#|\?)/i.test(href);
   return ok ? create("a", { href, rel: "noreferrer", ...props }, text) : create("span", {}, text);
 }
 
-const ADDRESS = /https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]]|\balerts\/runbooks\/(\w+)\.md/g;
+const ADDRESS =
+  /https?:\/\/[^\s<>"]*[^\s<>".,;:!?)\]]|\balerts\/runbooks\/(\w+)\.md|(?<=\bTrace )([0-9a-f]{32})\b/g;
 
-/** Return a text's parts, with its URLs and the runbooks that it names as links. */
+/** Return a text's parts, with its URLs and the runbooks and traces that it names as links. */
 export function linked(text) {
   const parts = [];
   let end = 0;
   for (const found of text.matchAll(ADDRESS)) {
-    const href = found[1] ? `/runbook/${found[1]}` : found[0];
+    const trace = found[2] ? `/trace/${found[2]}` : found[0];
+    const href = found[1] ? `/runbook/${found[1]}` : trace;
     parts.push(text.slice(end, found.index), safeLink(href, found[0]));
     end = found.index + found[0].length;
   }

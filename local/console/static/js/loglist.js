@@ -5,6 +5,14 @@ import { copyButton, create, pairs } from "./dom.js";
 import { nearTime } from "./format.js";
 import { arrowKeys } from "./frame.js";
 
+const detailOf = (row) => (row.nextSibling?.classList?.contains("detail") ? row.nextSibling : null);
+const after = (row) => (detailOf(row) ?? row).nextSibling;
+
+function remove(row) {
+  detailOf(row)?.remove();
+  row.remove();
+}
+
 export class LogList {
   /** Args: showTrace adds trace links; onFilter(key, value) and onSpan(span id) handle clicks. */
   constructor({ showTrace = true, onFilter = null, onSpan = null } = {}) {
@@ -15,8 +23,26 @@ export class LogList {
     arrowKeys(this.element, ".line");
   }
 
+  /** Show these lines; rows that stay keep the focus and their details. */
   show(lines) {
-    this.element.replaceChildren(...lines.map((line) => this.row(line)));
+    const held = this.rows ?? new Map();
+    this.rows = new Map();
+    for (const line of lines) {
+      let key = `${line.time_ns} ${line.service} ${line.span_id} ${line.body}`;
+      while (this.rows.has(key)) key += "+";
+      this.rows.set(key, held.get(key) ?? this.row(line));
+    }
+    for (const [key, row] of held) if (!this.rows.has(key)) remove(row);
+    let next = this.element.firstChild;
+    for (const row of this.rows.values()) {
+      if (row === next) next = after(row);
+      else this.element.insertBefore(row, next);
+    }
+    while (next) {
+      const following = next.nextSibling;
+      next.remove();
+      next = following;
+    }
   }
 
   /** Add new lines on top, and remove the oldest beyond the limit. */
@@ -80,8 +106,8 @@ export class LogList {
   }
 
   toggle(row, line) {
-    if (row.nextSibling?.classList?.contains("detail")) {
-      row.nextSibling.remove();
+    if (detailOf(row)) {
+      detailOf(row).remove();
       row.setAttribute("aria-expanded", "false");
       return;
     }

@@ -16,6 +16,12 @@ const QUICK = [
   ["2d", "2 days"],
   ["7d", "7 days"],
 ];
+const ROUNDED = [
+  ["now/d", "now", "Today so far"],
+  ["now/d", "now/d", "Today"],
+  ["now-1d/d", "now-1d/d", "Yesterday"],
+  ["now/w", "now/w", "This week"],
+];
 const REFRESH = ["off", "2s", "5s", "10s", "30s", "1m"];
 
 export class TimeRange {
@@ -49,7 +55,7 @@ export class TimeRange {
   /** Return {start, end} in unix seconds as of now. */
   bounds() {
     const now = Date.now() / 1000;
-    const [start, end] = [moment(this.from, now), moment(this.to, now)];
+    const [start, end] = [moment(this.from, now), moment(this.to, now, { up: true })];
     return start < end ? { start, end } : { start: end - 3600, end };
   }
 
@@ -86,6 +92,8 @@ export class TimeRange {
   label() {
     const quick = QUICK.find(([span]) => this.to === "now" && this.from === `now-${span}`);
     if (quick) return `Last ${quick[1]}`;
+    const rounded = ROUNDED.find(([from, to]) => this.from === from && this.to === to);
+    if (rounded) return rounded[2];
     const name = (text) => (text.startsWith("now") ? text : dateTime(moment(text) * 1000));
     return `${name(this.from)} to ${name(this.to)}`;
   }
@@ -170,7 +178,7 @@ export class TimeRange {
       const good =
         Number.isFinite(moment(from.value)) &&
         Number.isFinite(moment(to.value)) &&
-        moment(from.value) < moment(to.value);
+        moment(from.value) < moment(to.value, undefined, { up: true });
       if (good) {
         this.close();
         this.set(from.value, to.value);
@@ -178,7 +186,7 @@ export class TimeRange {
       }
       problem.hidden = false;
       problem.textContent =
-        "Expected now-2h, unix seconds or 2026-11-25 17:00; From must be before To.";
+        "Expected now-2h, now/d, unix seconds or 2026-11-25 17:00; From must be before To.";
     };
     this.popup = create(
       "div",
@@ -194,19 +202,20 @@ export class TimeRange {
       create(
         "div",
         { class: "quick" },
-        QUICK.map(([span, name]) =>
-          create(
-            "button",
-            {
-              class: "link",
-              type: "button",
-              onclick: () => {
-                this.close();
-                this.set(`now-${span}`, "now");
+        [...QUICK.map(([span, name]) => [`now-${span}`, "now", `Last ${name}`]), ...ROUNDED].map(
+          ([start, end, name]) =>
+            create(
+              "button",
+              {
+                class: "link",
+                type: "button",
+                onclick: () => {
+                  this.close();
+                  this.set(start, end);
+                },
               },
-            },
-            `Last ${name}`,
-          ),
+              name,
+            ),
         ),
       ),
     );

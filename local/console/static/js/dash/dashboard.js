@@ -1,6 +1,7 @@
 // A dashboard: variables, time range, sections of panels, annotations.
 
 import { getJson, prometheus } from "../api.js";
+import { Crosshair } from "../crosshair.js";
 import { create, put, safeLink } from "../dom.js";
 import { labelText } from "../format.js";
 import { params, setParams } from "../state.js";
@@ -17,7 +18,7 @@ export class Dashboard {
     this.model = model;
     this.range = range;
     this.eager = eager;
-    this.group = Number(model.graphTooltip ?? 0) ? `dashboard ${model.uid}` : null;
+    this.crosshair = model.graphTooltip ? new Crosshair() : null;
     this.views = [];
     this.bands = [];
     this.element = create("div", { class: "dashboard" });
@@ -167,7 +168,7 @@ export class Dashboard {
     const step = intervalFor(bounds, 400);
     const found = await Promise.all(
       wanted.map((one) =>
-        (one.datasource?.type === "loki" ? moments : bands)(
+        (one.datasource.type === "loki" ? moments : bands)(
           one,
           this.variables.scope,
           bounds,
@@ -179,17 +180,12 @@ export class Dashboard {
   }
 }
 
-/** Return a point in time as a narrow time range. */
-const moment = (ms, step, color, name) => ({
-  start: ms - step * 250,
-  end: ms + step * 250,
-  color,
-  name,
-});
-
-/** Return the time ranges in which an annotation's series have samples, or the times they tell. */
+/**
+ * Return the time ranges in which an annotation's series have samples; a single sample, or a value
+ * that is itself a time, is a point.
+ */
 async function bands(annotation, scope, { start, end }, step) {
-  if ((annotation.datasource?.type ?? "prometheus") !== "prometheus") return [];
+  if (annotation.datasource.type !== "prometheus") return [];
   const data = await prometheus("query_range", {
     query: fill(annotation.expr, scope, "query"),
     start,
@@ -201,22 +197,22 @@ async function bands(annotation, scope, { start, end }, step) {
     const name = annotation.titleFormat
       ? titled(annotation.titleFormat, metric)
       : `${annotation.name}: ${metric.alertname ?? labelText(metric)}`;
-    if (annotation.useValueForTime)
-      return [...new Set(values.map(([, ms]) => Number(ms)))]
-        .filter((ms) => start * 1000 <= ms && ms <= end * 1000)
-        .map((ms) => moment(ms, step, color, name));
     const out = [];
+    if (annotation.useValueForTime)
+      return [...new Set(values.map(([, value]) => Number(value)))]
+        .filter((ms) => ms >= start * 1000 && ms <= end * 1000)
+        .map((ms) => ({ start: ms, color, name }));
     for (const [at] of values) {
       const last = out.at(-1);
       if (last && at * 1000 - last.end <= step * 1500) last.end = at * 1000;
-      else out.push({ start: at * 1000, end: at * 1000 + step * 500, color, name });
+      else out.push({ start: at * 1000, end: at * 1000, color, name });
     }
     return out;
   });
 }
 
-/** Return the log lines that an annotation finds, each as a narrow time range. */
-async function moments(annotation, scope, { start, end }, step) {
+/** Return the log lines that an annotation finds, each as a point in time. */
+async function moments(annotation, scope, { start, end }) {
   const query = fill(annotation.target?.expr ?? annotation.expr, scope, "query");
   const { data } = await getJson("/loki/api/v1/query_range", {
     query,
@@ -226,10 +222,14 @@ async function moments(annotation, scope, { start, end }, step) {
   });
   return data.result.flatMap(({ stream, values }) =>
     values.map(([ns, line]) => {
-      const name = annotation.titleFormat
-        ? titled(annotation.titleFormat, stream)
-        : `${annotation.name}: ${line}`;
-      return moment(Number(ns) / 1e6, step, cssColor(annotation.iconColor), name);
+      const at = Number(ns) / 1e6;
+      return {
+        start: at,
+        color: cssColor(annotation.iconColor),
+        name: annotation.titleFormat
+          ? titled(annotation.titleFormat, stream)
+          : `${annotation.name}: ${line}`,
+      };
     }),
   );
 }

@@ -1,38 +1,41 @@
 // A panel's field options for one series: unit, color, mappings, name.
 // Source: Grafana 11, field configuration: defaults, then overrides in order.
 
-import { colorAt, token } from "../colors.js";
+import { colorAt, readable, token } from "../colors.js";
 import { unitFormat } from "./units.js";
 
 const NAMED = {
   green: "#3fa66b",
-  "dark-green": "#2b7a4c",
-  "semi-dark-green": "#37905c",
-  "light-green": "#7cc796",
   yellow: "#d9b424",
-  "dark-yellow": "#b08d00",
   orange: "#e0852b",
-  "dark-orange": "#c0650c",
   red: "#d8544f",
-  "dark-red": "#b3302c",
-  "semi-dark-red": "#c9433e",
   blue: "#4a86d8",
-  "dark-blue": "#2c61ab",
-  "light-blue": "#86b3ec",
   purple: "#9a6fd0",
-  "dark-purple": "#75479f",
   gray: "#8a94a0",
   grey: "#8a94a0",
-  text: "currentColor",
-  white: "#ffffff",
-  black: "#000000",
-  transparent: "transparent",
+};
+// Grafana's shades: how much black or white is mixed in.
+const SHADES = {
+  "super-light": [0.6, 255],
+  light: [0.35, 255],
+  "semi-dark": [0.15, 0],
+  dark: [0.3, 0],
 };
 
-/** Return a color that CSS understands. */
+function named(color) {
+  const [, shade, hue] = /^(super-light|light|semi-dark|dark)-(\w+)$/.exec(color) ?? [];
+  if (!NAMED[hue]) return NAMED[color] ?? color;
+  const [part, end] = SHADES[shade];
+  const parts = [1, 3, 5].map((at) => Number.parseInt(NAMED[hue].slice(at, at + 2), 16));
+  return `rgb(${parts.map((value) => Math.round(value + (end - value) * part)).join(", ")})`;
+}
+
+/** Return a color that CSS understands and that is visible in this theme. */
 export function cssColor(color) {
   if (!color) return token("--muted");
-  return NAMED[color] ?? color;
+  if (color === "text") return token("--text");
+  const known = named(color);
+  return CSS.supports("color", known) ? readable(known) : token("--muted");
 }
 
 /** Return the options of one series: {name, labels, refId, type, index}. */
@@ -83,8 +86,8 @@ export function display(value, options, index = 0) {
   const mapped = mapping(value, options.mappings ?? []);
   const color = mapped?.color ? cssColor(mapped.color) : valueColor(value, options, index);
   if (mapped?.text) return { text: mapped.text, color, mapped: true };
-  if (value === null || value === undefined)
-    return { text: options.noValue || "no value", color: token("--faint"), mapped: false };
+  if (value === null || value === undefined || Number.isNaN(value))
+    return { text: options.noValue || "no data", color: token("--muted"), mapped: false };
   return {
     text: typeof value === "number" ? writer(options)(value) : String(value),
     color,
@@ -107,7 +110,7 @@ function thresholdColor(value, options) {
   let color = steps[0]?.color ?? "text";
   for (const step of steps)
     if (typeof value === "number" && value >= step.value) color = step.color;
-  return color === "text" ? token("--text") : cssColor(color);
+  return cssColor(color);
 }
 
 /** Return the thresholds with numeric bounds; the first is minus infinity. */
@@ -137,7 +140,7 @@ const SCALES = {
 
 function mix(mode, part) {
   const colors = SCALES[mode] ?? ["#3b7dd8", "#e0b400", "#d0433d"];
-  return colors[Math.min(colors.length - 1, Math.floor(part * colors.length))];
+  return readable(colors[Math.min(colors.length - 1, Math.floor(part * colors.length))]);
 }
 
 function mapping(value, mappings) {

@@ -1,26 +1,24 @@
 // One panel: frame, queries, drawing, errors.
 
-import { create, failure, put, safeLink } from "../dom.js";
+import { create, failure, keepPlace, put, safeLink } from "../dom.js";
 import { drawHeatmap } from "../panels/heatmap.js";
 import { drawAlertList, drawLogs, drawText, drawTraces, drawUnknown } from "../panels/others.js";
 import { drawBarGauge, drawGauge, drawStat } from "../panels/stat.js";
 import { drawTable } from "../panels/table.js";
 import { drawTimeSeries } from "../panels/timeseries.js";
-import { link } from "../state.js";
+import { link, seconds } from "../state.js";
 import { display, fieldOptions } from "./field.js";
 import { intervalBuiltins, intervalFor, runTargets } from "./query.js";
 import { fill } from "./scope.js";
+import { notesOf } from "./support.js";
 
 const DRAW = {
   timeseries: drawTimeSeries,
-  graph: drawTimeSeries,
   stat: drawStat,
-  singlestat: drawStat,
   gauge: drawGauge,
   bargauge: drawBarGauge,
   heatmap: drawHeatmap,
   table: drawTable,
-  "table-old": drawTable,
   logs: drawLogs,
   traces: drawTraces,
 };
@@ -36,6 +34,9 @@ export class PanelView {
     this.drawn = false;
     this.body = create("div", { class: "panel-body" });
     this.warning = create("span", { class: "badge bad", hidden: true });
+    this.differs = create("span", { class: "badge", hidden: true });
+    this.notes = notesOf(panel);
+    this.note();
     this.element = create(
       "section",
       {
@@ -75,6 +76,8 @@ export class PanelView {
       {},
       create("h3", { title }, title),
       info,
+      this.ownTime(),
+      this.differs,
       this.warning,
       create("span", { class: "grow" }),
       create("span", { class: "onward" }, links),
@@ -95,6 +98,27 @@ export class PanelView {
         ),
       ),
     );
+  }
+
+  /** Show which settings only Grafana draws; `more` are those of the queries. */
+  note(more = []) {
+    const all = [...this.notes, ...more];
+    this.differs.hidden = !all.length;
+    this.differs.textContent =
+      all.length > 1 ? `${all.length} settings only in Grafana` : "1 setting only in Grafana";
+    this.differs.title = `Not drawn here:\n${all.join("\n")}`;
+    this.differs.setAttribute("aria-label", `Not drawn here: ${all.join(", ")}`);
+  }
+
+  /** Return the panel's own time range in words, unless it is to be hidden. */
+  ownTime() {
+    const { timeFrom, timeShift, hideTimeOverride } = this.panel;
+    if (hideTimeOverride || !(timeFrom || timeShift)) return null;
+    const parts = [
+      timeFrom ? `last ${fill(timeFrom, this.scope)}` : null,
+      timeShift ? `shifted by ${fill(timeShift, this.scope)}` : null,
+    ];
+    return create("span", { class: "badge info" }, parts.filter(Boolean).join(", "));
   }
 
   explore() {
@@ -124,10 +148,10 @@ export class PanelView {
     this.asking = true;
     this.controller = new AbortController();
     const { signal } = this.controller;
-    this.bounds = this.dashboard.range.bounds();
+    this.bounds = ownBounds(this.panel, this.scope, this.dashboard.range);
     this.element.classList.add("asking");
     try {
-      await this.ask(signal);
+      await keepPlace(this.body, () => this.ask(signal));
       this.drawn = true;
     } catch (error) {
       if (error.name === "AbortError" || signal.aborted) return;
@@ -167,11 +191,16 @@ export class PanelView {
       result.logs.length +
       result.traces.length +
       (result.trace ? 1 : 0);
+    this.note(result.skipped);
     if (result.errors.length && !count) {
       this.fail(new Error(result.errors.join("; ")));
       return;
     }
-    if (!count && ["timeseries", "stat", "gauge", "bargauge"].includes(this.panel.type)) {
+    if (result.skipped.length && !count) {
+      this.onlyInGrafana(result.skipped);
+      return;
+    }
+    if (!count && this.panel.type === "timeseries") {
       this.nothing();
       return;
     }
@@ -193,6 +222,19 @@ export class PanelView {
     this.clear();
     this.drawn = true;
     put(this.body, create("div", { class: "panel-note" }, failure(error)));
+  }
+
+  onlyInGrafana(what) {
+    this.clear();
+    put(
+      this.body,
+      create(
+        "div",
+        { class: "panel-note empty" },
+        create("b", {}, "Only in Grafana"),
+        create("div", {}, `The local mode has not: ${[...new Set(what)].join(", ")}.`),
+      ),
+    );
   }
 
   nothing() {
@@ -222,6 +264,19 @@ export class PanelView {
       ),
     );
   }
+}
+
+/** Return a panel's time range: the dashboard's, or its own, shifted into the past. */
+function ownBounds({ timeFrom, timeShift }, scope, range) {
+  const bounds = range.bounds();
+  const span = seconds(fill(timeFrom ?? "", scope));
+  // As in Grafana, a panel's own range applies only if the dashboard's follows the clock.
+  if (span > 0 && range.from.startsWith("now")) {
+    bounds.end = Date.now() / 1000;
+    bounds.start = bounds.end - span;
+  }
+  const shift = seconds(fill(timeShift ?? "", scope).split("/")[0]) || 0;
+  return { start: bounds.start - shift, end: bounds.end - shift };
 }
 
 const WORDS = new Set([

@@ -5,6 +5,7 @@ import { labelText } from "../format.js";
 import { number, queryExemplars, queryRange } from "../promql.js";
 import { seconds } from "../state.js";
 import { fill } from "./scope.js";
+import { transformSeries } from "./transform.js";
 
 const SCRAPE_SECONDS = 5;
 const NICE = [
@@ -45,6 +46,7 @@ export async function runTargets(panel, scope, bounds, width, signal) {
     trace: null,
     exemplars: [],
     errors: [],
+    skipped: [],
   };
   const targets = (panel.targets ?? []).filter((target) => !target.hide);
   await Promise.all(
@@ -57,16 +59,22 @@ export async function runTargets(panel, scope, bounds, width, signal) {
         );
       } catch (error) {
         if (error.name === "AbortError") throw error;
-        result.errors.push(
-          targets.length > 1 ? `${target.refId}: ${error.message}` : error.message,
-        );
+        if (error instanceof OnlyInGrafana) result.skipped.push(error.message);
+        else
+          result.errors.push(
+            targets.length > 1 ? `${target.refId}: ${error.message}` : error.message,
+          );
       }
     }),
   );
   for (const name of ["series", "tables"])
     result[name].sort((left, right) => left.order - right.order);
+  if (panel.type !== "table") result.series = transformSeries(result.series, panel.transformations);
   return result;
 }
+
+/** A query that the console cannot run. */
+class OnlyInGrafana extends Error {}
 
 function merge(result, answer, order) {
   for (const name of ["series", "tables"])
@@ -76,11 +84,11 @@ function merge(result, answer, order) {
 }
 
 function runTarget(panel, target, count, scope, bounds, width, signal) {
-  const type = target.datasource?.type ?? panel.datasource?.type ?? "prometheus";
+  const { type = "prometheus", uid } = target.datasource ?? {};
   const run = { prometheus: runPrometheus, loki: runLoki, tempo: runTempo }[type];
   if (!run)
-    throw new Error(
-      `The local mode has no data source of type ${type}; this panel works only in Grafana.`,
+    throw new OnlyInGrafana(
+      type === "unknown" ? `the data source “${uid}”` : `data sources of the type ${type}`,
     );
   return run({ panel, target, count, scope, bounds, width, signal });
 }
@@ -93,7 +101,7 @@ async function runPrometheus({ panel, target, count, scope, bounds, width, signa
   if (!expr.trim()) return {};
   const table = target.format === "table";
   const answer = {};
-  if (target.instant || (table && !target.range)) {
+  if (target.instant && !target.range) {
     const rows = await instant(expr, bounds.end, signal);
     if (table) answer.tables = [vectorTable(rows, target, count)];
     // Prometheus sorts the series of a range, and returns those of an instant in any order.
@@ -119,7 +127,10 @@ async function runPrometheus({ panel, target, count, scope, bounds, width, signa
     name: legend(target, one.labels, series.length, expr),
   }));
   answer.exemplars = exemplars;
-  if (table) answer.tables = [matrixTable(answer.series)];
+  if (table) {
+    answer.tables = [samplesTable(answer.series, target, count)];
+    answer.series = [];
+  }
   return answer;
 }
 
@@ -161,6 +172,18 @@ function vectorTable(rows, target, count) {
   };
 }
 
+/** Return a table with a row per sample of a range query. */
+function samplesTable(series, target, count) {
+  const rows = series.flatMap(({ labels, points }) =>
+    points.filter(([, value]) => value !== null).map(([ms, value]) => ({ labels, ms, value })),
+  );
+  return vectorTable(
+    rows.sort((left, right) => left.ms - right.ms),
+    target,
+    count,
+  );
+}
+
 /** Return a table with a column per series and a row per time. */
 export function matrixTable(series) {
   const times = [...new Set(series.flatMap((one) => one.points.map(([ms]) => ms)))].sort(
@@ -177,8 +200,9 @@ export function matrixTable(series) {
   };
 }
 
-async function runLoki({ target, scope, bounds, width, signal }) {
-  const step = intervalFor(bounds, width);
+async function runLoki({ panel, target, scope, bounds, width, signal }) {
+  const least = seconds(fill(panel.interval || "", scope)) || SCRAPE_SECONDS;
+  const step = intervalFor(bounds, panel.maxDataPoints ?? width, least);
   const expr = fill(
     target.expr,
     scope.withBuiltins({ ...intervalBuiltins(step, bounds), __auto: `${step}s` }),
@@ -236,10 +260,7 @@ function logLine(stream, ns, body) {
 
 async function runTempo({ panel, target, scope, bounds, signal }) {
   const query = fill(target.query ?? "", scope, "query").trim();
-  if (target.queryType === "serviceMap")
-    throw new Error(
-      "Only Grafana draws the service map; the panel beside it lists the same calls.",
-    );
+  if (target.queryType === "serviceMap") throw new OnlyInGrafana("the service map");
   if (/^[0-9a-fA-F]{8,32}$/.test(query))
     return { trace: await getJson(`/api/traces/${query}`, {}, signal) };
   if (!query.startsWith("{")) return { trace: null };
@@ -257,6 +278,8 @@ async function runTempo({ panel, target, scope, bounds, signal }) {
   const table = target.tableType === "spans" ? spanTable : traceTable;
   return { traces, tables: panel.type === "table" ? [table(target, traces)] : [] };
 }
+
+const columnsOf = (list) => list.map(([name, source, type]) => ({ name, source, type }));
 
 // The columns of Grafana's table of spans: the attributes that the query selects are between them.
 function spanTable(target, traces) {
@@ -298,13 +321,13 @@ function spanTable(target, traces) {
 
 // Overrides and links refer to a column by its source, as in Grafana.
 function traceTable(target, traces) {
-  const columns = [
+  const columns = columnsOf([
     ["Trace ID", "traceID", "trace"],
     ["Start time", "startTime", "time"],
     ["Service", "traceService", "string"],
     ["Name", "traceName", "string"],
     ["Duration", "traceDuration", "duration"],
-  ].map(([name, source, type]) => ({ name, source, type }));
+  ]);
   return {
     refId: target.refId,
     columns,

@@ -68,6 +68,8 @@ function written(variable, scope, name, format) {
       .flat()
       .map((one) => `var-${name}=${encodeURIComponent(one)}`)
       .join("&");
+  // An interval that Grafana computes; it equals the step.
+  if (String(variable.value).startsWith("$__auto")) return scope.builtins.__interval ?? "1m";
   if (scope.isAll(name) && variable.allValue && format !== "text") return variable.allValue;
   if (format === "text" && scope.isAll(name)) return "All";
   const values = scope.values(name);

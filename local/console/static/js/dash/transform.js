@@ -11,18 +11,82 @@ const KNOWN = {
   seriesToRows: (tables) => tables,
   joinByField: merge,
   seriesToColumns: merge,
+  renameByRegex: renameColumns,
+  filterByRefId: (tables, { include = "" }) =>
+    tables.filter((one) => include.split("|").includes(one.refId)),
+  prepareTimeSeries: (tables) => tables,
 };
 
-/** Return {tables, unknown}: `unknown` are the ids of unsupported transformations. */
-export function transform(tables, transformations = []) {
-  const unknown = [];
-  let out = tables;
-  for (const { id, options = {}, disabled } of transformations) {
-    if (disabled) continue;
-    if (KNOWN[id]) out = KNOWN[id](out, options);
-    else unknown.push(id);
+// Of series: what changes which series there are, and their names.
+const OF_SERIES = {
+  organize: organizeSeries,
+  renameByRegex: renameSeries,
+  filterFieldsByName: (series, options) => series.filter(fieldFilter(options)),
+  filterByRefId: (series, { include = "" }) =>
+    series.filter((one) => include.split("|").includes(one.refId)),
+  // The chart aligns series by their times in any case.
+  prepareTimeSeries: (series) => series,
+  joinByField: (series) => series,
+  seriesToColumns: (series) => series,
+};
+
+export const TABLE_TRANSFORMATIONS = Object.keys(KNOWN);
+export const SERIES_TRANSFORMATIONS = Object.keys(OF_SERIES);
+
+const applied = (known) => (found, transformations) =>
+  (transformations ?? [])
+    .filter(({ id, disabled }) => !disabled && known[id])
+    .reduce((out, { id, options }) => known[id](out, options ?? {}), found);
+
+/** Return tables after the transformations that are supported. */
+export const transform = applied(KNOWN);
+
+/** Return series after the transformations that are supported. */
+export const transformSeries = applied(OF_SERIES);
+
+function organizeSeries(series, { excludeByName = {}, renameByName = {} }) {
+  return series
+    .filter((one) => !excludeByName[one.name])
+    .map((one) => ({ ...one, name: renameByName[one.name] || one.name }));
+}
+
+function renameSeries(series, { regex = "", renamePattern = "" }) {
+  const found = pattern(regex);
+  return found
+    ? series.map((one) => ({ ...one, name: one.name.replace(found, renamePattern) }))
+    : series;
+}
+
+function renameColumns(tables, options) {
+  return tables.map((table) => ({
+    ...table,
+    columns: renameSeries(table.columns, options).map((column, index) => ({
+      ...column,
+      source: column.source ?? table.columns[index].name,
+    })),
+  }));
+}
+
+/** Return an expression as people write it, `/a.*b/g` or `a.*b`; null if it is none. */
+function pattern(text) {
+  const [, body, flags] = /^\/(.*)\/(\w*)$/.exec(text) ?? [null, text, ""];
+  try {
+    return new RegExp(body, flags);
+  } catch {
+    return null;
   }
-  return { tables: out, unknown };
+}
+
+const chosen = ({ names, pattern: text } = {}) => {
+  const found = text ? pattern(text.startsWith("/") ? text.replace(/\w*$/, "") : text) : null;
+  return names || text
+    ? (name) => (names ?? []).includes(name) || Boolean(found?.test(name))
+    : null;
+};
+
+function fieldFilter({ include, exclude }) {
+  const [wanted, unwanted] = [chosen(include), chosen(exclude)];
+  return ({ name }) => (wanted ? wanted(name) : true) && !unwanted?.(name);
 }
 
 function organize(tables, { excludeByName = {}, indexByName = {}, renameByName = {} }) {
@@ -101,18 +165,12 @@ function limit(tables, { limitField: most = 10 }) {
   return tables.map((table) => ({ ...table, rows: table.rows.slice(0, Number(most)) }));
 }
 
-function filterFieldsByName(tables, { include = {}, exclude = {} }) {
-  const test =
-    ({ names, pattern }) =>
-    (name) =>
-      (names ?? []).includes(name) ||
-      Boolean(pattern && new RegExp(pattern.replace(/^\/|\/$/g, "")).test(name));
-  const wanted = include.names || include.pattern ? test(include) : () => true;
-  const unwanted = exclude.names || exclude.pattern ? test(exclude) : () => false;
+function filterFieldsByName(tables, options) {
+  const wanted = fieldFilter(options);
   return tables.map((table) => {
     const kept = table.columns
       .map((_, index) => index)
-      .filter((index) => wanted(table.columns[index].name) && !unwanted(table.columns[index].name));
+      .filter((index) => wanted(table.columns[index]));
     return {
       ...table,
       columns: kept.map((index) => table.columns[index]),
@@ -142,7 +200,7 @@ function reduceRows(tables, { reducers = ["lastNotNull"] }) {
       ],
       rows: numeric.map(({ column, index }) => [
         column.name,
-        ...reducers.map((name) => (calc[name] ?? ((values) => values.at(-1)))(last(index))),
+        ...reducers.map((name) => (calc[name] ?? ((values) => values.at(-1) ?? null))(last(index))),
       ]),
     };
   });

@@ -65,6 +65,12 @@ const UNITS = {
   watt: suffix("W"),
 };
 
+const SECONDS = { s: 1, ms: 1e-3, µs: 1e-6, us: 1e-6, ns: 1e-9, m: 60, h: 3600, d: 86400 };
+Object.assign(SECONDS, { dtdurations: 1, clocks: 1, dtdurationms: 1e-3 });
+
+/** Return how many seconds a unit of time has, or null for other units. */
+export const secondsOf = (unit) => SECONDS[unit] ?? null;
+
 /** Return a ratio as a percentage: more digits near 100 (99.95), three elsewhere (1.23). */
 function percent(value) {
   const number = value * 100;

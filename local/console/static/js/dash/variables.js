@@ -137,7 +137,10 @@ async function optionsOf(definition, scope, bounds) {
 }
 
 async function askQuery(definition, scope, bounds) {
-  const loki = definition.datasource?.type === "loki";
+  const { type = "prometheus", uid } = definition.datasource ?? {};
+  if (!["prometheus", "loki"].includes(type))
+    throw new Error(`only in Grafana: ${type === "unknown" ? `the data source “${uid}”` : type}`);
+  const loki = type === "loki";
   const object =
     typeof definition.query === "object" && definition.query !== null ? definition.query : {};
   if (loki && object.label) return lokiValues(fill(object.label, scope, "query"));

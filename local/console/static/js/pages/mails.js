@@ -107,6 +107,7 @@ function select(mail, remember = true) {
             to: mail.to.join(", "),
             "message-id": mail.message_id || "none",
             ...(mail.order_id ? { order: mail.order_id } : {}),
+            ...(mail.trace_id ? { trace: mail.trace_id } : {}),
           }),
           create(
             "div",

@@ -1,7 +1,8 @@
 // Heat map of a histogram's buckets over time.
 
 import { loadCharts, openTrace } from "../chart.js";
-import { onTheme, theme, token } from "../colors.js";
+import { onTheme, readable, theme, token } from "../colors.js";
+import { ofCategories } from "../crosshair.js";
 import { unitFormat } from "../dash/units.js";
 import { create, empty, put } from "../dom.js";
 import { clock, dateTime, short } from "../format.js";
@@ -65,10 +66,13 @@ async function prepare(view) {
   chart.on("click", (event) => {
     if (event.data?.labels) openTrace(event.data.labels);
   });
+  const places = ofCategories(chart, () => view.state?.times ?? []);
+  const leave = view.dashboard.crosshair?.join(chart, box, places);
   view.state = {
     kind: "heatmap",
     chart,
     dispose: () => {
+      leave?.();
       observer.disconnect();
       chart.dispose();
     },
@@ -113,7 +117,8 @@ function options(view, { times, bounds, data, lowest }, exemplars) {
     yAxis.decimals ?? null,
   );
   const colors = SCHEMES[color.scheme] ?? VIRIDIS;
-  const shade = theme() === "light" && colors === VIRIDIS ? [...colors].reverse() : colors;
+  const turned = theme() === "light" && colors === VIRIDIS ? [...colors].reverse() : colors;
+  const shade = turned.map(readable);
   const muted = token("--muted");
   const exponent = color.exponent ?? 0.5;
   const highest = Math.max(...data.map((cell) => cell[2]));

@@ -10,16 +10,17 @@ import { drawWaterfall } from "../waterfall.js";
 
 export function drawLogs(view, { logs }) {
   if (!logs.length) {
-    put(view.body, empty("No log lines in this range."));
+    view.state = null;
+    put(view.body, empty(view.panel.fieldConfig.defaults.noValue || "No log lines in this range."));
     return;
   }
   const lines = view.panel.options?.sortOrder === "Ascending" ? [...logs].reverse() : logs;
-  const key = `${lines.length} ${lines[0].time_ns} ${lines.at(-1).time_ns}`;
-  if (view.state?.kind === "logs" && view.state.key === key) return;
-  const list = new LogList();
-  put(view.body, create("div", { class: "scroll fill" }, list.element));
-  list.show(lines);
-  view.state = { kind: "logs", key };
+  if (view.state?.kind !== "logs") {
+    const list = new LogList();
+    put(view.body, create("div", { class: "scroll fill" }, list.element));
+    view.state = { kind: "logs", list };
+  }
+  view.state.list.show(lines);
 }
 
 export function drawTraces(view, { trace, traces }) {
@@ -41,8 +42,8 @@ export function drawTraces(view, { trace, traces }) {
     put(
       view.body,
       empty(
-        "No trace selected.",
-        "Paste a trace id into the field above, or open one from a table.",
+        view.panel.fieldConfig.defaults.noValue ||
+          "No trace selected. Paste a trace id into the field above, or open one from a table.",
       ),
     );
     return;
@@ -64,7 +65,7 @@ export function drawTraces(view, { trace, traces }) {
               {},
               create("td", {}, create("a", { href: `/trace/${one.traceID}` }, one.rootTraceName)),
               create("td", { class: "muted" }, one.rootServiceName),
-              create("td", { class: "right" }, `${one.durationMs} ms`),
+              create("td", { class: "right" }, traceDuration(one)),
             ),
           ),
         ),
@@ -72,6 +73,9 @@ export function drawTraces(view, { trace, traces }) {
     ),
   );
 }
+
+/** Return a trace's duration; Tempo rounds it to milliseconds and leaves 0 out. */
+const traceDuration = ({ durationMs }) => (durationMs ? `${durationMs} ms` : "< 1 ms");
 
 export async function drawAlertList(view) {
   const { alerts, problems } = await activeAlerts();

@@ -1,6 +1,6 @@
 // Stat, gauge and bar gauge: one value per series or row.
 
-import { token } from "../colors.js";
+import { inkOn, token } from "../colors.js";
 import {
   cssColor,
   display,
@@ -11,24 +11,27 @@ import {
 } from "../dash/field.js";
 import { reduce } from "../dash/reduce.js";
 import { fill } from "../dash/scope.js";
-import { create, createSvg, empty, put, safeLink } from "../dom.js";
+import { create, createSvg, put, safeLink } from "../dom.js";
 
 /** Return the values to show: {name, value, text, color, options, points}. */
 function valuesOf(view, { series, tables }) {
   const { reduceOptions = {} } = view.panel.options ?? {};
   const calc = reduceOptions.calcs?.[0] ?? "lastNotNull";
-  const found = series.map((one) => ({
-    name: one.name,
-    labels: one.labels,
-    refId: one.refId,
-    value: reduce(one.points, calc),
-    points: one.points,
-  }));
+  const wanted = fieldTest(reduceOptions.fields);
+  const found = series
+    .filter((one) => wanted(one.name))
+    .map((one) => ({
+      name: one.name,
+      labels: one.labels,
+      refId: one.refId,
+      value: reduce(one.points, calc),
+      points: one.points,
+    }));
   for (const table of tables) {
     const name = table.columns.findIndex((column) => column.type === "string");
     for (const row of reduceOptions.values ? table.rows : table.rows.slice(-1)) {
       table.columns.forEach((column, index) => {
-        if (column.type === "number")
+        if (column.type === "number" && wanted(column.name))
           found.push({
             name: name < 0 ? column.name : row[name],
             labels: {},
@@ -39,6 +42,9 @@ function valuesOf(view, { series, tables }) {
       });
     }
   }
+  // As in Grafana: without a value the panel shows its text for that, and its color.
+  if (!found.length)
+    found.push({ name: "", labels: {}, refId: "A", value: null, points: [], absent: true });
   return found.slice(0, reduceOptions.limit ?? 60).map((one, index) => {
     const options = fieldOptions(view.panel, { ...one, type: "number" });
     return {
@@ -48,6 +54,19 @@ function valuesOf(view, { series, tables }) {
       options,
     };
   });
+}
+
+/** Return which fields a panel shows: all numbers, or those that an expression or a name selects. */
+function fieldTest(fields) {
+  if (!fields || fields === "/.*/") return () => true;
+  const [, body, flags] = /^\/(.*)\/(\w*)$/.exec(fields) ?? [];
+  if (body === undefined) return (name) => name === fields;
+  try {
+    const pattern = new RegExp(body, flags);
+    return (name) => pattern.test(name);
+  } catch {
+    return () => true;
+  }
 }
 
 const link = (view, value, element) => {
@@ -61,10 +80,6 @@ const link = (view, value, element) => {
 
 export function drawStat(view, result) {
   const values = valuesOf(view, result);
-  if (!values.length) {
-    put(view.body, empty("No data."));
-    return;
-  }
   const {
     colorMode = "value",
     graphMode = "area",
@@ -100,7 +115,7 @@ export function drawStat(view, result) {
           "div",
           {
             class: `stat${background ? " filled" : ""}${graphed ? " graphed" : ""}`,
-            style: background ? { background: value.color } : {},
+            style: background ? { background: value.color, color: inkOn(value.color) } : {},
           },
           graphed ? sparkline(value.points, background ? "currentColor" : value.color) : null,
           link(
@@ -168,10 +183,6 @@ function sparkline(points, color) {
 
 export function drawBarGauge(view, result) {
   const values = valuesOf(view, result);
-  if (!values.length) {
-    put(view.body, empty("No data."));
-    return;
-  }
   const { orientation = "auto", showUnfilled = true } = view.panel.options ?? {};
   const highest = Math.max(...values.map((one) => one.value ?? 0));
   const vertical = orientation === "vertical";
@@ -208,10 +219,6 @@ export function drawBarGauge(view, result) {
 
 export function drawGauge(view, result) {
   const values = valuesOf(view, result);
-  if (!values.length) {
-    put(view.body, empty("No data."));
-    return;
-  }
   put(
     view.body,
     create(

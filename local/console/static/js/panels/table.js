@@ -1,5 +1,6 @@
 // Tables of instant queries, series or traces; sortable, with colored cells and links.
 
+import { inkOn } from "../colors.js";
 import { display, fieldOptions, fraction } from "../dash/field.js";
 import { matrixTable } from "../dash/query.js";
 import { fill } from "../dash/scope.js";
@@ -12,7 +13,7 @@ const SORTED = new WeakMap();
 
 export function drawTable(view, { series, tables }) {
   const source = tables.length ? tables : series.length ? [matrixTable(series)] : [];
-  const { tables: done, unknown } = transform(source, view.panel.transformations);
+  const done = transform(source, view.panel.transformations);
   if (!done.length || !done[0].rows.length) {
     const { noValue } = view.panel.fieldConfig?.defaults ?? {};
     put(view.body, empty(noValue || "No rows.", view.panel.description ?? ""));
@@ -33,16 +34,9 @@ export function drawTable(view, { series, tables }) {
       }),
     }))
     .map((column, index) => ({ ...column, index }))
-    .filter((column) => !column.options.custom?.hidden);
+    .filter(({ options: { custom = {} } }) => !custom.hidden && !custom.hideFrom?.viz);
   put(
     view.body,
-    unknown.length
-      ? create(
-          "div",
-          { class: "notice warn" },
-          `Transformations that only Grafana supports: ${unknown.join(", ")}.`,
-        )
-      : null,
     create(
       "div",
       { class: "scroll fill" },
@@ -127,15 +121,20 @@ function cell(view, column, row, table) {
       today(value) ? clock(value, false) : dateTime(value),
     );
   const shown = display(value, column.options);
-  const style = column.options.custom?.cellOptions?.type ?? "auto";
+  const { cellOptions, displayMode } = column.options.custom ?? {};
+  const style = cellOptions?.type ?? displayMode ?? "auto";
   const text = linked(view, column, row, table, shown.text);
-  if (style === "color-background")
+  if (style.startsWith("color-background"))
     return create(
       "td",
       { class: numeric(column) ? "right" : "" },
-      create("span", { class: "cell-fill", style: { background: shown.color } }, text),
+      create(
+        "span",
+        { class: "cell-fill", style: { background: shown.color, color: inkOn(shown.color) } },
+        text,
+      ),
     );
-  if (style === "gauge")
+  if (style.endsWith("gauge"))
     return create(
       "td",
       {},

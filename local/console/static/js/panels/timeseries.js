@@ -4,6 +4,7 @@ import { TimeChart } from "../chart.js";
 import { colorAt } from "../colors.js";
 import { cssColor, fieldOptions, thresholdSteps, valueColor, writer } from "../dash/field.js";
 import { calcName, reduce } from "../dash/reduce.js";
+import { secondsOf } from "../dash/units.js";
 import { create, put } from "../dom.js";
 
 const HIDDEN = new WeakMap();
@@ -29,7 +30,7 @@ function prepare(view) {
   const list = create("div", { class: "plot-legend" });
   put(view.body, create("div", { class: right ? "plot-box beside" : "plot-box" }, box, list));
   const chart = new TimeChart(box, {
-    group: view.dashboard.group,
+    crosshair: view.dashboard.crosshair,
     onZoom: (from, to) => view.dashboard.range.zoom(from, to),
   });
   view.state = { kind: "timeseries", chart, legend: list, dispose: () => chart.dispose() };
@@ -54,7 +55,7 @@ function styled(panel, one, index) {
         : valueColor(reduce(one.points), options, index);
   return {
     name: options.displayName || one.name,
-    points: one.points,
+    points: custom.nullsAsZero ? one.points.map(([ms, value]) => [ms, value ?? 0]) : one.points,
     labels: one.labels,
     options,
     color,
@@ -137,13 +138,26 @@ function content(view, lines, exemplars) {
     thresholds: steps.map((one) => ({ value: one.value, color: cssColor(one.color) })),
     exemplars: exemplars.filter((one) => !highest || one.value <= highest * 3),
     bands: view.dashboard.bands,
-    crosshair: Number(view.dashboard.model.graphTooltip ?? 0),
+    seconds: secondsOf(options.unit),
+    rightSeconds: secondsOf(right?.options.unit),
+    label: options.custom?.axisLabel,
   };
 }
 
 function legend(element, view, lines, hidden, redraw) {
-  const { showLegend = true, displayMode = "list", calcs = [] } = view.panel.options?.legend ?? {};
-  const listed = lines.filter((line) => !line.hide.legend);
+  const {
+    showLegend = true,
+    displayMode = "list",
+    calcs = [],
+    hideZero = false,
+    hideEmpty = false,
+  } = view.panel.options?.legend ?? {};
+  const listed = lines.filter(
+    (line) =>
+      !line.hide.legend &&
+      !(hideZero && line.points.every(([, value]) => !value)) &&
+      !(hideEmpty && line.points.every(([, value]) => value === null)),
+  );
   element.hidden = !showLegend || displayMode === "hidden" || !listed.length;
   if (element.hidden) return;
   const toggle = (line, event) => {
