@@ -113,7 +113,7 @@ def test_thresholds_mappings_and_overrides_set_text_and_color(page: Page) -> Non
       const panel = {fieldConfig: {defaults: {unit: "s", color: {mode: "thresholds"},
         thresholds: {mode: "absolute",
           steps: [{color: "#00ff00", value: null}, {color: "#ff0000", value: 1}]},
-        mappings: [{type: "value", options: {"0": {text: "idle", color: "#0000ff"}}},
+        mappings: [{type: "value", options: {"0": {text: "idle", color: "#8080ff"}}},
                    {type: "range", options: {from: 10, to: 20, result: {text: "long"}}}]},
         overrides: [{matcher: {id: "byName", options: "b"},
           properties: [{id: "unit", value: "bytes"}]}]}};
@@ -124,7 +124,7 @@ def test_thresholds_mappings_and_overrides_set_text_and_color(page: Page) -> Non
     assert run(page, "dash/field", body) == [
         ["500 ms", "#00ff00"],
         ["2 s", "#ff0000"],
-        ["idle", "#0000ff"],
+        ["idle", "#8080ff"],
         ["long", "#ff0000"],
         ["2 KiB", "#ff0000"],
     ]

@@ -16,12 +16,13 @@ import pytest
 from opentelemetry._logs import SeverityNumber
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from dashboards.reader.files import read_model
 from tests.consoles import Running, Service, running_console
 from tools.servers import running_prometheus, wait_until
 
 pytestmark = pytest.mark.browser
 CHROMIUM = "/usr/bin/chromium"
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
 
@@ -132,6 +133,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def page(browser: Browser) -> Iterator[Page]:
     """Open a page; fail the test if a script fails."""
     context = browser.new_context(viewport={"width": 1400, "height": 900})
+    context.set_default_timeout(90_000)
     page = context.new_page()
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -253,9 +255,9 @@ def test_a_refresh_keeps_the_focus_and_open_lines(page: Page, console: Running) 
     head = at(page, "Sortable").get_by_role("button", name="vector(1)")
     head.focus()
     old = head.element_handle()
-    wait_until(lambda: not old.evaluate("(it) => it.isConnected"))
+    wait_until(lambda: not old.evaluate("(it) => it.isConnected"), 60)
     focused = "document.activeElement.textContent"
-    wait_until(lambda: page.evaluate(focused).startswith("vector(1)"))
+    wait_until(lambda: page.evaluate(focused).startswith("vector(1)"), 60)
 
 
 def test_a_broken_file_does_not_break_the_list(page: Page, console: Running) -> None:
@@ -352,3 +354,12 @@ def test_everything_that_is_drawn_has_a_contrast_of_three(
 def _boards() -> str:
     folder = Path(__file__).parents[2] / "dashboards" / "json"
     return "".join(path.read_text() for path in folder.glob("*.json"))
+
+
+def test_our_own_panels_are_drawn_completely(page: Page, console: Running) -> None:
+    page.goto(f"{console.pages}/runbook/none")
+    files = (Path(__file__).parents[2] / "dashboards" / "json").glob("*.json")
+    panels = [one for path in files for one in read_model(path)["panels"]]
+    body = "return v[0].flatMap((one) => m.notesOf(one).map((note) => `${one.title}: ${note}`));"
+    found = run(page, "dash/support", body, [one for one in panels if one["type"] != "row"])
+    assert found == []

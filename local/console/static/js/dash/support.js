@@ -12,13 +12,14 @@ const LEGEND =
 const REDUCED = "reduceOptions text orientation";
 const OPTIONS = {
   timeseries: words("legend tooltip dataLinks alertThreshold graph"),
-  stat: words(`${REDUCED} textMode colorMode graphMode justifyMode wideLayout sizing`),
+  stat: words(`${REDUCED} textMode colorMode graphMode justifyMode wideLayout sizing
+    percentChangeColorMode`),
   gauge: words(`${REDUCED} showThresholdMarkers sizing minVizWidth minVizHeight effects barShape
     barWidthFactor segmentCount segmentSpacing sparkline shape endpointMarker glow textMode`),
   bargauge: words(`${REDUCED} displayMode showUnfilled sizing minVizWidth minVizHeight maxVizHeight
-    namePlacement legend`),
+    namePlacement legend valueMode`),
   heatmap: words(`color yAxis cellGap cellRadius cellValues showValue filterValues legend tooltip
-    exemplars rowsFrame`),
+    exemplars rowsFrame selectionMode`),
   table: words(`showHeader sortBy frameIndex cellHeight showTypeIcons enablePagination
     disableKeyboardEvents maxRowHeight`),
   logs: words(`showTime sortOrder wrapLogMessage prettifyLogMessage enableLogDetails fontSize
@@ -93,6 +94,7 @@ function optionNotes(panel) {
   for (const name of ["legend", "reduceOptions", "yAxis", "color"])
     if (known.has(name))
       out.push(...unknown(options[name], NESTED[`options.${name}`]).map((one) => `${name}.${one}`));
+  if (options.valueMode === "hidden") out.push("valueMode");
   if (type === "heatmap" && options.calculate) out.push("calculate");
   return [...new Set(out)].map((name) => `the option “${name}”`);
 }
