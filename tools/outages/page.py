@@ -89,7 +89,7 @@ def _walk(walk: dict[str, Any] | None) -> str:
         f"\n## Part after part, {walk['minutes']:.0f} minutes\n\n"
         "Each part was stopped, its page awaited, and the part restored, under a load of"
         f" {walk['load']} requests per second. An alert is *right* if it follows from the part that"
-        " was away, *false* otherwise.\n\n"
+        " was away, or from one before, since rules look back; else it is *false*.\n\n"
         "| minute | part | page | after (s) | other alerts that are right | false |\n"
         "| --- | --- | --- | --- | --- | --- |\n"
     )

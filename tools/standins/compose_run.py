@@ -251,7 +251,7 @@ def everything(sut: Project, minutes: float) -> None:
                 report("NOT TESTED: links between signals need a real Loki and Tempo")
             else:
                 check_links(sut, shop)
-            with sut.timed("six dependencies stopped and paused"):
+            with sut.timed("six dependencies stopped, four frozen"):
                 survive_outages(sut, shop)
             scale_and_kill(sut, shop, order)
             live_without_telemetry(sut, shop)
