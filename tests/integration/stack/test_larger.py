@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.stack.test_backends import BUILT_FOR_COMPOSE, prometheus_tree, run
+from tests.integration.stack.test_backends import BUILT, prometheus_tree, run
 from tools.standins.composed import STACK, load
 
 LARGER = STACK / "larger"
@@ -57,9 +57,7 @@ def test_prometheus_accepts_the_remote_write(promtool_bins, tmp_path):
 
 
 def test_the_collector_accepts_both_files_and_sends_to_both_backends(tmp_path):
-    program = shutil.which("otelcol-contrib") or shutil.which(
-        "otelcol-contrib", path=str(BUILT_FOR_COMPOSE)
-    )
+    program = shutil.which("otelcol-contrib") or shutil.which("otelcol-contrib", path=BUILT)
     if not program:
         pytest.skip("otelcol-contrib is not installed")
     overlay = tmp_path / "larger.yaml"
