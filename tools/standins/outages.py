@@ -93,8 +93,9 @@ def survive_outages(sut: Project, shop: Shop) -> None:
     cases = [(name, STOP) for name in DEPENDENCIES] + [(name, FREEZE) for name in ONE_PROCESS]
     for dependency, (fail, restore) in cases:
         order, _ = shop.place_order()
+        shop.wait_for_status(order)  # a change of status removes the order from the cache
         watch = Watch(shop, order)
-        request(watch.read_url())
+        request(watch.read_url())  # fills the cache
         sut.compose(*fail, dependency)
         try:
             with watch.running():
