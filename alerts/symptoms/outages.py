@@ -1,13 +1,19 @@
-"""Alerts on dependencies that no process reaches; every process probes its own at each scrape."""
+"""Alerts on what no process reaches: its dependencies, and the receiver of its telemetry."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from alerts.promql import equal, series
+from alerts.promql import JOB, equal, series
 from alerts.promrules.model import Alert, Group
 from alerts.symptoms.alert import PAGE, TICKET, threshold
-from observability.instrumentation.semconv import DEPENDENCY, DEPENDENCY_UP
+from observability.instrumentation.semconv import (
+    DEPENDENCY,
+    DEPENDENCY_UP,
+    SAMPLED,
+    TELEMETRY_SPANS_ENDED,
+    TELEMETRY_SPANS_EXPORTED,
+)
 
 # Evaluated as often as our processes are scraped, so that a page arrives within 90 seconds.
 INTERVAL = timedelta(seconds=5)
@@ -56,6 +62,7 @@ def group() -> Group:
             "the mail server",
             "Confirmation emails are late; their tasks wait for it and are tried again.",
         ),
+        _not_exported(),
     )
     return Group("outages", rules, INTERVAL)
 
@@ -77,4 +84,23 @@ def _down(name: str, dependency: str, severity: str, words: str, impact: str) ->
         description=f"No process has reached {words} for 30 seconds, and at least one reports that"
         f" it cannot. {impact}",
         dashboard="cache-database",
+    )
+
+
+def _not_exported() -> Alert:
+    ended = series(TELEMETRY_SPANS_ENDED, equal(SAMPLED, "true"))
+    exported = series(TELEMETRY_SPANS_EXPORTED)
+    return threshold(
+        "TelemetryNotExported",
+        # The second window begins before the first and ends after it, so that a span counts only
+        # once there was time to export it.
+        f"sum by ({JOB}) (increase({ended}[30s] offset 10s)) > 0\n"
+        f"and sum by ({JOB}) (increase({exported}[50s])) == 0",
+        hold=timedelta(seconds=15),
+        severity=TICKET,
+        service="telemetry",
+        summary="{{ $labels.job }}: no span reaches the receiver",
+        description='{{ $labels.job }} ended about {{ $value | printf "%.0f" }} spans in 30 seconds'
+        " and has exported none for a minute. Once its queue is full, telemetry is lost.",
+        dashboard="telemetry",
     )

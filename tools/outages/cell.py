@@ -22,7 +22,7 @@ ALERTS = {
     "broker": "BrokerDown",
     "payment-provider": "PaymentProviderDown",
     "smtp": "MailServerDown",
-    "collector": "SpansDroppedInApp",
+    "collector": "TelemetryNotExported",
 }
 READERS = 2
 READ_PAUSE_SECONDS = 0.05

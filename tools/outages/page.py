@@ -20,8 +20,7 @@ each process is scraped and asked for `/livez`.
 
 Times are in seconds: the 99th percentile of the API's responses with their status codes, the
 slowest scrape of any process, the slowest `/livez`, and the time from the outage to its alert,
-which is awaited for 150 s. Spans that are lost while the Collector is away make a ticket that waits
-for 5 minutes.
+which is awaited for 150 s.
 
 | dependency | fails | reads | orders | scrape | livez | alert | after |
 | --- | --- | --- | --- | --- | --- | --- | --- |

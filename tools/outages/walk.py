@@ -29,7 +29,9 @@ AFTERMATH_MINUTES = 10.0
 LOAD = 5
 
 # Alerts that follow from a part that is away, in addition to its own page.
-_DELIVERY = {"TraceDeliveryRatioLow", "LogDeliveryRatioLow", "SpansDroppedInApp"}
+_DELIVERY = {
+    *("TraceDeliveryRatioLow", "LogDeliveryRatioLow", "SpansDroppedInApp", "TelemetryNotExported"),
+}
 _LATE = {
     *("QueueOldestMessageTooOld", "QueueDrainTimeHigh", "QueueDrainTimeCritical", "QueueStalled"),
     *("OrdersQueueWaitBudgetBurn", "OutboxLagHigh", "OutboxStuck", "TaskFailureRatioHigh"),
@@ -50,10 +52,10 @@ FOLLOW = {
     "orders-relay": {*_LATE, "TargetDown", "TargetMissing", "QueuePollerDown"},
     "orders": {*_FAILING, "TargetDown", "TargetMissing", *_DELIVERY},
 }
-# Parts without a page of their own: spans that are lost make a ticket after 5 minutes, and the
-# supervisor restarts a process that does not answer before it would page.
+# Parts without an alert of their own: the supervisor restarts a process that does not answer before
+# it would page.
 PROCESSES = ("orders-worker", "orders-relay", "orders")
-WITHOUT_PAGE = ("collector", *PROCESSES)
+WITHOUT_PAGE = PROCESSES
 
 
 @dataclass
