@@ -97,6 +97,7 @@ def test_variables_are_substituted_as_in_grafana(
         ("short", None, 12_345, "12.3 k"),
         ("none", 0, 3, "3"),
         ("suffix:boxes", None, 3, "3 boxes"),
+        ("suffix:s", None, 1000, "1000 s"),
         ("unheard of", None, 3, "3 unheard of"),
         ("s", None, None, "no value"),
     ],

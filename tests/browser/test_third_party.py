@@ -290,6 +290,8 @@ TICKS = {
     0.0004: 0.0001, 0.9: 0.2, 12: 5, 70: 15, 100: 20, 140: 30, 150: 30, 400: 120, 500: 120,
     1000: 300, 3600: 900, 20_000: 7200, 400_000: 86_400,
 }  # fmt: skip
+MIB = 1024 * 1024
+BYTE_TICKS = {3: 1, 900: 200, 3000: 1024, 4200: 1024, 200 * MIB: 50 * MIB, 143 * MIB: 50 * MIB}
 ROUNDED = {
     ("now/d", False): "2026-03-11 00:00:00",
     ("now/d", True): "2026-03-11 23:59:59",
@@ -308,6 +310,12 @@ def test_ticks_of_durations_are_whole_units(page: Page, console: Running) -> Non
     page.goto(f"{console.pages}/runbook/none")
     found = run(page, "chartparts", "return v.map((span) => m.tickSeconds(span));", *TICKS)
     assert found == pytest.approx(list(TICKS.values()))
+
+
+def test_ticks_of_sizes_are_whole_units(page: Page, console: Running) -> None:
+    page.goto(f"{console.pages}/runbook/none")
+    found = run(page, "chartparts", "return v.map((span) => m.tickBytes(span));", *BYTE_TICKS)
+    assert found == list(BYTE_TICKS.values())
 
 
 def test_rounded_times_are_those_of_grafana(page: Page, console: Running) -> None:

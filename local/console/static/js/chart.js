@@ -5,7 +5,6 @@ import {
   axis,
   axisTime,
   dots,
-  durationScale,
   exemplarTip,
   isPoint,
   lonely,
@@ -13,6 +12,7 @@ import {
   marks,
   round,
   upper,
+  wholeScale,
 } from "./chartparts.js";
 import { colorAt, token } from "./colors.js";
 import { create } from "./dom.js";
@@ -104,18 +104,18 @@ export class TimeChart {
     log = false,
     stepped = false,
     whole = false,
-    seconds = null,
-    rightSeconds = null,
+    ticks = null,
+    rightTicks = null,
     label = "",
   }) {
     const muted = token("--muted");
     const line = token("--line");
     const [left, other] = [0, 1].map((at) => series.filter((one) => (one.axis ?? 0) === at));
     const wholeUnits =
-      seconds && !log
-        ? durationScale(left, seconds, { min, max: upper(max, left) && max, softMax })
+      ticks && !log
+        ? wholeScale(left, ticks, { min, max: upper(max, left) && max, softMax })
         : null;
-    const rightUnits = rightSeconds ? durationScale(other, rightSeconds, {}) : null;
+    const rightUnits = rightTicks ? wholeScale(other, rightTicks, {}) : null;
     return {
       animation: false,
       backgroundColor: "transparent",

@@ -53,13 +53,26 @@ export function tickSeconds(span, ticks = 5) {
   return [1, 2, 5, 10].map((digit) => digit * power).find((one) => one >= least * 0.999);
 }
 
-/** Return {interval, min, max} of an axis of durations, so that each tick is a whole unit. */
-export function durationScale(series, seconds, { min, max, softMax }) {
+/** Return the bytes between ticks: 1, 2 or 5 of a power of ten, in a unit that is a power of 1024. */
+export function tickBytes(span, ticks = 5) {
+  const least = Math.max(1, span / ticks);
+  const unit = 1024 ** Math.floor(Math.log(least) / Math.log(1024));
+  return [1, 2, 5, 10, 20, 50, 100, 200, 500, 1024]
+    .map((count) => count * unit)
+    .find((one) => one >= least);
+}
+
+/**
+ * Return {interval, min, max} of an axis, so that each tick is a whole unit.
+ *
+ * `ticks` returns the distance between the ticks of a span.
+ */
+export function wholeScale(series, ticks, { min, max, softMax }) {
   const [low, high] = extent(series);
   const bottom = Math.min(min ?? 0, low);
   const top = Math.max(max ?? -Infinity, high, softMax ?? -Infinity);
   if (!(top > bottom)) return null;
-  const interval = tickSeconds((top - bottom) * seconds) / seconds;
+  const interval = ticks(top - bottom);
   return {
     interval,
     min: Math.floor(bottom / interval + 1e-9) * interval,

@@ -1,5 +1,6 @@
 // Grafana's units, those that dashboards of services use.
 
+import { tickBytes, tickSeconds } from "../chartparts.js";
 import { bytes, compact, dateTime, duration, short } from "../format.js";
 
 const suffix =
@@ -68,8 +69,14 @@ const UNITS = {
 const SECONDS = { s: 1, ms: 1e-3, µs: 1e-6, us: 1e-6, ns: 1e-9, m: 60, h: 3600, d: 86400 };
 Object.assign(SECONDS, { dtdurations: 1, clocks: 1, dtdurationms: 1e-3 });
 
-/** Return how many seconds a unit of time has, or null for other units. */
-export const secondsOf = (unit) => SECONDS[unit] ?? null;
+const BYTES = { bytes: 1, binBps: 1, kbytes: 1024, mbytes: 1024 ** 2, gbytes: 1024 ** 3 };
+
+/** Return the function that gives the distance of ticks for a span, or null for units in tens. */
+export function ticksOf(unit) {
+  const [tick, size] =
+    unit in SECONDS ? [tickSeconds, SECONDS[unit]] : unit in BYTES ? [tickBytes, BYTES[unit]] : [];
+  return tick ? (span) => tick(span * size) / size : null;
+}
 
 /** Return a ratio as a percentage: more digits near 100 (99.95), three elsewhere (1.23). */
 function percent(value) {
@@ -85,7 +92,9 @@ export function unitFormat(unit = "", decimals = null) {
   const fixed = Number.isInteger(decimals) ? (value) => rounded(value, unit, decimals) : null;
   if (fixed && fixed(1) !== null) return (value) => (finite(value) ? fixed(value) : special(value));
   const [kind, word] = unit.includes(":") ? unit.split(/:(.*)/) : ["suffix", unit];
-  const other = kind === "prefix" ? (value) => `${word}${compact(value)}` : suffix(word);
+  // Grafana does not scale a unit of one's own.
+  const plain = (value) => short(value, 5);
+  const other = kind === "prefix" ? (value) => `${word}${plain(value)}` : suffix(word, plain);
   return (value) => (finite(value) ? (known ?? other)(value) : special(value));
 }
 

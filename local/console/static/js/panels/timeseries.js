@@ -4,7 +4,7 @@ import { TimeChart } from "../chart.js";
 import { colorAt } from "../colors.js";
 import { cssColor, fieldOptions, thresholdSteps, valueColor, writer } from "../dash/field.js";
 import { calcName, reduce } from "../dash/reduce.js";
-import { secondsOf } from "../dash/units.js";
+import { ticksOf } from "../dash/units.js";
 import { create, put } from "../dom.js";
 
 const HIDDEN = new WeakMap();
@@ -138,8 +138,8 @@ function content(view, lines, exemplars) {
     thresholds: steps.map((one) => ({ value: one.value, color: cssColor(one.color) })),
     exemplars: exemplars.filter((one) => !highest || one.value <= highest * 3),
     bands: view.dashboard.bands,
-    seconds: secondsOf(options.unit),
-    rightSeconds: secondsOf(right?.options.unit),
+    ticks: ticksOf(options.unit),
+    rightTicks: ticksOf(right?.options.unit),
     label: options.custom?.axisLabel,
   };
 }
