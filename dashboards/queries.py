@@ -72,7 +72,7 @@ LOG_STORES = f'up{{job=~"{LOKI.name}|{STORE.name}"}}'
 
 
 # Alerts of the past: every sample counts, however old; and the seconds between two that do.
-_HISTORY = 'ALERTS{alertstate="firing",severity!="none"}'
+_HISTORY = 'ALERTS{alertstate="firing"}'
 HISTORY_STEP = 15
 
 
@@ -459,7 +459,7 @@ def alerts_duration() -> str:
 
 
 def alerts_over_time() -> str:
-    """Return the number of alerts that fired, without Watchdog; labels: alertname."""
+    """Return the number of alerts that fired; labels: alertname."""
     return f"count by (alertname) ({_HISTORY})"
 
 

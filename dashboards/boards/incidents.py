@@ -56,7 +56,8 @@ def _alerts() -> Row:
     return Row(
         "Alerts",
         (
-            timeseries("Alerts firing", "Pages and tickets by name. Good: none.",
+            timeseries("Alerts firing", "Alerts by name. Good: only Watchdog, which always fires; "
+                       "where its line has a gap, no alert could fire.",
                        (Query(q.alerts_over_time(), "{{alertname}}"),), Style("none"),
                        size=(24, 7), stacked=True, legend_right=True),
             table("Started", "When each alert of this range first held, the newest first. It fires "
