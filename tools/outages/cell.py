@@ -7,6 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +29,8 @@ READERS = 2
 READ_PAUSE_SECONDS = 0.05
 ORDER_PAUSE_SECONDS = 0.2
 SCRAPE_PAUSE_SECONDS = 1.0
+# More than the threads of one worker of the API, so that every worker has some.
+AT_ONCE = 12
 
 
 @dataclass
@@ -99,9 +102,15 @@ def place(system: System) -> str:
 
 
 def is_well(system: System) -> bool:
-    """Return whether orders are taken and no process misses a dependency."""
-    if system.place().status != 201:
-        return False
+    """Return whether orders are taken and no process misses a dependency.
+
+    Each worker of the API notices for itself that the database is back, so all must be asked.
+    """
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        if {answer.status for answer in pool.map(lambda _: system.place(), range(AT_ONCE))} != {
+            201
+        }:
+            return False
     lines = [line for name in SCRAPED for line in system.scrape(name).text.splitlines()]
     return not any(line.startswith("dependency_up") and line.endswith(" 0.0") for line in lines)
 
