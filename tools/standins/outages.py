@@ -149,6 +149,8 @@ def check_scrapes(shop: Shop, seconds: float, usual: float) -> None:
     )
     report("slowest scrapes: " + " ".join(f"{job} {most:.2f} s" for job, most in slowest.items()))
     assert set(slowest) == set(OURS)
+    # It was stopped itself, and a scrape then waits for its name.
+    del slowest["payment-provider"]
     assert max(slowest.values()) <= SCRAPE_SECONDS + usual, slowest
     failed = shop.query(f'min by (job) (min_over_time(up{{job=~"{jobs}"}}[{window}])) == 0')
     # A provider that is away cannot be scraped; every other process can.
