@@ -88,11 +88,10 @@ class _AtOnce:
 
     def collect(self) -> list[Family]:
         """Return all families that are there in time."""
-        for call in self._calls:
-            call.begin()
+        running = [call.begin() for call in self._calls]
         deadline = time.monotonic() + SCRAPE_SECONDS
         found: list[Family] = []
-        for number, call in enumerate(self._calls):
+        for number, call in enumerate(running):
             families = call.result(deadline)
             self._note(number, is_late=families is None)
             found += families or []

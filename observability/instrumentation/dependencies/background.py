@@ -17,7 +17,7 @@ T = TypeVar("T")
 class BackgroundCall(Generic[T]):
     """A function called in a thread of its own, never twice at a time.
 
-    Forks wait while it runs, so it may open connections.
+    Forks wait while it runs, so it may open connections. Scrapes at the same time share a call.
 
     Args:
         function: To call; it must not raise.
@@ -25,15 +25,29 @@ class BackgroundCall(Generic[T]):
 
     def __init__(self, function: Callable[[], T]) -> None:
         self._function = function
-        self._thread: threading.Thread | None = None
-        self._result: T | None = None
+        self._lock = threading.Lock()
+        self._newest: _Call[T] | None = None
 
-    def begin(self) -> None:
-        """Start a call, unless the previous one is still running."""
-        if self._thread is None or not self._thread.is_alive():
-            self._result = None
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
+    def begin(self) -> _Call[T]:
+        """Start a call, unless the previous one is still running; return the one that runs."""
+        with self._lock:
+            if self._newest is None or self._newest.has_ended():
+                self._newest = _Call(self._function)
+            return self._newest
+
+
+class _Call(Generic[T]):
+    """One call, and its result once it has ended."""
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._function = function
+        self._result: T | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def has_ended(self) -> bool:
+        """Return whether the function has returned."""
+        return not self._thread.is_alive()
 
     def result(self, deadline: float) -> T | None:
         """Return the result, or None if the call has not ended by the deadline.
@@ -41,11 +55,8 @@ class BackgroundCall(Generic[T]):
         Args:
             deadline: In monotonic seconds.
         """
-        if self._thread is not None:
-            self._thread.join(max(0.0, deadline - time.monotonic()))
-            if self._thread.is_alive():
-                return None
-        return self._result
+        self._thread.join(max(0.0, deadline - time.monotonic()))
+        return None if self._thread.is_alive() else self._result
 
     def _run(self) -> None:
         with unforked():

@@ -38,11 +38,10 @@ class DependencyProbes:
 
     def collect(self) -> Iterator[Family]:
         """Run all probes at once and yield their results."""
-        for probe in self._probes.values():
-            probe.begin()
+        running = {name: probe.begin() for name, probe in self._probes.items()}
         deadline = time.monotonic() + self._timeout
         results: dict[tuple[str, ...], float] = {
-            (name,): probe.result(deadline) or 0.0 for name, probe in self._probes.items()
+            (name,): call.result(deadline) or 0.0 for name, call in running.items()
         }
         yield _family(results)
 
