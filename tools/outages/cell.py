@@ -107,10 +107,9 @@ def is_well(system: System) -> bool:
     Each worker of the API notices for itself that the database is back, so all must be asked.
     """
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        if {answer.status for answer in pool.map(lambda _: system.place(), range(AT_ONCE))} != {
-            201
-        }:
-            return False
+        codes = set(pool.map(lambda _: system.place().status, range(AT_ONCE)))
+    if codes != {201}:
+        return False
     lines = [line for name in SCRAPED for line in system.scrape(name).text.splitlines()]
     return not any(line.startswith("dependency_up") and line.endswith(" 0.0") for line in lines)
 

@@ -7,7 +7,6 @@ docs/measurements/outages.md; here its alerts are waited for in a few cells.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from statistics import median
 
 import pytest
 
@@ -45,15 +44,13 @@ def check(cell: Cell) -> None:
     seen = f"{cell.dependency} {cell.way}"
     missed = [answer.status for answer in cell.reads if answer.status != 200]
     # A lookup in the cache may take too long on a busy machine, and then only the database knows.
-    most = len(cell.reads) // 4 if cell.dependency == "postgres" else 0
+    most = len(cell.reads) // 10 if cell.dependency == "postgres" else 0
     assert len(missed) <= most, seen
     assert set(missed) <= {503}, seen
     expected = {503} if cell.dependency == "postgres" else {201}
     # The requests of the first moment may still have met the database.
     assert {answer.status for answer in cell.orders[1:]} == expected, seen
-    typical = median(answer.seconds for answer in cell.reads)
-    reads = typical if cell.dependency == "postgres" else p99(cell.reads)
-    assert reads <= PROMPT_SECONDS + SLACK_SECONDS, seen
+    assert p99(cell.reads) <= PROMPT_SECONDS + SLACK_SECONDS, seen
     limit = ORDER_SECONDS if cell.dependency == "postgres" else PROMPT_SECONDS
     assert p99(cell.orders) <= limit + SLACK_SECONDS, seen
     for answers in (*cell.scrapes.values(), cell.lives):
