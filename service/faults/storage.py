@@ -67,15 +67,18 @@ class FaultyCache(OrderCache):
         self._switchboard = switchboard
 
     def look_up(self, order_id: UUID) -> Entry | None:
-        """Return the entry of an order after a wait, or report a miss."""
-        faults = self._switchboard.now()
-        if faults.hot_key:
+        """Return the entry of an order, after a wait."""
+        if self._switchboard.now().hot_key:
             mark("hot_key", True)
             self._queue_for_one_key()
-        if faults.cold_cache:
+        return super().look_up(order_id)
+
+    def read(self, text: bytes | None) -> Entry | None:
+        """Return the entry, or report a miss."""
+        if self._switchboard.now().cold_cache:
             mark("cold_cache", True)
             return None
-        return super().look_up(order_id)
+        return super().read(text)
 
     def _queue_for_one_key(self) -> None:
         deadline = time.monotonic() + HOT_KEY_WAIT_SECONDS

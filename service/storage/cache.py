@@ -17,7 +17,7 @@ import secrets
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import redis
 
@@ -49,6 +49,12 @@ local held = redis.call('GET', KEYS[1])
 if held and tonumber(string.match(held, '^%d+')) > tonumber(ARGV[1]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 1
+"""
+# KEYS[1] entry, KEYS[2] lock; ARGV token, milliseconds. Takes the lock if it is free and reads the
+# entry: a caller that missed just before another one's result came finds both lock and result.
+CLAIM_SCRIPT = """
+local leads = redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2])
+return {leads and 1 or 0, redis.call('GET', KEYS[1])}
 """
 # KEYS[1] lock; ARGV the holder's token. Frees the lock only for its holder.
 RELEASE_SCRIPT = """
@@ -107,6 +113,7 @@ class OrderCache:
         self._clock = clock
         self.guard = GuardedRedis("orders are read from the database only")
         self._store = client.register_script(STORE_SCRIPT)
+        self._claim = client.register_script(CLAIM_SCRIPT)
         self._release = client.register_script(RELEASE_SCRIPT)
 
     def get(self, order_id: UUID, load: Callable[[], Order]) -> Found:
@@ -128,7 +135,7 @@ class OrderCache:
         except redis.RedisError:
             self._instruments.error()
             return Found(self._encode(load()))
-        if entry and entry.fresh_until > self._clock():
+        if self._is_fresh(entry):
             self._instruments.hit()
             return Found(_body(entry, order_id))
         self._instruments.miss()
@@ -151,11 +158,17 @@ class OrderCache:
         """
         with self._instruments.timed():
             text: bytes | None = self.client.get(_key(order_id))  # type: ignore[assignment]
+        return self.read(text)
+
+    def read(self, text: bytes | None) -> Entry | None:
+        """Return the entry that Redis answered with."""
         return Entry.decode(text) if text else None
 
     def _load(self, order_id: UUID, stale: Entry | None, load: Callable[[], Order]) -> Found:
-        with self._flight(order_id) as leads:
-            if not leads and (entry := self._await(order_id, stale)):
+        with self._flight(order_id) as (leads, entry):
+            if self._is_fresh(entry):
+                return Found(_body(entry, order_id))
+            if not leads and (entry := stale or self._await(order_id)):
                 return Found(_body(entry, order_id))
             try:
                 order = load()
@@ -170,22 +183,20 @@ class OrderCache:
             return Found(self.put(order))
 
     @contextmanager
-    def _flight(self, order_id: UUID) -> Iterator[bool]:
-        """Yield whether this caller is the one that reads the database."""
+    def _flight(self, order_id: UUID) -> Iterator[tuple[bool, Entry | None]]:
+        """Yield whether this caller is the one that reads the database, and the entry now."""
         name, token = f"flight:{order_id}", secrets.token_hex(8)
-        leads = self._attempt(
-            lambda: self.client.set(name, token, nx=True, px=int(FLIGHT_SECONDS * 1000)), True
-        )
+        keys = [_key(order_id), name]
+        arguments: list[str | int] = [token, int(FLIGHT_SECONDS * 1000)]
+        leads, text = self._attempt(lambda: self._claim(keys=keys, args=arguments), (1, None))
         try:
-            yield bool(leads)
+            yield bool(leads), self.read(text)
         finally:
             if leads:
                 self._attempt(lambda: self._release(keys=[name], args=[token]), None)
 
-    def _await(self, order_id: UUID, stale: Entry | None) -> Entry | None:
-        """Return the stale entry, or the leading caller's; None after a timeout."""
-        if stale is not None:
-            return stale
+    def _await(self, order_id: UUID) -> Entry | None:
+        """Return the entry that the leading caller writes; None after a timeout."""
         deadline = time.monotonic() + FLIGHT_WAIT_SECONDS
         while time.monotonic() < deadline:
             time.sleep(FLIGHT_POLL_SECONDS)
@@ -193,6 +204,9 @@ class OrderCache:
             if text:
                 return Entry.decode(text)
         return None
+
+    def _is_fresh(self, entry: Entry | None) -> TypeGuard[Entry]:
+        return entry is not None and entry.fresh_until > self._clock()
 
     def _write(self, order_id: UUID, version: int, body: bytes, fresh_seconds: float) -> None:
         fresh_for = fresh_seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311

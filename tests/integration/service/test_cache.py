@@ -19,6 +19,7 @@ from service.faults.switchboard import Switchboard, set_fault
 from service.orders import Currency, Item, Order
 from service.settings import RedisSettings
 from service.storage import cache as cache_module
+from service.storage import redis_clients
 from service.storage.cache import OrderCache
 from service.storage.redis_clients import make_cache_client
 from service.web.serialization import to_json
@@ -215,8 +216,28 @@ def test_without_an_entry_a_database_that_is_down_is_an_error(make_cached) -> No
         cached.get(order.id, source)
 
 
-def test_many_readers_of_one_key_cost_one_database_read(make_cached) -> None:
+def test_a_reader_that_missed_just_before_another_wrote_reads_the_entry(make_cached) -> None:
+    """Between the look-up and the lock another reader may have come and gone."""
+    order, first, second = an_order(), make_cached(), make_cached()
+    source = Orders(order)
+    look_up = second.cache.look_up
+
+    def look_up_then_pause(order_id: UUID) -> cache_module.Entry | None:
+        entry = look_up(order_id)
+        first.get(order_id, source)
+        return entry
+
+    second.cache.look_up = look_up_then_pause
+
+    assert second.get(order.id, source)["id"] == str(order.id)
+    assert source.reads == 1
+
+
+def test_many_readers_of_one_key_cost_one_database_read(make_cached, monkeypatch) -> None:
     """Each reader has its own cache object, as each process does."""
+    monkeypatch.setattr(cache_module, "FLIGHT_WAIT_SECONDS", 10.0)
+    monkeypatch.setattr(cache_module, "FLIGHT_SECONDS", 10.0)
+    monkeypatch.setattr(redis_clients, "CACHE_TIMEOUT_SECONDS", 10.0)
     order = an_order()
     source, readers = Orders(order), [make_cached() for _ in range(16)]
     source.seconds = 0.05
