@@ -12,7 +12,7 @@ from service.memory import share_before_fork
 from service.settings import Settings, require_metrics_folder
 from service.storage.postgres import connect
 from service.storage.redis_clients import make_client
-from service.web.gunicorn_response import answer_in_one_piece
+from service.web.gunicorn_response import replace_responses
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -82,7 +82,7 @@ limit_request_field_size = 8190
 control_socket_disable = True
 logconfig_dict = logging_config(settings.telemetry)
 
-answer_in_one_piece()
+replace_responses()
 hooks = GunicornHooks(
     settings.telemetry,
     metrics_port=settings.metrics_port,

@@ -1,15 +1,24 @@
-"""Responses in one piece: head and body of a small one leave in a single send.
+"""gunicorn's responses, in one piece, and its own errors as problem+json.
 
 gunicorn sends the head, then the body. A replica that is killed between the two leaves a proxy
 with a status and no body, which it can neither complete nor ask another replica for; as one send,
 the response arrives whole or not at all, and a proxy retries a read that did not arrive.
+
+A request that gunicorn cannot parse never reaches the app, so gunicorn answers it, with HTML.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
 
+from gunicorn import util
 from gunicorn.http import wsgi
+
+from service.web.problems import MEDIA_TYPE, document
+
+if TYPE_CHECKING:
+    import socket
 
 
 class Collected:
@@ -42,6 +51,17 @@ class WholeResponse(wsgi.Response):  # type: ignore[misc]
         sock.sendall(b"".join(collected.parts))
 
 
-def answer_in_one_piece() -> None:
-    """Make all workers send responses in this way; call it in the main process."""
+def write_problem(client: socket.socket, status: int, reason: str, message: str) -> None:  # noqa: ARG001 - gunicorn's signature
+    """Send a problem instead of gunicorn's page, and announce the end of the connection."""
+    body = document(HTTPStatus(status), message or HTTPStatus(status).phrase)
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
+        f"Content-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    util.write_nonblock(client, head.encode() + body)
+
+
+def replace_responses() -> None:
+    """Make all workers answer in these ways; call it in the main process."""
     wsgi.Response = WholeResponse
+    util.write_error = write_problem

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, RequestHeaderFieldsTooLarge
 
 from service.errors import TooManyRequestsError
@@ -42,14 +43,25 @@ def limit_bodies(app: Flask) -> None:
 
 
 def read_body(request: Request) -> bytes:
-    """Return a request's body, or raise RequestEntityTooLarge.
+    """Return a request's body, whole.
 
     werkzeug cuts a body without a Content-Length at its limit instead of refusing it. So its limit
-    is one byte above ours, and a body that has this byte is refused.
+    is one byte above ours, and a body that has this byte is refused. It also takes a body that ends
+    early, since gunicorn marks the end of each, and leaves an error of a chunk to us.
+
+    Raises:
+        RequestEntityTooLarge: It is larger than the limit.
+        BadRequest: It ends before its Content-Length, or its chunks are not as HTTP says.
     """
-    body = request.get_data(cache=False)
+    try:
+        body = request.get_data(cache=False)
+    except ParseException as error:
+        raise BadRequest(f"the body cannot be read: {error}") from None
     if len(body) > LARGEST_BODY_BYTES:
         raise RequestEntityTooLarge
+    if len(body) < (request.content_length or 0):
+        expected = f"its Content-Length is {request.content_length}"
+        raise BadRequest(f"the body ends after {len(body)} bytes, and {expected}")
     return body
 
 

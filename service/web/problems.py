@@ -90,6 +90,13 @@ def problem(
         errors: The invalid fields: `field` and `message` each.
         headers: Additional headers of the response.
     """
+    response = Response(document(status, detail, errors), status.value, mimetype=MEDIA_TYPE)
+    response.headers.extend(headers)
+    return response
+
+
+def document(status: HTTPStatus, detail: str, errors: FieldErrors | None = None) -> bytes:
+    """Return the JSON text of a problem; the arguments are those of `problem`."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": status.phrase,
@@ -101,9 +108,7 @@ def problem(
         body["trace_id"] = trace.format_trace_id(context.trace_id)
     if errors:
         body["errors"] = errors
-    response = Response(orjson.dumps(body), status.value, mimetype=MEDIA_TYPE)
-    response.headers.extend(headers)
-    return response
+    return orjson.dumps(body)
 
 
 def register_problems(app: Flask) -> None:

@@ -18,7 +18,6 @@ import netrc  # noqa: F401
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -55,6 +54,9 @@ class PaymentAnswer:
 
 # Statuses whose body has a state: charged or replayed, declined, voided by an earlier refund.
 ANSWERED = frozenset({200, 201, 402, 409})
+# Statuses that say that the request itself is wrong, so that it always will be. Any other one may
+# be a wrong password, an address that moved, or a proxy in between, which can be repaired.
+REFUSED = frozenset({400, 413, 415, 422})
 
 
 class PaymentClient:
@@ -103,9 +105,10 @@ class PaymentClient:
             response = self._send(path, key, body)
         except requests.RequestException as error:
             raise PaymentUnavailableError(_reason(error)) from error
-        if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or (
-            response.status_code == HTTPStatus.TOO_MANY_REQUESTS
-        ):
+        if response.status_code in REFUSED:
+            text = response.text[:MAX_REASON_LENGTH]
+            raise PaymentRefusedError(f"answered {response.status_code}: {text}")
+        if response.status_code not in ANSWERED:
             raise PaymentUnavailableError(
                 f"answered {response.status_code}", _retry_after(response)
             )
@@ -140,10 +143,6 @@ def _read(response: requests.Response) -> PaymentAnswer:
         state, reference = body.get("state"), body.get("id")
     except (ValueError, AttributeError):
         state = reference = None
-    if response.status_code not in ANSWERED:
-        raise PaymentRefusedError(
-            f"answered {response.status_code}: {response.text[:MAX_REASON_LENGTH]}"
-        )
     if state not in set(PaymentResult):
         raise PaymentUnavailableError(f"answered {response.status_code} without a state")
     return PaymentAnswer(PaymentResult(state), reference)

@@ -157,11 +157,20 @@ def test_a_server_that_does_not_accept_is_asked_once(breaker, monkeypatch):
         assert time.monotonic() - began < 0.55
 
 
-def test_a_redirect_is_refused_and_not_followed(client, provider):
+def test_a_redirect_is_not_followed(client, provider):
     provider.answers = [(307, {}, {"Location": f"{provider.url}/elsewhere"})]
-    with pytest.raises(PaymentRefusedError, match="307"):
+    with pytest.raises(PaymentUnavailableError, match="307"):
         client.charge(ORDER)
     assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "status", [202, 204, 302, 401, 403, 404, 405, 407, 408, 410, 429, 500, 599]
+)
+def test_a_status_that_decides_nothing_is_unavailable(client, provider, status):
+    provider.answers = [(status, {}, {})]
+    with pytest.raises(PaymentUnavailableError, match=str(status)):
+        client.refund(ORDER_ID)
 
 
 def test_503_is_unavailable_and_its_retry_after_is_kept(client, provider):
@@ -177,10 +186,11 @@ def test_a_response_without_a_state_is_unavailable(client, provider):
         client.charge(ORDER)
 
 
-def test_a_request_that_the_provider_refuses_is_refused_for_good(client, provider, breaker):
-    provider.answers = [(422, {"title": "key reused"}, {})]
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_request_that_the_provider_refuses_is_refused_for_good(client, provider, breaker, status):
+    provider.answers = [(status, {"title": "key reused"}, {})]
     for _ in range(2 * MAX_FAILURES):
-        with pytest.raises(PaymentRefusedError, match="422"):
+        with pytest.raises(PaymentRefusedError, match=f"{status}: .*key reused"):
             client.charge(ORDER)
     assert breaker.state == "closed"
 

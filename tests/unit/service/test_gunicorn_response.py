@@ -5,10 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from gunicorn import util
 from gunicorn.config import Config
 from gunicorn.http import wsgi
 
-from service.web.gunicorn_response import WholeResponse, answer_in_one_piece
+from service.web.gunicorn_response import WholeResponse, replace_responses, write_problem
 
 
 class Socket:
@@ -59,7 +60,9 @@ def test_an_answer_without_a_body_has_its_head():
     assert sent.endswith(b"Content-Length: 0\r\n\r\n")
 
 
-def test_gunicorn_responds_in_one_piece_once_it_is_patched(monkeypatch: pytest.MonkeyPatch):
+def test_gunicorn_responds_in_these_ways_once_it_is_patched(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(wsgi, "Response", wsgi.Response)
-    answer_in_one_piece()
+    monkeypatch.setattr(util, "write_error", util.write_error)
+    replace_responses()
     assert wsgi.Response is WholeResponse
+    assert util.write_error is write_problem
