@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from kombu.entity import Queue
 
+from observability.instrumentation.semconv import HEADER_ENQUEUED_AT
 from service.semconv import QUEUES, TASK_QUEUES
 from service.storage.redis_clients import make_client
 from worker.transport import use_transport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from datetime import timedelta
 
     import redis
     from celery import Celery
@@ -30,6 +34,14 @@ SOCKET_SECONDS = 5.0
 CONNECT_SECONDS = 2.0
 # For a scrape or a health check, which must end within a few seconds while the broker hangs.
 PROBE_SECONDS = 1.0
+LIFT_AT_MOST = 100
+# KEYS[1] list of the message, KEYS[2] list to move it to; ARGV the message. Does nothing when a
+# worker has just taken it.
+LIFT_SCRIPT = """
+if redis.call('LREM', KEYS[1], -1, ARGV[1]) == 0 then return 0 end
+redis.call('LPUSH', KEYS[2], ARGV[1])
+return 1
+"""
 
 
 def broker_url(settings: WorkerSettings) -> str:
@@ -113,6 +125,34 @@ def held_messages(client: redis.Redis, queues: Iterable[str]) -> set[str]:
     *ready, unacked = pipe.execute()
     found = {_id(raw) for raws in ready for raw in raws}
     return found | {_id(raw, delivered=True) for raw in unacked}
+
+
+def lift_waiting(client: redis.Redis, queues: Iterable[str], older_than: timedelta) -> int:
+    """Move messages that wait in a lower list for too long to the end of the first list.
+
+    Workers take from a lower list only when the lists above are empty, which under load may never
+    happen. A list is read from its oldest message to the first that is not old.
+
+    Returns:
+        How many messages were moved.
+    """
+    too_old = time.time() - older_than.total_seconds()
+    moved = 0
+    for queue in queues:
+        first, *lower = priority_lists(queue)
+        for key in lower:
+            waiting: list[bytes] = client.lrange(key, -LIFT_AT_MOST, -1)  # type: ignore[assignment]
+            for raw in takewhile(lambda raw: _enqueued_at(raw) < too_old, reversed(waiting)):
+                moved += int(client.eval(LIFT_SCRIPT, 2, key, first, raw))
+    return moved
+
+
+def _enqueued_at(raw: bytes) -> float:
+    """Return when a message was sent; one that does not say so counts as old."""
+    try:
+        return float(json.loads(raw)["headers"][HEADER_ENQUEUED_AT])
+    except (ValueError, TypeError, LookupError):
+        return 0.0
 
 
 def _id(raw: bytes | str, *, delivered: bool = False) -> str:

@@ -53,7 +53,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A row as it is sent."""
+    """A row as it is sent.
+
+    Args:
+        was_put_off: Whether it failed before, or was not tried while a circuit was open.
+    """
 
     id: int
     order_id: UUID
@@ -61,6 +65,7 @@ class OutboxRow:
     queue: str
     payload: dict[str, Any]
     attempt: int
+    was_put_off: bool
     trace: TraceContext
 
 
@@ -84,7 +89,10 @@ class Backlog:
     poison_rows: int
 
 
-_COLUMNS = "id, order_id, task, queue, payload, attempt, traceparent, tracestate"
+# Every reschedule writes the error, also one that does not count as an attempt.
+_COLUMNS = (
+    "id, order_id, task, queue, payload, attempt, last_error IS NOT NULL, traceparent, tracestate"
+)
 
 _ADD = """
 INSERT INTO outbox (order_id, task, queue, payload, attempt, due_at, traceparent, tracestate)
@@ -255,5 +263,6 @@ def discard_poison_rows(conn: Connection[Any]) -> int:
 
 
 def _to_row(row: tuple[Any, ...]) -> OutboxRow:
-    number, order_id, task, queue, payload, attempt, *trace = row
-    return OutboxRow(number, order_id, task, queue, payload, attempt, TraceContext(*trace))
+    number, order_id, task, queue, payload, attempt, was_put_off, *trace = row
+    trace_context = TraceContext(*trace)
+    return OutboxRow(number, order_id, task, queue, payload, attempt, was_put_off, trace_context)

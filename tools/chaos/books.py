@@ -6,7 +6,7 @@ Pure: takes what was read and returns the account with every difference.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ class Books:
         sent: (order, kind) of emails recorded as sent in the database.
         received: Message-IDs in the customers' mailboxes, duplicates included.
         dead_letters: Tasks that failed for good.
-        outbox: Rows left over.
+        outbox: The order of each row that is left over.
     """
 
     accepted: set[str]
@@ -40,12 +40,17 @@ class Books:
     sent: set[tuple[str, str]]
     received: Iterable[str]
     dead_letters: int = 0
-    outbox: int = 0
+    outbox: Sequence[str] = ()
 
 
 @dataclass
 class Account:
-    """The result of a reconciliation; `differences` must be empty."""
+    """The result of a reconciliation; `differences` must be empty.
+
+    Args:
+        lost: Accepted orders that are gone, or that wait although no work on them is left.
+        pending: Orders that wait for work that is left in the outbox.
+    """
 
     accepted: int = 0
     confirmed: int = 0
@@ -56,6 +61,7 @@ class Account:
     mailed: int = 0
     mail_duplicates: int = 0
     lost: int = 0
+    pending: int = 0
     double: int = 0
     differences: list[str] = field(default_factory=list)
 
@@ -96,15 +102,18 @@ SUCCEEDED_REFUND = ("refund", "succeeded")
 
 def _find_lost(account: Account, books: Books) -> None:
     missing = dict.fromkeys(books.accepted - set(books.orders), "is not in the database")
-    waiting = {o: "is still pending" for o, status in books.orders.items() if status == "pending"}
-    account.lost = len(missing | waiting)
-    account.differences += [f"order {order} {what}" for order, what in (missing | waiting).items()]
+    pending = {order for order, status in books.orders.items() if status == "pending"}
+    waiting = pending & set(books.outbox)
+    stuck = dict.fromkeys(pending - waiting, "is pending, and no work on it is left")
+    account.pending, account.lost = len(waiting), len(missing | stuck)
+    account.differences += [f"order {order} {what}" for order, what in (missing | stuck).items()]
+    account.differences += [f"order {order} is still pending" for order in waiting]
     unknown = set(books.orders) - books.accepted
     account.differences += [f"order {order} was never confirmed to a customer" for order in unknown]
     if books.dead_letters:
         account.differences.append(f"{books.dead_letters} tasks are dead letters")
     if books.outbox:
-        account.differences.append(f"{books.outbox} outbox rows are left")
+        account.differences.append(f"{len(books.outbox)} outbox rows are left")
 
 
 def _compare_money(

@@ -79,6 +79,11 @@ class LocalSystem:
         with self.database() as conn:
             return {str(i): s for i, s in conn.execute("SELECT id, status FROM orders")}
 
+    def outbox(self) -> list[str]:
+        """Return the order of each row that is left over."""
+        with self.database() as conn:
+            return [str(order) for (order,) in conn.execute("SELECT order_id FROM outbox")]
+
     def sent_mails(self) -> set[tuple[str, str]]:
         with self.database() as conn:
             return {(str(o), k) for o, k in conn.execute("SELECT order_id, kind FROM emails")}

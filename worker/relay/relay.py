@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import redis
 
+from service.semconv import QUEUES
 from service.storage import outbox
 from service.storage.idempotency import purge_expired_keys
+from worker.broker import lift_waiting
 from worker.relay.sending import BrokerUnavailableError, resend_lost, send_due
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ RESEND_EVERY_SECONDS = 5.0
 # May be shorter than the visibility timeout, since only rows that the broker does not hold are sent
 # again. It covers the moment in which a message is between two lists; a copy does no harm.
 RESEND_AFTER = timedelta(seconds=20)
+LIFT_AFTER = timedelta(seconds=30)
 PURGE_EVERY_SECONDS = 60.0
 FAILURE_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 5.0
@@ -73,9 +76,10 @@ class Relay:
                 self._pause = min(2 * self._pause, LONGEST_PAUSE_SECONDS)
 
     def work(self, conn: psycopg.Connection[Any]) -> None:
-        """Send one batch; when nothing was due, do the maintenance and wait."""
-        if not self._send_batch(conn):
-            self._do_maintenance(conn)
+        """Send one batch and do the maintenance that is due; wait if there was nothing to send."""
+        sent = self._send_batch(conn)
+        self._do_maintenance(conn)
+        if not sent:
             for _ in conn.notifies(timeout=POLL_SECONDS, stop_after=1):
                 pass
         self._pause = FAILURE_PAUSE_SECONDS
@@ -91,10 +95,11 @@ class Relay:
         raise unavailable
 
     def _do_maintenance(self, conn: psycopg.Connection[Any]) -> None:
-        """Resend messages that the broker lost, and delete expired idempotency keys."""
+        """Lift old messages, resend lost ones, and delete expired idempotency keys."""
         now = monotonic()
         if now >= self._resend_at:
             self._resend_at = now + RESEND_EVERY_SECONDS
+            lift_waiting(self._broker, QUEUES, LIFT_AFTER)
             resend_lost(conn, self._broker, RESEND_AFTER)
         if now >= self._purge_at:
             self._purge_at = now + PURGE_EVERY_SECONDS

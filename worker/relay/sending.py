@@ -12,10 +12,7 @@ from observability.instrumentation.semconv import HEADER_ATTEMPT
 from service.semconv import (
     ATTR_ORDER_ID,
     QUEUES,
-    TASK_FULFIL_ORDER,
     TASK_QUEUES,
-    TASK_REFUND_ORDER,
-    TASK_SEND_ORDER_EMAIL,
 )
 from service.storage import outbox
 from worker.broker import held_messages, queue_lengths
@@ -32,8 +29,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BATCH = 50
-# Lower is served first; a retry must not hold up new work.
-PRIORITIES = {TASK_FULFIL_ORDER: 0, TASK_SEND_ORDER_EMAIL: 0, TASK_REFUND_ORDER: 3}
+# Lower is served first. A retry must not hold up new work, of which no task goes before another.
+FIRST_PRIORITY = 0
 RETRY_PRIORITY = 6
 # With more messages ready than this, reading them all costs more than waiting.
 MAX_READY = 1000
@@ -99,7 +96,6 @@ def _send(app: Celery, row: OutboxRow) -> str | None:
     """Send one row; return why it can never be sent, or None when it was."""
     if row.task not in TASK_QUEUES:
         return f"unknown task {row.task!r}"
-    priority = PRIORITIES[row.task] if row.attempt == 1 else RETRY_PRIORITY
     arguments = {"order_id": str(row.order_id), "payload": row.payload}
     try:
         with row.trace.as_parent():
@@ -108,7 +104,7 @@ def _send(app: Celery, row: OutboxRow) -> str | None:
                 kwargs={**arguments, "row": row.id, "attempt": row.attempt},
                 task_id=message_id(row.id, row.attempt),
                 queue=TASK_QUEUES[row.task],
-                priority=priority,
+                priority=RETRY_PRIORITY if row.was_put_off else FIRST_PRIORITY,
                 headers={HEADER_ATTEMPT: row.attempt},
                 ignore_result=True,
                 retry=False,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import threading
+import time
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -19,7 +23,7 @@ from service.storage import outbox
 from service.storage.postgres import connection_arguments
 from tests.integration.worker.rows import TRACE_ID, TRACEPARENT, add_row, place_order, rows
 from tools.servers import wait_until
-from worker.broker import connect_broker, priority_lists, queue_lengths
+from worker.broker import connect_broker, lift_waiting, priority_lists, queue_lengths
 from worker.faults import DeadRelay
 from worker.relay.app import create_producer
 from worker.relay.relay import Relay
@@ -85,9 +89,6 @@ def start_relay(connect, app, broker, telemetry):
 
 def messages(broker, queue="orders", priority=0):
     """Return the messages of one list, the first sent first."""
-    import base64
-    import json
-
     key = priority_lists(queue)[(0, 3, 6, 9).index(priority)]
     raw = [json.loads(text) for text in reversed(broker.lrange(key, 0, -1))]
     bodies = [json.loads(base64.b64decode(message["body"])) for message in raw]
@@ -195,7 +196,68 @@ def test_a_row_in_back_off_does_not_hold_back_the_orders_refund(sql, connect, ap
     refund = add_row(sql, order_id, TASK_REFUND_ORDER)
     with connect() as conn, conn.transaction():
         send_due(conn, app)
-    assert [arguments["row"] for _, arguments in messages(broker, priority=3)] == [refund]
+    assert [arguments["row"] for _, arguments in messages(broker)] == [refund]
+
+
+def test_a_row_that_was_put_off_goes_after_new_work_and_a_refund_does_not(
+    sql, connect, app, broker
+):
+    """While a circuit is open its attempt does not count, so the attempt alone does not tell."""
+    _, put_off = place_order(sql)
+    outbox.reschedule(sql, put_off, 1, timedelta(0), "the circuit is open", counts=False)
+    order_id, new = place_order(sql)
+    refund = add_row(sql, order_id, TASK_REFUND_ORDER)
+    for _ in range(2):
+        with connect() as conn, conn.transaction():
+            send_due(conn, app)
+    assert [arguments["row"] for _, arguments in messages(broker)] == [new, refund]
+    assert [arguments["row"] for _, arguments in messages(broker, priority=6)] == [put_off]
+
+
+def test_a_message_that_waits_for_too_long_is_served_with_the_new_work(
+    sql, connect, app, broker, start_relay, monkeypatch
+):
+    """Workers take from a lower list only when the lists above it are empty."""
+    _, old = place_order(sql)
+    outbox.reschedule(sql, old, 1, timedelta(0), "503")
+    place_order(sql)
+    with connect() as conn, conn.transaction():
+        send_due(conn, app)
+    assert lift_waiting(broker, QUEUES, timedelta(seconds=30)) == 0
+
+    monkeypatch.setattr("worker.relay.relay.LIFT_AFTER", timedelta(0))
+    monkeypatch.setattr("worker.relay.relay.RESEND_EVERY_SECONDS", 0.1)
+    start_relay()
+
+    wait_until(lambda: not messages(broker, priority=6), 10)
+    assert [arguments["row"] for _, arguments in messages(broker)][-1] == old
+    assert queue_lengths(broker, QUEUES)["orders"] == 2
+
+
+def test_old_messages_are_lifted_oldest_first_and_young_ones_stay(broker):
+    first, low = priority_lists("orders")[0], priority_lists("orders")[2]
+    now = time.time()
+    ages = [90, 60, 40, 20, 10]
+    raws = [json.dumps({"headers": {"id": str(age), "enqueued_at": now - age}}) for age in ages]
+    broker.lpush(low, "not json", *raws)
+
+    assert lift_waiting(broker, QUEUES, timedelta(seconds=30)) == 4
+
+    assert [raw.decode() for raw in broker.lrange(first, 0, -1)][::-1] == ["not json", *raws[:3]]
+    assert [raw.decode() for raw in broker.lrange(low, 0, -1)][::-1] == raws[3:]
+
+
+def test_maintenance_is_done_although_there_is_always_something_to_send(
+    sql, connect, app, broker, monkeypatch
+):
+    relay = Relay(connect, app, broker)
+    done = []
+    monkeypatch.setattr("worker.relay.relay.lift_waiting", lambda *_: done.append("lift"))
+    monkeypatch.setattr("worker.relay.relay.resend_lost", lambda *_: done.append("resend"))
+    place_order(sql)
+    with connect() as conn:
+        relay.work(conn)
+    assert done == ["lift", "resend"]
 
 
 def test_a_poison_row_is_set_aside_and_does_not_block_its_order(sql, connect, app, broker):
@@ -242,16 +304,13 @@ def test_a_broker_that_takes_nothing_is_away(sql, connect, app, broker):
 
 
 def test_a_broker_that_does_not_listen_is_away_within_seconds(sql, connect, settings, telemetry):
-    from dataclasses import replace
-    from time import monotonic
-
     place_order(sql)
     nowhere = replace(settings, broker=RedisSettings(port=1))
-    began = monotonic()
+    began = time.monotonic()
     away = pytest.raises(BrokerUnavailableError)
     with create_producer(nowhere, telemetry) as app, connect() as conn, conn.transaction(), away:
         send_due(conn, app)
-    assert monotonic() - began < 5
+    assert time.monotonic() - began < 5
 
 
 def test_only_what_the_broker_does_not_hold_is_lost(sql, connect, app, broker):
@@ -263,8 +322,6 @@ def test_only_what_the_broker_does_not_hold_is_lost(sql, connect, app, broker):
     lists = broker.lrange("orders", 0, -1)
     broker.delete("orders")
     for text in lists:
-        import json
-
         number = json.loads(text)["headers"]["id"]
         if number == f"outbox-{ready}-1":
             broker.lpush("orders", text)

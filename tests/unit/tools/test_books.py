@@ -44,7 +44,14 @@ def test_books_that_agree_have_no_difference_and_duplicate_emails_are_counted():
     [
         ({"accepted": {*"abcde"}}, "order e is not in the database"),
         ({"accepted": {*"abc"}}, "order d was never confirmed to a customer"),
-        ({"orders": {**GOOD.orders, "a": "pending"}}, "order a is still pending"),
+        (
+            {"orders": {**GOOD.orders, "a": "pending"}},
+            "order a is pending, and no work on it is left",
+        ),
+        (
+            {"orders": {**GOOD.orders, "a": "pending"}, "outbox": ["a"]},
+            "order a is still pending",
+        ),
         (
             {"ledger": [*GOOD.ledger, Entry("a", "charge", "succeeded")]},
             "order a was charged 2 times",
@@ -71,7 +78,7 @@ def test_books_that_agree_have_no_difference_and_duplicate_emails_are_counted():
             "2 duplicate emails: expected at most 1",
         ),
         ({"dead_letters": 3}, "3 tasks are dead letters"),
-        ({"outbox": 2}, "2 outbox rows are left"),
+        ({"outbox": ["a", "a"]}, "2 outbox rows are left"),
     ],
 )
 def test_every_kind_of_difference_is_found(change, difference):
@@ -83,3 +90,10 @@ def test_lost_and_double_orders_are_counted():
     assert compare(lost, 1).lost == 2
     double = dataclasses.replace(GOOD, ledger=[*GOOD.ledger, *GOOD.ledger])
     assert compare(double, 1).double == 3
+
+
+def test_an_order_that_waits_for_work_is_pending_and_one_without_work_is_lost():
+    orders = {**GOOD.orders, "a": "pending", "b": "pending"}
+    change = {"orders": orders, "outbox": ["b", "c"], "accepted": {*GOOD.accepted, "e"}}
+    account = compare(dataclasses.replace(GOOD, **change), most_copies=1)
+    assert (account.lost, account.pending) == (2, 1)
