@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
@@ -114,7 +116,7 @@ def test_a_broker_that_comes_back_is_polled_again(start_redis: Callable[..., Red
 def test_scheduled_and_unacknowledged_messages_are_counted_separately(
     app: celery.Celery, broker: str, start_worker: Callable[..., Worker]
 ) -> None:
-    start_worker(broker, f"http://127.0.0.1:{free_port()}", "-c", "2")
+    worker = start_worker(broker, f"http://127.0.0.1:{free_port()}", "-c", "2")
     for _ in range(5):
         app.send_task("succeed", countdown=600)
     for _ in range(6):
@@ -124,6 +126,9 @@ def test_scheduled_and_unacknowledged_messages_are_counted_separately(
     wait_until(
         lambda: [values(poller)[f"celery_queue_{name}['orders']"] for name in counts] == [105, 2, 4]
     )
+    # A cold shutdown does not wait for the tasks that sleep.
+    os.kill(worker.pid, signal.SIGQUIT)
+    worker.wait(30)
 
 
 def test_a_count_of_scheduled_messages_that_fails_is_absent(broker: str) -> None:

@@ -83,8 +83,12 @@ def start_relay(connect, app, broker, telemetry):
     yield start
     for relay, _ in running:
         relay.stop()
+    # It may be waiting for one.
+    with connect() as conn:
+        conn.execute(f"NOTIFY {outbox.CHANNEL}")
     for _, thread in running:
         thread.join(10)
+        assert not thread.is_alive()
 
 
 def messages(broker, queue="orders", priority=0):
