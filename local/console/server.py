@@ -9,7 +9,7 @@ import waitress.server
 
 from local.console.app import create_app
 from local.console.smtp import SmtpSink
-from local.store.receiver import MAX_BODY_BYTES, create_receiver
+from local.store.receiver import MAX_BODY_BYTES, Receiver
 from local.store.store import Store
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Console:
         self._closers: list[Callable[[], Any]] = [self.store.close]
         app = create_app(settings, self.store)
         mail = _at_mail_page(app)
-        receiver = create_receiver(self.store)
+        receiver = Receiver(self.store, self.store.problem)
         try:
             self.pages_port = self._serve("GRAFANA_PORT", app, settings.pages_port, PAGE_THREADS)
             self.otlp_port = self._serve("OTLP_PORT", receiver, settings.otlp_port, OTLP_THREADS)

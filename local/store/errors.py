@@ -8,7 +8,11 @@ class StoreError(Exception):
 
 
 class BadPayloadError(StoreError):
-    """Bytes that are not an OTLP request."""
+    """Bytes that are not an OTLP request, or a value that cannot be stored: never send it again."""
+
+
+class TooLargeError(BadPayloadError):
+    """A request that exceeds a limit."""
 
 
 class BadQueryError(StoreError):

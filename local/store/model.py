@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Attributes = dict[str, Any]
+
+
+class Scope(NamedTuple):
+    """The library that recorded a span or a log line."""
+
+    name: str
+    version: str
+
+
+NO_SCOPE = Scope("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +42,18 @@ class Span:
     resource: Attributes
     events: list[Attributes] = field(default_factory=list)
     links: list[Attributes] = field(default_factory=list)
+    scope: Scope = NO_SCOPE
+    trace_state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One log record as it arrived; `trace_id` is empty outside a trace."""
+    """One log record as it arrived; `trace_id` is empty outside a trace.
+
+    Args:
+        severity: OTLP's number, 0 unknown, 1 trace to 24 fatal.
+        event_name: Empty unless the record is an event.
+    """
 
     time_ns: int
     service: str
@@ -47,6 +64,8 @@ class LogLine:
     span_id: str
     attributes: Attributes
     resource: Attributes
+    scope: Scope = NO_SCOPE
+    event_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

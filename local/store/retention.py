@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 ROWS_PER_STEP = 5_000
 STEPS_PER_ROUND = 20
+MOST_OPERATIONS = 2_000
 _TIMES = {"spans": "start_ns", "logs": "time_ns", "mails": "received_ns"}
 
 
@@ -40,19 +41,17 @@ def enforce(connection: sqlite3.Connection, limits: Limits, *, now_ns: int) -> i
     """Delete rows beyond the limits, in a bounded number of steps.
 
     Returns:
-        Number of rows deleted.
+        Number of rows deleted, of every table.
     """
     oldest_ns = now_ns - int(limits.max_age.total_seconds() * 1e9)
-    deleted = 0
+    deleted = _delete_unused(connection, oldest_ns)
     for _ in range(STEPS_PER_ROUND):
         step = _delete_old(connection, oldest_ns)
         if not step and used_bytes(connection) > limits.max_bytes:
             step = _delete_first(connection)
         if not step:
             break
-        deleted += step
-    if deleted:
-        _delete_orphans(connection, oldest_ns)
+        deleted += step + _delete_unused(connection, oldest_ns)
     return deleted
 
 
@@ -78,5 +77,16 @@ def _delete_first(connection: sqlite3.Connection) -> int:
     )
 
 
-def _delete_orphans(connection: sqlite3.Connection, oldest_ns: int) -> None:
-    connection.execute("DELETE FROM operations WHERE seen_ns < ?", (oldest_ns,))
+def _delete_unused(connection: sqlite3.Connection, oldest_ns: int) -> int:
+    """Delete resources without a row, and operations that are old or too many."""
+    resources = connection.execute(
+        "DELETE FROM resources WHERE"
+        " NOT EXISTS (SELECT 1 FROM spans WHERE resource_id = resources.id)"
+        " AND NOT EXISTS (SELECT 1 FROM logs WHERE resource_id = resources.id)"
+    )
+    operations = connection.execute(
+        "DELETE FROM operations WHERE seen_ns < ? OR seen_ns <="
+        " (SELECT seen_ns FROM operations ORDER BY seen_ns DESC LIMIT 1 OFFSET ?)",
+        (oldest_ns, MOST_OPERATIONS),
+    )
+    return resources.rowcount + operations.rowcount

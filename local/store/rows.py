@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
     from local.store.model import LogLine, Mail, Span
 
-_INSERT = "INSERT OR IGNORE INTO {} VALUES (NULL{})"
-INSERT_SPAN = _INSERT.format("spans", ", ?" * 14)
-INSERT_LOG = _INSERT.format("logs", ", ?" * 9)
+_INSERT = "INSERT INTO {} VALUES (NULL{})"
+INSERT_SPAN = (
+    _INSERT.format("spans", ", ?" * 17)
+    + " ON CONFLICT(trace_id, span_id, kind, start_ns) DO NOTHING"
+)
+INSERT_LOG = _INSERT.format("logs", ", ?" * 12)
 INSERT_MAIL = _INSERT.format("mails", ", ?" * 10)
 _span_values = attrgetter(
     *("trace_id", "span_id", "parent_id", "service", "name", "kind"),
@@ -40,12 +43,20 @@ def span_row(span: Span, resource_id: int) -> tuple[Any, ...]:
         dump(span.events),
         dump(span.links),
         resource_id,
+        *span.scope,
+        span.trace_state,
     )
 
 
 def log_row(line: LogLine, resource_id: int) -> tuple[Any, ...]:
     """Return the values of INSERT_LOG."""
-    return (*_log_values(line), dump(line.attributes), resource_id)
+    return (
+        *_log_values(line),
+        dump(line.attributes),
+        resource_id,
+        *line.scope,
+        line.event_name,
+    )
 
 
 def mail_row(mail: Mail) -> tuple[Any, ...]:
@@ -81,6 +92,8 @@ def read_span(row: sqlite3.Row) -> dict[str, Any]:
         "resource": orjson.loads(row["resource"]),
         "events": orjson.loads(row["events"]),
         "links": orjson.loads(row["links"]),
+        "scope": {"name": row["scope_name"], "version": row["scope_version"]},
+        "trace_state": row["trace_state"],
     }
 
 
@@ -98,6 +111,8 @@ def read_log(row: sqlite3.Row) -> dict[str, Any]:
         "span_id": row["span_id"],
         "attributes": orjson.loads(row["attributes"]),
         "resource": orjson.loads(row["resource"]),
+        "scope": {"name": row["scope_name"], "version": row["scope_version"]},
+        "event_name": row["event_name"],
     }
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # A store of another version is deleted: it only holds a developer's last hours.
-VERSION = 3
+VERSION = 4
 
 _TABLES = """
 CREATE TABLE resources(id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE);
@@ -22,24 +22,28 @@ CREATE TABLE spans(
     parent_id TEXT NOT NULL, service TEXT NOT NULL, name TEXT NOT NULL, kind INTEGER NOT NULL,
     start_ns INTEGER NOT NULL, duration_ns INTEGER NOT NULL, status INTEGER NOT NULL,
     status_message TEXT NOT NULL, attributes TEXT NOT NULL, events TEXT NOT NULL,
-    links TEXT NOT NULL, resource_id INTEGER NOT NULL
+    links TEXT NOT NULL, resource_id INTEGER NOT NULL, scope_name TEXT NOT NULL,
+    scope_version TEXT NOT NULL, trace_state TEXT NOT NULL
 );
-CREATE UNIQUE INDEX spans_id ON spans(trace_id, span_id);
+CREATE UNIQUE INDEX spans_id ON spans(trace_id, span_id, kind, start_ns);
 CREATE INDEX spans_start ON spans(start_ns);
 CREATE INDEX spans_service ON spans(service, start_ns);
 CREATE INDEX spans_duration ON spans(duration_ns);
 CREATE INDEX spans_error ON spans(start_ns) WHERE status = 2;
 CREATE INDEX spans_root ON spans(start_ns) WHERE parent_id = '';
+CREATE INDEX spans_resource ON spans(resource_id);
 CREATE TABLE logs(
     id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, service TEXT NOT NULL,
     severity INTEGER NOT NULL, severity_text TEXT NOT NULL, body TEXT NOT NULL,
     trace_id TEXT NOT NULL, span_id TEXT NOT NULL, attributes TEXT NOT NULL,
-    resource_id INTEGER NOT NULL
+    resource_id INTEGER NOT NULL, scope_name TEXT NOT NULL, scope_version TEXT NOT NULL,
+    event_name TEXT NOT NULL
 );
 CREATE INDEX logs_time ON logs(time_ns, severity);
 CREATE INDEX logs_service ON logs(service, time_ns, severity);
 CREATE INDEX logs_severe ON logs(time_ns) WHERE severity >= 13;
 CREATE INDEX logs_trace ON logs(trace_id, time_ns) WHERE trace_id <> '';
+CREATE INDEX logs_resource ON logs(resource_id);
 CREATE TABLE mails(
     id INTEGER PRIMARY KEY, received_ns INTEGER NOT NULL, message_id TEXT NOT NULL,
     sender TEXT NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL,

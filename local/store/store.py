@@ -56,6 +56,10 @@ class Store:
         """Delete every mail; return once they are gone."""
         self._writer.store(Batch(delete_mails=True))
 
+    def problem(self) -> str:
+        """Return why nothing can be stored, empty if it can."""
+        return self._writer.problem()
+
     def count_rejected(self, reason: str) -> None:
         """Count a request that was not stored."""
         with self._lock:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local.store import retention, rows
-from local.store.errors import StoreBusyError, StoreFailedError
+from local.store.errors import BadPayloadError, StoreBusyError, StoreError, StoreFailedError
 from local.store.schema import open_writer
+from local.store.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +27,14 @@ MAX_WAITING = 64
 MAX_ROWS_AT_ONCE = 20_000
 MAX_RESOURCES_KNOWN = 512
 MAX_OPERATIONS_KNOWN = 5_000
+# Longer names are in no list of operations; they are stored and found like the others.
+MAX_OPERATION = 200
 RETENTION_SECONDS = 10.0
 WRITE_TIMEOUT = 20.0
+# A round of writing and deleting takes less, even on a slow disk.
+SILENT_SECONDS = 60.0
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -37,7 +46,7 @@ class Batch:
     mails: list[Mail] = field(default_factory=list)
     delete_mails: bool = False
     done: threading.Event = field(default_factory=threading.Event)
-    error: str = ""
+    error: StoreError | None = None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -63,6 +72,7 @@ class Writer:
         self._resources: dict[str, int] = {}
         self._operations: dict[tuple[str, str], int] = {}
         self._retention_ran = time.monotonic()
+        self._began: float | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -72,6 +82,7 @@ class Writer:
         Raises:
             StoreBusyError: The queue is full.
             StoreFailedError: SQLite failed, or timed out.
+            BadPayloadError: The batch has a value that cannot be stored; the others are stored.
         """
         if not self._thread.is_alive():
             raise StoreFailedError("the store is closed")
@@ -82,7 +93,16 @@ class Writer:
         if not batch.done.wait(WRITE_TIMEOUT):
             raise StoreFailedError("timeout: the store did not write in time")
         if batch.error:
-            raise StoreFailedError(batch.error)
+            raise batch.error
+
+    def problem(self) -> str:
+        """Return why the thread does not write, empty if it does or has nothing to do."""
+        if not self._thread.is_alive():
+            return "the store's writer has ended"
+        began = self._began
+        if began is not None and time.monotonic() - began > SILENT_SECONDS:
+            return f"the store's writer has been busy for more than {SILENT_SECONDS:.0f} s"
+        return ""
 
     def close(self) -> None:
         """Write what is queued, then close the file."""
@@ -92,7 +112,9 @@ class Writer:
     def _run(self) -> None:
         running = True
         while running:
+            self._began = None
             batches, running = self._take()
+            self._began = time.monotonic()
             if batches:
                 self._write(batches)
             if time.monotonic() - self._retention_ran > RETENTION_SECONDS:
@@ -115,28 +137,33 @@ class Writer:
         return batches, False
 
     def _write(self, batches: list[Batch]) -> None:
-        error = ""
-        fresh: list[Span] = []
+        """Store the batches together; if that fails, each alone, so that only a bad one does."""
+        error = self._store(batches)
+        for batch in batches:
+            batch.error = self._store([batch]) if error and len(batches) > 1 else error
+            batch.done.set()
+
+    def _store(self, batches: list[Batch]) -> StoreError | None:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for batch in batches:
-                fresh += self._insert(batch)
+            fresh = [span for batch in batches for span in self._insert(batch)]
             self._connection.execute("COMMIT")
-        except sqlite3.Error as problem:
-            error = f"SQLite: {problem}"
+        except Exception as problem:  # noqa: BLE001 - one bad batch must not end the only writer
             self._roll_back()
-        else:
+            return _refusal(problem)
+        try:
             self._on_stored(fresh, [line for batch in batches for line in batch.lines])
-        for batch in batches:
-            batch.error = error
-            batch.done.set()
+        except Exception:
+            _logger.exception("the metrics of a stored batch were not counted")
+        return None
 
     def _roll_back(self) -> None:
         # Ids that were assigned in a transaction that was rolled back would point nowhere.
         self._resources.clear()
         self._operations.clear()
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
 
     def _insert(self, batch: Batch) -> list[Span]:
         execute = self._connection.execute
@@ -145,7 +172,7 @@ class Writer:
             row = rows.span_row(span, self._resource_id(span.resource))
             if execute(rows.INSERT_SPAN, row).rowcount:
                 fresh.append(span)
-                self._note(span.service, span.name)
+                self._note(span.service, span.name if len(span.name) <= MAX_OPERATION else "")
         self._connection.executemany(
             rows.INSERT_LOG,
             [rows.log_row(line, self._resource_id(line.resource)) for line in batch.lines],
@@ -188,6 +215,17 @@ class Writer:
     def _enforce_limits(self) -> None:
         self._retention_ran = time.monotonic()
         try:
-            retention.enforce(self._connection, self._limits, now_ns=time.time_ns())
-        except sqlite3.Error:
+            if retention.enforce(self._connection, self._limits, now_ns=time.time_ns()):
+                # What is cached may be deleted.
+                self._resources.clear()
+                self._operations.clear()
+        except Exception:
+            _logger.exception("old rows were not deleted")
             self._roll_back()
+
+
+def _refusal(problem: Exception) -> StoreError:
+    passing = (sqlite3.OperationalError, sqlite3.InternalError, MemoryError)
+    if isinstance(problem, passing) or type(problem) is sqlite3.DatabaseError:
+        return StoreFailedError(f"SQLite: {problem}")
+    return BadPayloadError(f"cannot be stored: {type(problem).__name__}: {clean(str(problem))}")

@@ -93,7 +93,7 @@ def _batches(store: Store, trace_id: str) -> list[dict[str, Any]]:
     return [
         {
             "resource": {"attributes": _attributes(span["resource"])},
-            "scopeSpans": [{"scope": {}, "spans": [_span(span)]}],
+            "scopeSpans": [{"scope": span["scope"], "spans": [_span(span)]}],
         }
         for span in spans
     ]
@@ -105,6 +105,7 @@ def _span(span: dict[str, Any]) -> dict[str, Any]:
         "traceId": _base64(span["trace_id"]),
         "spanId": _base64(span["span_id"]),
         "parentSpanId": _base64(span["parent_span_id"]),
+        "traceState": span["trace_state"],
         "name": span["name"],
         "kind": f"SPAN_KIND_{span['kind'].upper()}",
         "startTimeUnixNano": str(span["start_ns"]),
@@ -117,6 +118,15 @@ def _span(span: dict[str, Any]) -> dict[str, Any]:
                 "attributes": _attributes(event["attributes"]),
             }
             for event in span["events"]
+        ],
+        "links": [
+            {
+                "traceId": _base64(link["trace_id"]),
+                "spanId": _base64(link["span_id"]),
+                "traceState": link["trace_state"],
+                "attributes": _attributes(link["attributes"]),
+            }
+            for link in span["links"]
         ],
         "status": {**status[span["status"]], "message": span["status_message"]},
     }

@@ -100,6 +100,10 @@ def _labels(row: sqlite3.Row, resource: Labels) -> Labels:
     level = level_of(row["severity"])
     labels["detected_level"] = level
     labels["severity_text"] = row["severity_text"] or level.upper()
+    # Source: Loki 3.7, "Ingesting logs using OTLP": what becomes structured metadata.
+    for name in ("scope_name", "scope_version", "event_name"):
+        if row[name]:
+            labels[name] = row[name]
     if row["trace_id"]:
         labels["trace_id"], labels["span_id"] = row["trace_id"], row["span_id"]
     return labels

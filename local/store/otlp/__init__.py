@@ -1,0 +1,1 @@
+"""OTLP requests, protobuf or JSON, turned into spans and log lines; imported by the receiver."""
