@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, jsonify, request
+from werkzeug.exceptions import HTTPException, InternalServerError
 
 from local.console.api.dashboards import dashboards_blueprint
 from local.console.api.logs import logs_blueprint
@@ -21,11 +24,11 @@ from local.store.errors import BadQueryError, StoreError
 from local.store.metrics.exposition import Exposition
 
 if TYPE_CHECKING:
-    from werkzeug.exceptions import HTTPException
-
     from local.console.settings import ConsoleSettings
     from local.store.store import Store
 
+_log = logging.getLogger(__name__)
+API_PATHS = ("/api/", "/loki/", "/tempo/")
 STATIC = Path(__file__).resolve().parent / "static"
 # Everything is loaded from this origin; scripts set styles through the DOM, never as text.
 POLICY = (
@@ -56,7 +59,9 @@ def create_app(settings: ConsoleSettings, store: Store) -> Flask:
         app.register_blueprint(blueprint)
     app.register_error_handler(BadQueryError, _bad_query)
     app.register_error_handler(StoreError, _store_failed)
-    app.register_error_handler(404, _not_found)
+    app.register_error_handler(sqlite3.Error, _store_unreadable)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _failed)
     app.after_request(_add_headers)
     return app
 
@@ -91,10 +96,36 @@ def _store_failed(error: StoreError) -> tuple[Response, int]:
     return jsonify(error=str(error)), 503
 
 
-def _not_found(_: HTTPException) -> Any:
-    if request.path.startswith(("/api/", "/loki/", "/tempo/")):
-        return jsonify(error=f"unknown path {request.path[:200]}"), 404
-    return Response(f"There is no page at {request.path[:200]!r}.\n", 404, mimetype="text/plain")
+def _store_unreadable(error: sqlite3.Error) -> tuple[Response, int]:
+    return jsonify(error=f"the store cannot be read: {error}"), 503
+
+
+def _http_error(error: HTTPException) -> Any:
+    """Answer with JSON under the API's paths, with text elsewhere; never with HTML."""
+    if error.response is not None or error.code is None or error.code < 400:
+        return error
+    path = request.path[:200]
+    sentence = {
+        404: f"unknown path {path}",
+        405: f"{path} does not take {request.method[:20]}",
+    }.get(error.code, str(error.description))
+    if path.startswith(API_PATHS):
+        response: Response = jsonify(error=sentence)
+    elif error.code == 404:
+        response = Response(f"There is no page at {path!r}.\n", mimetype="text/plain")
+    else:
+        response = Response(f"{sentence}\n", mimetype="text/plain")
+    response.status_code = error.code
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        response.headers["Allow"] = ", ".join(allowed)
+    return response
+
+
+def _failed(error: Exception) -> Any:
+    """Log an error of our own with its traceback, and answer as for any other."""
+    _log.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _http_error(InternalServerError("the console failed on this request; its log says why"))
 
 
 def _version() -> str:

@@ -19,6 +19,10 @@ class BadQueryError(StoreError):
     """A parameter or a query that is invalid; the message names it."""
 
 
+class QueryTooLongError(BadQueryError):
+    """A query that was stopped at its deadline."""
+
+
 class StoreBusyError(StoreError):
     """A queue of writes that is full; the client should retry."""
 

@@ -75,8 +75,8 @@ def mail_row(mail: Mail) -> tuple[Any, ...]:
     )
 
 
-def read_span(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a span as the API shows it; the row is joined with its resource."""
+def read_span(row: sqlite3.Row, resource: dict[str, Any]) -> dict[str, Any]:
+    """Return a span as the API shows it."""
     return {
         "trace_id": row["trace_id"],
         "span_id": row["span_id"],
@@ -89,7 +89,7 @@ def read_span(row: sqlite3.Row) -> dict[str, Any]:
         "status": STATUS_NAMES[row["status"]],
         "status_message": row["status_message"],
         "attributes": orjson.loads(row["attributes"]),
-        "resource": orjson.loads(row["resource"]),
+        "resource": resource,
         "events": orjson.loads(row["events"]),
         "links": orjson.loads(row["links"]),
         "scope": {"name": row["scope_name"], "version": row["scope_version"]},
@@ -97,8 +97,8 @@ def read_span(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-def read_log(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a log line as the API shows it; the row is joined with its resource."""
+def read_log(row: sqlite3.Row, resource: dict[str, Any]) -> dict[str, Any]:
+    """Return a log line as the API shows it."""
     level = level_of(row["severity"])
     return {
         "id": row["id"],
@@ -110,7 +110,7 @@ def read_log(row: sqlite3.Row) -> dict[str, Any]:
         "trace_id": row["trace_id"],
         "span_id": row["span_id"],
         "attributes": orjson.loads(row["attributes"]),
-        "resource": orjson.loads(row["resource"]),
+        "resource": resource,
         "scope": {"name": row["scope_name"], "version": row["scope_version"]},
         "event_name": row["event_name"],
     }

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING
 
+from local.store.words import MOST_WORDS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 # A store of another version is deleted: it only holds a developer's last hours.
-VERSION = 4
+VERSION = 5
 
 _TABLES = """
 CREATE TABLE resources(id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE);
@@ -32,6 +34,7 @@ CREATE INDEX spans_duration ON spans(duration_ns);
 CREATE INDEX spans_error ON spans(start_ns) WHERE status = 2;
 CREATE INDEX spans_root ON spans(start_ns) WHERE parent_id = '';
 CREATE INDEX spans_resource ON spans(resource_id);
+CREATE INDEX spans_entry ON spans(start_ns, kind, duration_ns, service) WHERE kind IN (2, 5);
 CREATE TABLE logs(
     id INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, service TEXT NOT NULL,
     severity INTEGER NOT NULL, severity_text TEXT NOT NULL, body TEXT NOT NULL,
@@ -44,6 +47,7 @@ CREATE INDEX logs_service ON logs(service, time_ns, severity);
 CREATE INDEX logs_severe ON logs(time_ns) WHERE severity >= 13;
 CREATE INDEX logs_trace ON logs(trace_id, time_ns) WHERE trace_id <> '';
 CREATE INDEX logs_resource ON logs(resource_id);
+CREATE TABLE templates(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
 CREATE TABLE mails(
     id INTEGER PRIMARY KEY, received_ns INTEGER NOT NULL, message_id TEXT NOT NULL,
     sender TEXT NOT NULL, recipients TEXT NOT NULL, subject TEXT NOT NULL,
@@ -54,6 +58,19 @@ CREATE INDEX mails_received ON mails(received_ns);
 CREATE INDEX mails_trace ON mails(trace_id);
 CREATE INDEX mails_order ON mails(order_id);
 """
+# The writer stores the words of a row, at most MOST_WORDS, under ids that follow from the row's
+# id. A trigger deletes them, so that no statement that deletes rows can forget them.
+_WORDS = """
+CREATE TABLE {table}_words(
+    id INTEGER PRIMARY KEY, word TEXT NOT NULL, time_ns INTEGER NOT NULL
+);
+CREATE INDEX {table}_word ON {table}_words(word, time_ns);
+CREATE TRIGGER {table}_deleted AFTER DELETE ON {table} BEGIN
+    DELETE FROM {table}_words WHERE id >= old.id * {most} AND id < (old.id + 1) * {most};
+END;
+"""
+_TABLES += _WORDS.format(table="spans", most=MOST_WORDS)
+_TABLES += _WORDS.format(table="logs", most=MOST_WORDS)
 
 
 def open_writer(path: Path) -> sqlite3.Connection:

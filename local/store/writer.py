@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from local.store import retention, rows
+from local.store import retention, rows, words
 from local.store.errors import BadPayloadError, StoreBusyError, StoreError, StoreFailedError
 from local.store.schema import open_writer
 from local.store.text import clean
@@ -69,6 +69,7 @@ class Writer:
         self._limits = limits
         self._on_stored = on_stored
         self._waiting: queue.Queue[Batch | None] = queue.Queue(MAX_WAITING)
+        self._templates = words.Templates(self._connection)
         self._resources: dict[str, int] = {}
         self._operations: dict[tuple[str, str], int] = {}
         self._retention_ran = time.monotonic()
@@ -164,19 +165,20 @@ class Writer:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+            self._templates.reload()
 
     def _insert(self, batch: Batch) -> list[Span]:
         execute = self._connection.execute
         fresh = []
+        span_words: list[tuple[int, str, int]] = []
         for span in batch.spans:
             row = rows.span_row(span, self._resource_id(span.resource))
-            if execute(rows.INSERT_SPAN, row).rowcount:
+            if (stored := execute(rows.INSERT_SPAN, row)).rowcount:
                 fresh.append(span)
                 self._note(span.service, span.name if len(span.name) <= MAX_OPERATION else "")
-        self._connection.executemany(
-            rows.INSERT_LOG,
-            [rows.log_row(line, self._resource_id(line.resource)) for line in batch.lines],
-        )
+                span_words += words.rows_of(stored.lastrowid or 0, span.start_ns, span.attributes)
+        self._connection.executemany(words.INSERT.format("spans"), span_words)
+        self._insert_lines(batch.lines)
         self._connection.executemany(
             rows.INSERT_MAIL, [rows.mail_row(mail) for mail in batch.mails]
         )
@@ -185,6 +187,20 @@ class Writer:
         for service in {line.service for line in batch.lines}:
             self._note(service, "")
         return fresh
+
+    def _insert_lines(self, lines: list[LogLine]) -> None:
+        connection = self._connection
+        connection.executemany(
+            rows.INSERT_LOG,
+            [rows.log_row(line, self._resource_id(line.resource)) for line in lines],
+        )
+        # SQLite numbers rows from the largest id on, and no other connection writes.
+        last: int = connection.execute("SELECT coalesce(max(id), 0) FROM logs").fetchone()[0]
+        log_words: list[tuple[int, str, int]] = []
+        for row_id, line in enumerate(lines, last - len(lines) + 1):
+            word = self._templates.word(line.body)
+            log_words += words.rows_of(row_id, line.time_ns, line.attributes, word)
+        connection.executemany(words.INSERT.format("logs"), log_words)
 
     def _resource_id(self, resource: Attributes) -> int:
         document = rows.dump(resource)

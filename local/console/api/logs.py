@@ -43,7 +43,7 @@ def logs_blueprint(store: Store) -> Blueprint:
         start, end = search.start_ns, search.end_ns
         if start is None or end is None or end <= start:
             return jsonify(step_ns=0, volume=[])
-        step = max(10**9, (end - start) // params.number("steps", 60, 1, 500))
+        step = max(10**9, -(-(end - start) // params.number("steps", 60, 1, 500)))
         volume = logs.count_logs(store.reader(), search, step_ns=step)
         return jsonify(step_ns=step, volume=volume)
 

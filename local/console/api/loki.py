@@ -5,20 +5,21 @@ Source: Loki 3.7 HTTP API: query_range, query, labels, label values.
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from local.console.api.params import LARGEST, Params, row_id
+from local.console.api.times import duration_of, seconds_of
 from local.store.errors import BadQueryError
 from local.store.queries import log_streams, logql
-from local.store.queries.times import duration_of, seconds_of
+from local.store.queries.tokens import LONGEST_QUERY
 
 if TYPE_CHECKING:
     from local.store.queries.logql import LogQuery, MetricQuery
     from local.store.store import Store
 
-HOUR = 3600.0
+HOUR_NS = 3600 * 10**9
 MOST_LINES = 5_000
 MOST_STEPS = 11_000
 
@@ -30,11 +31,16 @@ def loki_blueprint(store: Store) -> Blueprint:
     @api.get("/query_range")
     @api.get("/query")
     def query() -> Response:
-        parsed = logql.parse(request.args.get("query", ""))
-        start_ns, end_ns = _bounds()
-        if isinstance(parsed, logql.MetricQuery):
-            return _success(_counts(store, parsed, start_ns, end_ns))
-        return _success(_streams(store, parsed, start_ns, end_ns))
+        params = Params(request.args)
+        parsed = logql.parse(params.text("query", most=LONGEST_QUERY))
+        start_ns, end_ns = _bounds(params)
+        limit = params.number("limit", 100, 1, MOST_LINES)
+        step = duration_of(params.text("step", "60"), name="step")
+        if isinstance(parsed, logql.LogQuery):
+            return _success(_streams(store, parsed, start_ns, end_ns, limit))
+        if request.path.endswith("/query"):
+            return _success(_instant(store, parsed, end_ns))
+        return _success(_counts(store, parsed, start_ns, end_ns, step))
 
     @api.get("/labels")
     def labels() -> Response:
@@ -51,10 +57,9 @@ def _success(data: dict[str, Any]) -> Response:
     return jsonify(status="success", data=data)
 
 
-def _streams(store: Store, parsed: LogQuery, start_ns: int, end_ns: int) -> dict[str, Any]:
-    limit = request.args.get("limit", 100, type=int)
-    if not 1 <= limit <= MOST_LINES:
-        raise BadQueryError(f"limit: expected 1 to {MOST_LINES}, not {limit}")
+def _streams(
+    store: Store, parsed: LogQuery, start_ns: int, end_ns: int, limit: int
+) -> dict[str, Any]:
     streams: dict[tuple[tuple[str, str], ...], list[list[str]]] = {}
     lines = log_streams.find_lines(store.reader(), parsed, start_ns, end_ns, limit)
     for time_ns, labels, line in lines:
@@ -63,37 +68,42 @@ def _streams(store: Store, parsed: LogQuery, start_ns: int, end_ns: int) -> dict
     return {"resultType": "streams", "result": result, "stats": {}}
 
 
-def _counts(store: Store, parsed: MetricQuery, start_ns: int, end_ns: int) -> dict[str, Any]:
-    instant = request.path.endswith("/query")
-    step = duration_of(request.args.get("step", "60"), name="step")
-    if instant:
-        start_ns, step = end_ns, 1.0
-    if step <= 0 or (end_ns - start_ns) / 1e9 / step > MOST_STEPS:
+def _counts(
+    store: Store, parsed: MetricQuery, start_ns: int, end_ns: int, step: float
+) -> dict[str, Any]:
+    step_ns = int(step * 1e9)
+    if not step_ns or (end_ns - start_ns) // step_ns > MOST_STEPS:
         raise BadQueryError("step: too small for this range")
-    series = log_streams.count_lines(store.reader(), parsed, start_ns, end_ns, int(step * 1e9))
-    if instant:
-        result = [{"metric": labels, "value": _sample(points[-1])} for labels, points in series]
-        return {"resultType": "vector", "result": result}
+    series = log_streams.count_lines(store.reader(), parsed, start_ns, end_ns, step_ns)
     rows = [(labels, [_sample(point) for point in points if point[1]]) for labels, points in series]
     result = [{"metric": labels, "values": values} for labels, values in rows]
     return {"resultType": "matrix", "result": result}
+
+
+def _instant(store: Store, parsed: MetricQuery, at_ns: int) -> dict[str, Any]:
+    series = log_streams.count_lines(store.reader(), parsed, at_ns, at_ns, 1)
+    result = [{"metric": labels, "value": _sample(points[-1])} for labels, points in series]
+    return {"resultType": "vector", "result": result}
 
 
 def _sample(point: tuple[int, float]) -> list[Any]:
     return [point[0] / 1e9, f"{point[1]:g}"]
 
 
-def _bounds() -> tuple[int, int]:
-    now = time.time()
-    end = _moment(request.args.get("end") or request.args.get("time"), now, "end") or now
-    start = _moment(request.args.get("start"), now, "start") or end - HOUR
-    return int(start * 1e9), int(end * 1e9)
+def _bounds(params: Params) -> tuple[int, int]:
+    time_ns = _moment(params, "time", int(params.now * 1e9))
+    end_ns = _moment(params, "end", time_ns)
+    start_ns = _moment(params, "start", max(0, end_ns - HOUR_NS))
+    if start_ns > end_ns:
+        raise BadQueryError("start: must not be after end")
+    return start_ns, end_ns
 
 
-def _moment(text: str | None, now: float, name: str) -> float | None:
+def _moment(params: Params, name: str, default_ns: int) -> int:
+    text = params.text(name)
     if not text:
-        return None
+        return default_ns
     # Loki's own form: nanoseconds, recognized by their number of digits.
-    if text.isdecimal() and len(text) > 15:
-        return int(text) / 1e9
-    return seconds_of(text, now, name=name)
+    if text.isascii() and text.isdecimal() and len(text) > 15:
+        return min(row_id(name, text), LARGEST - 1)
+    return int(seconds_of(text, params.now, name=name) * 1e9)

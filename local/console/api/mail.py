@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from local.console.api.params import Params
+from local.console.api.params import Params, row_id
 from local.store.queries import mails
 
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def mail_blueprint(store: Store) -> Blueprint:
         found, total = mails.search_mails(store.reader(), search)
         return jsonify(mails=found, total=total)
 
-    @api.get("/<int:mail_id>")
-    def one(mail_id: int) -> Response | tuple[Response, int]:
-        mail = mails.read_mail(store.reader(), mail_id)
-        return jsonify(mail) if mail else (jsonify(error=f"no mail {mail_id}"), 404)
+    @api.get("/<mail_id>")
+    def one(mail_id: str) -> Response | tuple[Response, int]:
+        mail = mails.read_mail(store.reader(), row_id("mail", mail_id))
+        return jsonify(mail) if mail else (jsonify(error=f"no mail {mail_id[:20]}"), 404)
 
     @api.delete("")
     def delete() -> Response:
@@ -56,23 +56,24 @@ def mailpit_blueprint(store: Store) -> Blueprint:
 
     @api.get("/messages")
     def messages() -> Response:
-        return jsonify(_listing(store, mails.MailSearch(start=_start(), limit=_limit())))
+        start, limit = _page(Params(request.args))
+        return jsonify(_listing(store, mails.MailSearch(start=start, limit=limit)))
 
     @api.get("/search")
     def search() -> Response:
-        return jsonify(_listing(store, _search(request.args.get("query", ""))))
+        return jsonify(_listing(store, _search(Params(request.args))))
 
-    @api.get("/message/<int:mail_id>")
-    def message(mail_id: int) -> Response | tuple[Response, int]:
-        mail = mails.read_mail(store.reader(), mail_id)
+    @api.get("/message/<mail_id>")
+    def message(mail_id: str) -> Response | tuple[Response, int]:
+        mail = mails.read_mail(store.reader(), row_id("mail", mail_id))
         if not mail:
             return jsonify(Error="message not found"), 404
         date = mail["headers"].get("Date", "")
         return jsonify(_summary(mail) | {"Text": mail["text"], "HTML": "", "Date": date})
 
-    @api.get("/message/<int:mail_id>/headers")
-    def headers(mail_id: int) -> Response | tuple[Response, int]:
-        mail = mails.read_mail(store.reader(), mail_id)
+    @api.get("/message/<mail_id>/headers")
+    def headers(mail_id: str) -> Response | tuple[Response, int]:
+        mail = mails.read_mail(store.reader(), row_id("mail", mail_id))
         if not mail:
             return jsonify(Error="message not found"), 404
         return jsonify({name: [value] for name, value in mail["headers"].items()})
@@ -85,15 +86,14 @@ def mailpit_blueprint(store: Store) -> Blueprint:
     return api
 
 
-def _start() -> int:
-    return request.args.get("start", 0, type=int) or 0
+def _page(params: Params) -> tuple[int, int]:
+    start = params.number("start", 0, 0, 10**9)
+    return start, min(params.number("limit", 50, 0, 10**9), 1000) or 50
 
 
-def _limit() -> int:
-    return min(max(request.args.get("limit", 50, type=int) or 50, 1), 1000)
-
-
-def _search(query: str) -> mails.MailSearch:
+def _search(params: Params) -> mails.MailSearch:
+    query = params.text("query")
+    start, limit = _page(params)
     found: dict[str, str] = {}
     words = []
     for part in query.split():
@@ -107,8 +107,8 @@ def _search(query: str) -> mails.MailSearch:
         subject=found.get("subject", ""),
         message_id=found.get("message_id", ""),
         text=" ".join(words).strip('"'),
-        start=_start(),
-        limit=_limit(),
+        start=start,
+        limit=limit,
     )
 
 

@@ -1,17 +1,22 @@
-"""Read the parameters of a request strictly: an unknown one is an error."""
+"""Read the parameters of a request strictly: each is in range, or the request is refused."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from local.console.api.times import seconds_of
 from local.store.errors import BadQueryError
-from local.store.queries.times import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from werkzeug.datastructures import MultiDict
+
+LONGEST_TEXT = 1_000
+MOST_VALUES = 20
+# SQLite's largest integer, and the nanoseconds of the year 2262.
+LARGEST = 2**63 - 1
 
 
 class Params:
@@ -19,29 +24,37 @@ class Params:
 
     Args:
         values: The query string as Flask parsed it.
-        known: Names that the route accepts.
+        known: Names that the route accepts; None accepts all, for an API whose clients send more
+            than it needs.
 
     Raises:
         BadQueryError: A name is unknown.
     """
 
-    def __init__(self, values: MultiDict[str, str], known: Iterable[str]) -> None:
-        known = sorted(known)
-        unknown = sorted(set(values) - set(known))
+    def __init__(self, values: MultiDict[str, str], known: Iterable[str] | None = None) -> None:
+        names = sorted(values if known is None else known)
+        unknown = sorted(set(values) - set(names))
         if unknown:
             raise BadQueryError(
-                f"unknown parameter {unknown[0][:60]!r}; expected one of {', '.join(known)}"
+                f"unknown parameter {unknown[0][:60]!r}; expected one of {', '.join(names)}"
             )
         self._values = values
-        self._now = time.time()
+        self.now = time.time()
 
-    def text(self, name: str) -> str:
-        """Return a text, empty if it is absent."""
-        return self._values.get(name, "").strip()
+    def text(self, name: str, default: str = "", *, most: int = LONGEST_TEXT) -> str:
+        """Return a text, the default if it is absent or empty."""
+        found = self._values.getlist(name)
+        if len(found) > 1:
+            raise BadQueryError(f"{name}: expected one value, not {len(found)}")
+        return self._checked(name, found[0], most) or default if found else default
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Return every value of a parameter that may repeat."""
-        return tuple(value.strip() for value in self._values.getlist(name) if value.strip())
+        found = self._values.getlist(name)
+        if len(found) > MOST_VALUES:
+            raise BadQueryError(f"{name}: expected at most {MOST_VALUES} values, not {len(found)}")
+        checked = [self._checked(name, value, LONGEST_TEXT) for value in found]
+        return tuple(value for value in checked if value)
 
     def word(self, name: str, known: tuple[str, ...]) -> str:
         """Return one of the known words; the first is the default."""
@@ -53,7 +66,8 @@ class Params:
     def number(self, name: str, default: int, least: int, most: int) -> int:
         """Return a whole number within its bounds."""
         text = self.text(name) or str(default)
-        if not text.isdecimal() or not least <= int(text) <= most:
+        digits = text.isascii() and text.isdecimal() and len(text) <= 20
+        if not digits or not least <= int(text) <= most:
             raise BadQueryError(f"{name}: expected {least} to {most}, not {text[:60]!r}")
         return int(text)
 
@@ -77,4 +91,20 @@ class Params:
     def moment_ns(self, name: str) -> int | None:
         """Return a point in time as nanoseconds, or None if it is absent."""
         text = self.text(name)
-        return int(seconds_of(text, self._now, name=name) * 1e9) if text else None
+        return int(seconds_of(text, self.now, name=name) * 1e9) if text else None
+
+    def _checked(self, name: str, value: str, most: int) -> str:
+        if len(value) > most:
+            raise BadQueryError(f"{name}: expected at most {most} characters, not {len(value)}")
+        return value.strip()
+
+
+def row_id(name: str, text: str) -> int:
+    """Return the number of a row from a path.
+
+    Raises:
+        BadQueryError: It is not a number that a row can have.
+    """
+    if not (text.isascii() and text.isdecimal() and len(text) <= 20) or int(text) > LARGEST:
+        raise BadQueryError(f"{name}: expected a number of up to 19 digits, not {text[:60]!r}")
+    return int(text)

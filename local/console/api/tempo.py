@@ -7,14 +7,15 @@ are base64, as protobuf writes them.
 from __future__ import annotations
 
 import base64
-import time
 from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from local.console.api.params import Params
+from local.console.api.times import seconds_of
 from local.store.errors import BadQueryError
 from local.store.queries import traceql, traces
-from local.store.queries.times import seconds_of
+from local.store.queries.tokens import LONGEST_QUERY
 
 if TYPE_CHECKING:
     from local.store.store import Store
@@ -30,14 +31,11 @@ def tempo_blueprint(store: Store) -> Blueprint:
 
     @api.get("/search")
     def search() -> Response:
-        start_ns, end_ns = _bounds()
-        limit = request.args.get("limit", 20, type=int)
-        if not 1 <= limit <= 500:
-            raise BadQueryError(f"limit: expected 1 to 500, not {limit}")
-        spans = request.args.get("spss", SPANS_PER_TRACE, type=int)
-        if not 1 <= spans <= 100:
-            raise BadQueryError(f"spss: expected 1 to 100, not {spans}")
-        query = traceql.parse(request.args.get("q", "{}"))
+        params = Params(request.args)
+        start_ns, end_ns = _bounds(params)
+        limit = params.number("limit", 20, 1, 500)
+        spans = params.number("spss", SPANS_PER_TRACE, 1, 100)
+        query = traceql.parse(params.text("q", "{}", most=LONGEST_QUERY))
         found = traceql.search(store.reader(), query, start_ns, end_ns, limit)
         return jsonify(traces=[_found(trace, spans) for trace in found], metrics={})
 
@@ -56,10 +54,11 @@ def tempo_blueprint(store: Store) -> Blueprint:
     return api
 
 
-def _bounds() -> tuple[int, int]:
-    now = time.time()
-    end = seconds_of(request.args.get("end", "now"), now, name="end")
-    start = seconds_of(request.args.get("start", str(end - HOUR)), now, name="start")
+def _bounds(params: Params) -> tuple[int, int]:
+    end = seconds_of(params.text("end", "now"), params.now, name="end")
+    start = seconds_of(params.text("start", str(max(0.0, end - HOUR))), params.now, name="start")
+    if start > end:
+        raise BadQueryError("start: must not be after end")
     return int(start * 1e9), int(end * 1e9)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import string
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -39,7 +40,8 @@ def upstream_blueprint(settings: ConsoleSettings) -> Blueprint:
 def _forward(name: str, port: int, path: str, allowed: re.Pattern[str]) -> Response:
     if not allowed.fullmatch(path):
         return _failure(404, "not_found", f"the console does not forward /{path[:100]} to {name}")
-    query = request.query_string.decode("latin-1")
+    # Quotes what a request line cannot contain, and leaves what is quoted already.
+    query = quote(request.query_string, safe=string.printable.strip())
     try:
         status, kind, body = _get(port, f"/{quote(path)}?{query}")
     except (OSError, http.client.HTTPException) as error:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
+from local.store.words import MORE, MOST_WORDS, identifying, word_of
+
 
 @dataclass(slots=True)
 class Conditions:
@@ -30,23 +34,25 @@ class Conditions:
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         self.add(f"{column} LIKE ? ESCAPE '\\'", f"%{escaped}%")
 
-    def attribute(self, condition: str, columns: tuple[str, ...] = ("attributes",)) -> None:
-        """Add `key=value`, or `key` for its presence, looked up in JSON columns.
+    def attribute(self, table: str, condition: str) -> None:
+        """Add `key=value`, or `key` for its presence, of the attributes of a table's rows.
 
         Numbers and booleans are compared as text.
         """
-        key, equals, value = condition.partition("=")
-        path = '$."' + key.strip().replace('"', "") + '"'
-        if not equals:
-            part, bound = "json_type({0}, ?) IS NOT NULL", [path]
-        elif value in ("true", "false"):
-            part, bound = "(json_type({0}, ?) = ? OR json_extract({0}, ?) = ?)", [path, value] * 2
-        else:
-            part, bound = "CAST(json_extract({0}, ?) AS TEXT) = ?", [path, value]
-        self.add(
-            "(" + " OR ".join(part.format(column) for column in columns) + ")",
-            *(bound * len(columns)),
-        )
+        key, equals, value = (part.strip() for part in condition.partition("="))
+        part, bound = "key = ?", [key]
+        if equals:
+            # Other values are their JSON, except that JSON's true is SQLite's 1.
+            text = "CASE type WHEN 'true' THEN type WHEN 'false' THEN type ELSE value END"
+            part, bound = f"key = ? AND CAST({text} AS TEXT) = ?", [key, value]
+        label = identifying(key)
+        if label and equals:
+            words = f"{table}_words WHERE word IN (?, ?)"
+            ids = f"SELECT id / {MOST_WORDS} FROM {words}"  # noqa: S608 - values are bound
+            self.add(f"id IN ({ids})", word_of(label, value), MORE)
+        written = orjson.dumps(key).decode() + ":"
+        exact = f"SELECT 1 FROM json_each(attributes) WHERE {part}"  # noqa: S608 - values are bound
+        self.add(f"instr(attributes, ?) AND EXISTS ({exact})", written, *bound)
 
     def where(self) -> str:
         """Return the clause with its keyword, or an empty text."""

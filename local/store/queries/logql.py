@@ -1,27 +1,28 @@
 """The part of LogQL that dashboards use, on the local store.
 
-Selectors, line filters, label filters joined by `and` and `or`, parsers, which have no effect
-here, and `rate` or `count_over_time` with `sum by`. Anything else raises BadQueryError.
+Selectors, line filters, label filters joined by `and` and `or`, the parsers `json` and `logfmt`,
+`drop` and `keep`, and `rate` or `count_over_time` with `sum by`. All else raises BadQueryError.
 
 Source: Loki 3.7 documentation, "Log queries" and "Metric queries".
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from local.store.errors import BadQueryError
-from local.store.queries.tokens import MATCHERS, Tokens, matcher, nanoseconds, unquote
+from local.store.queries import line_filters as filters
+from local.store.queries import scan
+from local.store.queries.tokens import MATCHERS, Tokens, nanoseconds, number, unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Labels = dict[str, str]
+    from local.store.queries.line_filters import Line
+
 _LINE_FILTERS = ("|=", "!=", "|~", "!~")
-# The store keeps fields in columns already, so these have no effect.
-_PARSERS = ("json", "logfmt", "drop", "keep")
+_NUMBERS = ("==", "=", "!=", ">", ">=", "<", "<=")
 
 
 @dataclass
@@ -29,16 +30,25 @@ class LogQuery:
     """A parsed log query.
 
     Args:
-        equal: Labels that must equal a value, for the index.
-        tests: Tests that a line must pass, given its labels and itself.
+        stages: Conditions, and changes of a line's labels, in order.
     """
 
-    equal: Labels = field(default_factory=dict)
-    tests: list[Callable[[Labels, str], bool]] = field(default_factory=list)
+    stages: list[scan.Condition | Callable[[Line], None]] = field(default_factory=list)
 
-    def matches(self, labels: Labels, line: str) -> bool:
-        """Return whether a line and its labels pass every test."""
-        return all(test(labels, line) for test in self.tests)
+    @property
+    def condition(self) -> scan.Condition:
+        """What every line that passes the stages meets; `matches` decides about each."""
+        return scan.all_of([one for one in self.stages if isinstance(one, scan.Condition)])
+
+    def matches(self, line: Line) -> bool:
+        """Send a line through the stages; return whether it passes them all."""
+        for stage in self.stages:
+            if isinstance(stage, scan.Condition):
+                if not stage.test(line):
+                    return False
+            else:
+                stage(line)
+        return True
 
 
 @dataclass
@@ -65,95 +75,101 @@ def parse(text: str) -> LogQuery | MetricQuery:
     tokens = Tokens("LogQL", text)
     query = _logs(tokens) if tokens.peek() == "{" else _metric(tokens)
     if tokens.peek():
-        raise tokens.outside(f"expected the end of the query, found {tokens.peek()!r}")
+        raise tokens.outside(f"expected the end of the query, found {tokens.peek()[:100]!r}")
     return query
 
 
 def _logs(tokens: Tokens) -> LogQuery:
     query = LogQuery()
     tokens.expect("{")
+    selective = False
     while not tokens.accept("}"):
-        _selector(tokens, query)
+        selective |= _selector(tokens, query)
         if tokens.peek() != "}":
             tokens.expect(",")
-    if not query.tests:
+    if not selective:
         raise BadQueryError(
-            "LogQL: a selector needs at least one label, such as {service_name=~'.+'}"
+            "LogQL: a selector needs at least one label that may not be empty, such as"
+            " {service_name=~'.+'}"
         )
+    parsed = False
     while tokens.peek() in (*_LINE_FILTERS, "|"):
-        _stage(tokens, query)
+        parsed |= _stage(tokens, query, parsed=parsed)
     return query
 
 
-def _selector(tokens: Tokens, query: LogQuery) -> None:
-    name = tokens.take("name").text
-    operator = tokens.take("op").text
-    if operator not in MATCHERS:
-        raise tokens.outside(f"{operator!r} is not a matcher of a selector")
-    wanted = unquote(tokens.take("string"))
-    if operator == "=":
-        query.equal[name] = wanted
-    query.tests.append(_label_test(name, operator, wanted))
+def _selector(tokens: Tokens, query: LogQuery) -> bool:
+    with tokens.term():
+        name = tokens.take("name").text
+        operator = tokens.take("op").text
+        if operator not in MATCHERS:
+            raise tokens.outside(f"{operator!r} is not a matcher of a selector")
+        wanted = unquote(tokens.take("string"))
+        query.stages.append(filters.label(name, operator, wanted))
+        return not filters.value_test(operator, wanted)("")
 
 
-def _stage(tokens: Tokens, query: LogQuery) -> None:
-    line_filter = tokens.accept(*_LINE_FILTERS)
-    if line_filter:
-        query.tests.append(_line_test(line_filter, unquote(tokens.take("string"))))
-        return
-    tokens.expect("|")
-    parser = tokens.accept(*_PARSERS)
-    if parser in ("drop", "keep"):
-        tokens.take("name")
-        while tokens.accept(","):
-            tokens.take("name")
-    elif not parser:
-        query.tests.append(_either(tokens))
+def _stage(tokens: Tokens, query: LogQuery, *, parsed: bool) -> bool:
+    """Read one stage; return whether it adds labels."""
+    with tokens.term():
+        line_filter = tokens.accept(*_LINE_FILTERS)
+        if line_filter:
+            query.stages.append(filters.text(line_filter, unquote(tokens.take("string"))))
+            return False
+        tokens.expect("|")
+        parser = tokens.accept(*filters.PARSERS)
+        if parser:
+            query.stages.append(filters.PARSERS[parser])
+            return True
+        if tokens.peek() in ("drop", "keep"):
+            query.stages.append(_kept(tokens))
+        else:
+            condition = _either(tokens)
+            query.stages.append(scan.Condition(condition.test) if parsed else condition)
+        return False
 
 
-def _either(tokens: Tokens) -> Callable[[Labels, str], bool]:
+def _kept(tokens: Tokens) -> Callable[[Line], None]:
+    keep = tokens.take("name").text == "keep"
+    names = {tokens.take("name").text}
+    while tokens.accept(","):
+        names.add(tokens.take("name").text)
+    return lambda line: line.restrict(names, keep=keep)
+
+
+def _either(tokens: Tokens) -> scan.Condition:
     choices = [_both(tokens)]
     while tokens.accept("or"):
         choices.append(_both(tokens))
-    return lambda labels, line: any(choice(labels, line) for choice in choices)
+    return scan.any_of(choices)
 
 
-def _both(tokens: Tokens) -> Callable[[Labels, str], bool]:
-    tests = [_condition(tokens)]
+def _both(tokens: Tokens) -> scan.Condition:
+    conditions = [_condition(tokens)]
     while tokens.accept("and", ","):
-        tests.append(_condition(tokens))
-    return lambda labels, line: all(test(labels, line) for test in tests)
+        conditions.append(_condition(tokens))
+    return scan.all_of(conditions)
 
 
-def _condition(tokens: Tokens) -> Callable[[Labels, str], bool]:
-    if tokens.accept("("):
-        inside = _either(tokens)
-        tokens.expect(")")
-        return inside
-    name = tokens.take("name").text
-    operator = tokens.accept(*MATCHERS, "==")
-    if not operator:
-        raise tokens.outside(
-            f"{name!r} is followed by {tokens.peek()!r}, which is not a known filter"
-        )
-    token = tokens.take("string", "number")
-    wanted = unquote(token) if token.kind == "string" else token.text
-    return _label_test(name, operator.replace("==", "="), wanted)
-
-
-def _label_test(name: str, operator: str, wanted: str) -> Callable[[Labels, str], bool]:
-    test = matcher(operator, wanted)
-    return lambda labels, _line: test(labels.get(name, ""))
-
-
-def _line_test(operator: str, wanted: str) -> Callable[[Labels, str], bool]:
-    if operator in ("|=", "!="):
-        return lambda _labels, line: (wanted in line) == (operator == "|=")
-    try:
-        pattern = re.compile(wanted)
-    except re.error as error:
-        raise BadQueryError(f"LogQL: regular expression {wanted!r}: {error}") from None
-    return lambda _labels, line: bool(pattern.search(line)) == (operator == "|~")
+def _condition(tokens: Tokens) -> scan.Condition:
+    with tokens.term():
+        if tokens.accept("("):
+            inside = _either(tokens)
+            tokens.expect(")")
+            return inside
+        name = tokens.take("name").text
+        operator = tokens.accept(*MATCHERS, *_NUMBERS)
+        if not operator:
+            found = tokens.peek()[:100]
+            raise tokens.outside(
+                f"{name[:100]!r} is followed by {found!r}, which is not a known filter"
+            )
+        token = tokens.take("string", "number")
+        if token.kind == "string" and operator in MATCHERS:
+            return filters.label(name, operator, unquote(token))
+        if token.kind == "number" and operator in _NUMBERS:
+            return filters.number_label(name, operator, number(token.text))
+        raise tokens.outside(f"{operator!r} cannot compare {name!r} with {token.text[:100]}")
 
 
 def _metric(tokens: Tokens) -> MetricQuery:
@@ -170,22 +186,17 @@ def _metric(tokens: Tokens) -> MetricQuery:
 def _counted(tokens: Tokens, by: tuple[str, ...] | None) -> MetricQuery:
     function = tokens.accept("rate", "count_over_time")
     if not function:
-        raise tokens.outside(f"{tokens.peek()!r} is not rate, count_over_time or sum")
+        raise tokens.outside(f"{tokens.peek()[:100]!r} is not rate, count_over_time or sum")
     tokens.expect("(")
     logs = _logs(tokens)
     tokens.expect("[")
     window = nanoseconds(tokens.take("duration").text)
+    if not window:
+        raise BadQueryError("LogQL: a window must be longer than 0")
     tokens.expect("]")
     tokens.expect(")")
     return MetricQuery(logs, window, function == "rate", by)
 
 
 def _by(tokens: Tokens) -> tuple[str, ...]:
-    if not tokens.accept("by"):
-        return ()
-    tokens.expect("(")
-    names = [tokens.take("name").text]
-    while tokens.accept(","):
-        names.append(tokens.take("name").text)
-    tokens.expect(")")
-    return tuple(names)
+    return tokens.names() if tokens.accept("by") else ()

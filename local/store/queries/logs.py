@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 from local.store import rows
 from local.store.errors import BadQueryError
 from local.store.queries.conditions import Conditions
+from local.store.queries.deadline import bounded
+from local.store.queries.line_filters import MOST_TEMPLATES
+from local.store.queries.scan import FEW_ROWS, Resources
 from local.store.semconv import LEVELS
+from local.store.words import MOST_WORDS, constant_part, template_words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,22 +40,23 @@ class LogSearch:
     limit: int = 200
 
 
+@bounded
 def search_logs(connection: sqlite3.Connection, search: LogSearch) -> list[dict[str, Any]]:
     """Return the matching lines, newest first; those after an id, oldest first."""
-    conditions = _conditions(search)
+    conditions = _conditions(connection, search)
     order = "time_ns DESC, logs.id DESC"
     if search.after is not None:
         conditions.add("logs.id > ?", search.after)
         order = "logs.id"
     found = connection.execute(
-        "SELECT logs.*, resources.document AS resource FROM logs"  # noqa: S608 - values are bound
-        " JOIN resources ON resources.id = resource_id"
-        f"{conditions.where()} ORDER BY {order} LIMIT ?",
+        f"SELECT * FROM logs{conditions.where()} ORDER BY {order} LIMIT ?",  # noqa: S608 - values are bound
         [*conditions.values, search.limit],
     )
-    return [rows.read_log(row) for row in found]
+    resources = Resources(connection)
+    return [rows.read_log(row, resources.read(row["resource_id"])) for row in found]
 
 
+@bounded
 def count_logs(
     connection: sqlite3.Connection, search: LogSearch, *, step_ns: int
 ) -> list[dict[str, Any]]:
@@ -60,7 +65,7 @@ def count_logs(
     Returns:
         Items with `time_ns` (start of the step), `level` and `count`, by time.
     """
-    conditions = _conditions(replace(search, after=None))
+    conditions = _conditions(connection, replace(search, after=None))
     levels = " ".join(
         f"WHEN severity >= {number} THEN '{word}'"
         for word, number in sorted(LEVELS.items(), key=lambda item: -item[1])
@@ -73,12 +78,13 @@ def count_logs(
     return [{"time_ns": row["step"], "level": row["level"], "count": row["lines"]} for row in found]
 
 
+@bounded
 def last_id(connection: sqlite3.Connection) -> int:
     """Return the id of the newest line, 0 if there is none."""
     return int(connection.execute("SELECT coalesce(max(id), 0) FROM logs").fetchone()[0])
 
 
-def _conditions(search: LogSearch) -> Conditions:
+def _conditions(connection: sqlite3.Connection, search: LogSearch) -> Conditions:
     conditions = Conditions()
     if search.trace_id:
         # Repeating the condition of the partial index lets SQLite use it.
@@ -94,10 +100,23 @@ def _conditions(search: LogSearch) -> Conditions:
         conditions.add(_level(search.level))
     for text in search.text:
         conditions.contains("body", text)
+        _narrow(connection, conditions, text)
     for attribute in search.attributes:
-        conditions.attribute(attribute)
+        conditions.attribute("logs", attribute)
     conditions.between("time_ns", search.start_ns, search.end_ns)
     return conditions
+
+
+def _narrow(connection: sqlite3.Connection, conditions: Conditions, text: str) -> None:
+    """Add the ids of the lines that can contain a text, if they are few."""
+    part = constant_part(text)
+    words = template_words(connection, part, MOST_TEMPLATES) if part else None
+    if words is None:
+        return
+    origin = f"FROM logs_words WHERE word IN ({', '.join('?' * len(words))})"
+    limited = f"SELECT count(*) FROM (SELECT 1 {origin} LIMIT {FEW_ROWS + 1})"  # noqa: S608 - values are bound
+    if connection.execute(limited, words).fetchone()[0] <= FEW_ROWS:
+        conditions.add(f"id IN (SELECT id / {MOST_WORDS} {origin})", *words)
 
 
 def _level(level: str) -> str:

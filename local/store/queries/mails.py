@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.store import rows
 from local.store.queries.conditions import Conditions
+from local.store.queries.deadline import bounded
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +27,7 @@ class MailSearch:
     limit: int = 100
 
 
+@bounded
 def search_mails(
     connection: sqlite3.Connection, search: MailSearch
 ) -> tuple[list[dict[str, Any]], int]:
@@ -51,6 +53,7 @@ def search_mails(
     return [rows.read_mail(row) for row in found], int(total)
 
 
+@bounded
 def read_mail(connection: sqlite3.Connection, mail_id: int) -> dict[str, Any] | None:
     """Return one mail, or None if it is unknown."""
     row = connection.execute("SELECT * FROM mails WHERE id = ?", (mail_id,)).fetchone()

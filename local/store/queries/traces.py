@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from local.store import rows
 from local.store.errors import BadQueryError
+from local.store.queries import scan
 from local.store.queries.conditions import Conditions
+from local.store.queries.deadline import bounded
 from local.store.semconv import STATUS_NAMES
 
 if TYPE_CHECKING:
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_SPANS = 5_000
-# Rows that a search reads to find distinct traces before it stops.
-MOST_MATCHES = 20_000
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class TraceSearch:
 
     Args:
         min_ns: Minimum duration of the span.
-        attributes: `key=value` or `key`, in the span's or the resource's attributes.
+        attributes: `key=value` or `key`, in the span's attributes.
         order: `newest` or `slowest`.
     """
 
@@ -54,17 +54,17 @@ def trace_id_of(text: str) -> str:
     return digits.zfill(32)
 
 
+@bounded
 def read_trace(connection: sqlite3.Connection, trace_id: str) -> dict[str, Any] | None:
     """Return a trace with its spans in order of start, or None if it is unknown."""
     found = connection.execute(
-        "SELECT spans.*, resources.document AS resource FROM spans"
-        " JOIN resources ON resources.id = resource_id"
-        " WHERE trace_id = ? ORDER BY start_ns, spans.id LIMIT ?",
+        "SELECT * FROM spans WHERE trace_id = ? ORDER BY start_ns, id LIMIT ?",
         (trace_id, MOST_SPANS + 1),
     ).fetchall()
     if not found:
         return None
-    spans = [rows.read_span(row) for row in found[:MOST_SPANS]]
+    resources = scan.Resources(connection)
+    spans = [rows.read_span(row, resources.read(row["resource_id"])) for row in found[:MOST_SPANS]]
     start = min(span["start_ns"] for span in spans)
     return {
         "trace_id": trace_id,
@@ -77,13 +77,14 @@ def read_trace(connection: sqlite3.Connection, trace_id: str) -> dict[str, Any] 
     }
 
 
+@bounded
 def search_traces(connection: sqlite3.Connection, search: TraceSearch) -> list[dict[str, Any]]:
     """Return the traces with a matching span, newest or slowest first."""
     conditions = _conditions(search)
     column = "start_ns" if search.order == "newest" else "duration_ns"
     found = connection.execute(
         f"SELECT trace_id FROM spans{conditions.where()}"  # noqa: S608 - values are bound
-        f" ORDER BY {column} DESC LIMIT {MOST_MATCHES}",
+        f" ORDER BY {column} DESC",
         conditions.values,
     )
     matched: dict[str, int] = {}
@@ -112,7 +113,7 @@ def _conditions(search: TraceSearch) -> Conditions:
     if search.max_ns is not None:
         conditions.add("duration_ns <= ?", search.max_ns)
     for attribute in search.attributes:
-        conditions.attribute(attribute)
+        conditions.attribute("spans", attribute)
     if search.text:
         conditions.contains("(name || ' ' || status_message || ' ' || attributes)", search.text)
     if not conditions.parts:
@@ -158,12 +159,14 @@ def summaries(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> Itera
             }
 
 
+@bounded
 def services(connection: sqlite3.Connection) -> list[str]:
     """Return the services that sent spans or lines, by name."""
     found = connection.execute("SELECT DISTINCT service FROM operations ORDER BY service")
     return [row[0] for row in found]
 
 
+@bounded
 def operations(connection: sqlite3.Connection, service: str) -> list[str]:
     """Return the span names of a service, or of all services if it is empty."""
     found = connection.execute(
