@@ -54,7 +54,7 @@ ROUTES: dict[str, tuple[str, ...]] = {
     "/tempo/api/traces/{}": (),
     "/tempo/api/v2/traces/{}": (),
 }
-# What a route needs besides the value under test.
+# What a route needs next to the value under test.
 NEEDED = {
     "/loki/api/v1/query": {"query": '{a="b"}'},
     "/loki/api/v1/query_range": {"query": '{a="b"}'},
