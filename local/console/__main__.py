@@ -9,7 +9,7 @@ import threading
 
 import click
 
-from local.console.server import Console, PortTakenError
+from local.console.server import Console, PortTakenError, raise_descriptor_limit
 from local.console.settings import ConsoleSettings
 from observability.instrumentation.environment import SettingsError
 
@@ -25,6 +25,7 @@ def main() -> None:
     """
     try:
         settings = ConsoleSettings.from_env()
+        raise_descriptor_limit()
         console = Console(settings)
     except SettingsError as error:
         click.echo(error, err=True)

@@ -24,6 +24,8 @@ from local.store.errors import BadQueryError, StoreError
 from local.store.metrics.exposition import Exposition
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from local.console.settings import ConsoleSettings
     from local.store.store import Store
 
@@ -38,12 +40,18 @@ POLICY = (
 )
 
 
-def create_app(settings: ConsoleSettings, store: Store) -> Flask:
-    """Return the application that the pages' port and the mail port serve."""
+def create_app(settings: ConsoleSettings, store: Store, problem: Callable[[], str]) -> Flask:
+    """Return the application that the pages' port and the mail port serve.
+
+    Args:
+        settings: The servers that it queries, and its limits.
+        store: What it shows.
+        problem: Return why the console does not work, empty if it does; for `/livez`.
+    """
     app = Flask("console", static_folder=str(STATIC), static_url_path="/static")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 31536000
-    _add_probes(app, store)
+    _add_probes(app, store, problem)
     for blueprint in (
         pages_blueprint(settings, store, version=_version()),
         traces_blueprint(store),
@@ -66,12 +74,13 @@ def create_app(settings: ConsoleSettings, store: Store) -> Flask:
     return app
 
 
-def _add_probes(app: Flask, store: Store) -> None:
+def _add_probes(app: Flask, store: Store, problem: Callable[[], str]) -> None:
     exposition = Exposition(store)
 
     @app.get("/livez")
     def livez() -> Response:
-        return Response("ok", mimetype="text/plain")
+        found = problem()
+        return Response(found or "ok", 503 if found else 200, mimetype="text/plain")
 
     @app.get("/metrics")
     def metrics() -> Response:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import threading
+import resource
 from typing import TYPE_CHECKING, Any
 
-import waitress.server
-
 from local.console.app import create_app
+from local.console.http_server import HttpServer
 from local.console.smtp import SmtpSink
 from local.store.receiver import MAX_BODY_BYTES, Receiver
 from local.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from local.console.settings import ConsoleSettings
 
 PAGE_THREADS = 8
 OTLP_THREADS = 6
 MAIL_THREADS = 2
+# Pages and their API take no bodies.
+MAX_PAGE_BODY_BYTES = 64 * 1024
+MOST_CONNECTIONS = 400
+# Files, readers of the store, connections to Prometheus.
+OTHER_DESCRIPTORS = 256
+MOST_DESCRIPTORS = 8192
 
 
 class PortTakenError(Exception):
@@ -35,65 +38,74 @@ class Console:
 
     def __init__(self, settings: ConsoleSettings) -> None:
         self.store = Store(settings.state_dir / "console" / "store.sqlite", settings.limits)
-        self._closers: list[Callable[[], Any]] = [self.store.close]
-        app = create_app(settings, self.store)
+        self._servers: list[HttpServer | SmtpSink] = []
+        self._most = most_connections()
+        app = create_app(settings, self.store, self.problem)
         mail = _at_mail_page(app)
-        receiver = Receiver(self.store, self.store.problem)
+        receiver = Receiver(self.store, self.problem)
         try:
             self.pages_port = self._serve("GRAFANA_PORT", app, settings.pages_port, PAGE_THREADS)
-            self.otlp_port = self._serve("OTLP_PORT", receiver, settings.otlp_port, OTLP_THREADS)
+            self.otlp_port = self._serve(
+                "OTLP_PORT", receiver, settings.otlp_port, OTLP_THREADS, MAX_BODY_BYTES
+            )
             self.mail_port = self._serve("MAIL_PORT", mail, settings.mail_port, MAIL_THREADS)
             self.smtp_port = self._sink(settings.smtp_port)
         except PortTakenError:
             self.close()
             raise
 
+    def problem(self) -> str:
+        """Return why a part of the console does not work, empty if all of them do."""
+        parts = (self.store, *self._servers)
+        return next((found for part in parts if (found := part.problem())), "")
+
     def close(self) -> None:
         """Stop listening, and write what is queued."""
-        while self._closers:
-            self._closers.pop()()
+        while self._servers:
+            self._servers.pop().stop()
+        self.store.close()
 
-    def _serve(self, variable: str, app: Any, port: int, threads: int) -> int:
+    def _serve(
+        self, variable: str, app: Any, port: int, threads: int, max_body: int = MAX_PAGE_BODY_BYTES
+    ) -> int:
         try:
-            server = waitress.server.create_server(
+            server = HttpServer(
                 app,
-                host="127.0.0.1",
+                name=variable,
                 port=port,
                 threads=threads,
-                ident="sightline-console",
-                max_request_body_size=MAX_BODY_BYTES,
-                connection_limit=500,
-                map={},
-                clear_untrusted_proxy_headers=True,
+                most_connections=self._most,
+                max_body_bytes=max_body,
             )
         except OSError as error:
             raise PortTakenError(f"{variable}: 127.0.0.1:{port}: {error.strerror}") from error
-        thread = threading.Thread(target=server.run, name=variable, daemon=True)
-        thread.start()
-        self._closers.append(lambda: _stop(server, thread))
-        return int(server.effective_port)
+        self._servers.append(server)
+        return server.port
 
     def _sink(self, port: int) -> int:
         try:
-            sink = SmtpSink(self.store, port)
+            sink = SmtpSink(self.store, port, self._most)
         except OSError as error:
             message = f"ORDERS_SMTP_PORT: 127.0.0.1:{port}: {error.strerror}"
             raise PortTakenError(message) from error
-        self._closers.append(sink.close)
+        self._servers.append(sink)
         return sink.port
 
 
-def _stop(server: Any, thread: threading.Thread) -> None:
-    """Let running requests end, then close the sockets in the thread that owns them."""
+def raise_descriptor_limit() -> None:
+    """Let this process open as many descriptors as it may, within reason."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
-    def end() -> None:
-        for channel in list(server.active_channels.values()):
-            channel.handle_close()
-        server.close()
 
-    server.task_dispatcher.shutdown(timeout=1)
-    server.trigger.pull_trigger(end)
-    thread.join(2)
+def most_connections() -> int:
+    """Return how many connections each of the four ports may have with this process's limit."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(16, min(MOST_CONNECTIONS, (soft - OTHER_DESCRIPTORS) // 4))
 
 
 def _at_mail_page(app: Any) -> Any:

@@ -3,28 +3,75 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import logging
 import socket
 import threading
 import time
-from email import message_from_bytes, policy
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP
 
-from local.store.errors import StoreError
-from local.store.model import Mail
+from local.console.message import read_mail
+from local.store.errors import BadPayloadError, StoreError
 
 if TYPE_CHECKING:
-    from email.message import EmailMessage
-
     from local.store.store import Store
 
 MAX_MAIL_BYTES = 1024 * 1024
-HEADER_ORDER_ID = "X-Order-Id"
-HEADER_TRACEPARENT = "traceparent"
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
-_TAG = re.compile(r"<[^>]*>")
+# Between two commands, and for the whole of a message.
+SESSION_SECONDS = 30.0
+MOST_RECIPIENTS = 100
+SILENT_SECONDS = 30.0
+BEAT_SECONDS = 1.0
+THREADS = 4
+ACCEPTED_AT_ONCE = 64
+
+_logger = logging.getLogger(__name__)
+# A line for each command that a client misspells would fill the disk.
+logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+
+class _Session(SMTP):
+    """A connection; one that sends much more than a mail without waiting for a reply is closed."""
+
+    def __init__(self, sink: SmtpSink) -> None:
+        self._sink = sink
+        self._unanswered = 0
+        super().__init__(
+            sink,
+            data_size_limit=MAX_MAIL_BYTES,
+            enable_SMTPUTF8=True,
+            hostname="sightline.local",
+            ident="Sightline mail sink",
+            timeout=SESSION_SECONDS,
+            loop=sink.loop,
+        )
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._sink.opened(self)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._sink.closed(self)
+        super().connection_lost(error)
+
+    def data_received(self, data: bytes) -> None:
+        self._unanswered += len(data)
+        if self._unanswered > 2 * MAX_MAIL_BYTES:
+            self.end()
+        else:
+            super().data_received(data)
+
+    async def push(self, status: Any) -> None:
+        self._unanswered = 0
+        await super().push(status)
+
+    def end(self) -> None:
+        """Close the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()  # type: ignore[attr-defined]
 
 
 class SmtpSink:
@@ -33,91 +80,99 @@ class SmtpSink:
     Args:
         store: Store of the mails; a mail is acknowledged once it is stored.
         port: Loopback port; 0 picks a free one.
+        most_connections: Beyond these, the oldest is closed.
     """
 
-    def __init__(self, store: Store, port: int) -> None:
+    def __init__(self, store: Store, port: int, most_connections: int) -> None:
         self._store = store
+        self._most = most_connections
+        self._sessions: dict[_Session, None] = {}
         self._socket = socket.create_server(("127.0.0.1", port))
         self.port: int = self._socket.getsockname()[1]
-        self._loop = asyncio.new_event_loop()
+        self.loop = asyncio.new_event_loop()
+        self._threads = ThreadPoolExecutor(THREADS, "smtp")
+        self._beat = time.monotonic()
+        self._stopping = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="smtp", daemon=True)
         self._thread.start()
 
-    def close(self) -> None:
+    def problem(self) -> str:
+        """Return why it takes no mail, empty if it does."""
+        if not self._thread.is_alive():
+            return "SMTP: the event loop has ended"
+        if time.monotonic() - self._beat > SILENT_SECONDS:
+            return "SMTP: the event loop does not answer"
+        return ""
+
+    def stop(self) -> None:
         """Stop listening."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        with suppress(RuntimeError):
+            self.loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(5)
 
-    def _run(self) -> None:
-        loop = self._loop
-        server = loop.run_until_complete(loop.create_server(self._protocol, sock=self._socket))
-        loop.run_forever()
-        server.close()
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+    def opened(self, session: _Session) -> None:
+        """Note that a session was opened, and close the oldest if there are too many."""
+        self._sessions[session] = None
+        if len(self._sessions) > self._most:
+            oldest = next(iter(self._sessions))
+            del self._sessions[oldest]
+            oldest.end()
 
-    def _protocol(self) -> SMTP:
-        return SMTP(
-            self,
-            data_size_limit=MAX_MAIL_BYTES,
-            enable_SMTPUTF8=True,
-            hostname="sightline.local",
-            ident="Sightline mail sink",
-            loop=self._loop,
+    def closed(self, session: _Session) -> None:
+        """Note that a session has ended."""
+        self._sessions.pop(session, None)
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_until_complete(self._serve())
+        finally:
+            self._threads.shutdown()
+            self.loop.close()
+
+    async def _serve(self) -> None:
+        server = await self.loop.create_server(
+            lambda: _Session(self), sock=self._socket, backlog=ACCEPTED_AT_ONCE
         )
+        self._socket.listen(1024)
+        while not self._stopping.is_set():
+            self._beat = time.monotonic()
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), BEAT_SECONDS)
+        server.close()
+        sessions = asyncio.all_tasks() - {asyncio.current_task()}
+        for session in sessions:
+            session.cancel()
+        if sessions:
+            await asyncio.wait(sessions, timeout=2)
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's hook
+        self,
+        server: SMTP,  # noqa: ARG002
+        session: Any,  # noqa: ARG002
+        envelope: Any,
+        address: str,
+        options: list[str],
+    ) -> str:
+        """Take one recipient; return the SMTP reply."""
+        if len(envelope.rcpt_tos) >= MOST_RECIPIENTS:
+            return f"452 4.5.3 more than {MOST_RECIPIENTS} recipients"
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802 - aiosmtpd's hook
         """Store one mail; return the SMTP reply."""
-        mail = read_mail(envelope.content, envelope.mail_from or "", envelope.rcpt_tos)
         try:
-            await self._loop.run_in_executor(None, self._store.put_mail, mail)
+            await self.loop.run_in_executor(self._threads, self._keep, envelope)
+        except BadPayloadError as error:
+            return f"554 5.6.0 {error}"
         except StoreError as error:
-            return f"451 {error}"
+            return f"451 4.3.0 {error}"
+        except Exception as error:
+            _logger.exception("a mail was refused")
+            return f"554 5.6.0 the message cannot be read: {type(error).__name__}"
         return "250 OK"
 
-
-def read_mail(content: bytes, sender: str, recipients: list[str]) -> Mail:
-    """Return the mail to store for a message as it was received."""
-    message = message_from_bytes(content, policy=policy.default)
-    headers = _headers(message)
-    lowered = {name.lower(): value for name, value in headers.items()}
-    traceparent = _TRACEPARENT.fullmatch(lowered.get(HEADER_TRACEPARENT, "").strip())
-    return Mail(
-        received_ns=time.time_ns(),
-        message_id=lowered.get("message-id", "").strip().strip("<>"),
-        sender=sender,
-        recipients=list(recipients),
-        subject=lowered.get("subject", ""),
-        trace_id=traceparent.group(1) if traceparent else "",
-        order_id=lowered.get(HEADER_ORDER_ID.lower(), "").strip(),
-        headers=headers,
-        text=_text(message),
-        size=len(content),
-    )
-
-
-def _headers(message: EmailMessage) -> dict[str, str]:
-    headers = {}
-    for name in message:
-        try:
-            headers[name] = _clean(str(message[name]))
-        except (ValueError, IndexError, AttributeError, TypeError):
-            headers[name] = "(cannot be read)"
-    return headers
-
-
-def _text(message: EmailMessage) -> str:
-    try:
-        part = message.get_body(("plain", "html"))
-        content = part.get_content() if part else ""
-    except (KeyError, LookupError, ValueError, AttributeError):
-        payload = message.get_payload(decode=True)
-        content = payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
-    if part is not None and part.get_content_type() == "text/html":
-        content = _TAG.sub("", content)
-    return _clean(str(content))
-
-
-def _clean(text: str) -> str:
-    """Return the text with plain line ends and without lone surrogates, which JSON refuses."""
-    return text.encode("utf-8", "replace").decode().replace("\r\n", "\n")
+    def _keep(self, envelope: Any) -> None:
+        mail = read_mail(envelope.content, envelope.mail_from or "", envelope.rcpt_tos)
+        self._store.put_mail(mail)

@@ -142,5 +142,8 @@ def _summary(mail: dict[str, Any]) -> dict[str, Any]:
 
 
 def _address(text: str) -> dict[str, str]:
-    name, address = parseaddr(text)
+    try:
+        name, address = parseaddr(text)
+    except RecursionError:
+        name, address = "", text
     return {"Name": name, "Address": address}
