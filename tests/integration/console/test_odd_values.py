@@ -130,7 +130,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def test_every_route_of_the_api_is_in_the_table(tmp_path: Path) -> None:
     settings = ConsoleSettings.from_env({})
     store = Store(tmp_path / "store.sqlite", settings.limits)
-    rules = list(create_app(settings, store).url_map.iter_rules())
+    rules = list(create_app(settings, store, store.problem).url_map.iter_rules())
     store.close()
     paths = {
         "".join("{}" if is_argument else text for is_argument, text in rule._trace).lstrip("|")
