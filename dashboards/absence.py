@@ -40,7 +40,7 @@ def _panels(dashboards: Sequence[Dashboard]) -> str:
 
 def _answer(panel: dict[str, object]) -> str:
     defaults = json.loads(json.dumps(panel["fieldConfig"]))["defaults"]
-    text = f"“{defaults['noValue']}”"
+    text = f"“{defaults.get('noValue', 'No data')}”"
     special = [m["options"] for m in defaults.get("mappings") or [] if m["type"] == "special"]
     if special:
         return f"{text}, {COLOURS[special[0]['result']['color']]}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboards import queries as q
-from dashboards.grafana.dashboard import Dashboard, Row, free_text
+from dashboards.grafana.dashboard import Dashboard, Row, free_text, trace_or_nothing
 from dashboards.grafana.panels import text
 from dashboards.grafana.tables import ATTEMPTS, logs, span_list, trace, trace_list
 
@@ -21,7 +21,11 @@ def dashboard() -> Dashboard:
         title="Order details",
         description="The traces and log lines of one order. Good: one attempt per task, no errors.",
         rows=(_search(), _trace(), _logs()),
-        variables=(free_text("order", "Order id"), free_text("trace", "Trace id")),
+        variables=(
+            free_text("order", "Order id"),
+            free_text("trace", "Trace id"),
+            trace_or_nothing("spans", text_box="trace"),
+        ),
         signals=("prometheus", "loki", "tempo"),
     )
 
@@ -46,7 +50,7 @@ def _trace() -> Row:
         "Trace",
         (
             trace("Trace spans", "Request, outbox, queue, task, payment, email: one trace. "
-                  "Each attempt of a task is a span. Empty until a trace is selected.", "$trace"),
+                  "Each attempt of a task is a span. Empty until a trace is selected.", "$spans"),
         ),
     )  # fmt: skip
 

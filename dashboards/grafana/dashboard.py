@@ -128,6 +128,20 @@ def free_text(name: str, label: str) -> Any:
     return dashboard.TextBoxVariable(name).label(label).default_value("").current(empty)
 
 
+def trace_or_nothing(name: str, text_box: str) -> Any:
+    """Return a hidden variable: the trace id of a text box, or a query that finds no span.
+
+    Tempo's data source answers an empty id with an error. Prometheus makes the text of a series
+    that has both as labels; an empty label is left out, and the first label that is there counts.
+    """
+    nothing = 'label_replace(vector(1), "otherwise", "{ duration < 0s }", "", "")'
+    both = f'label_replace({nothing}, "chosen", "${text_box}", "", "")'
+    variable = dashboard.QueryVariable(name).datasource(PROMETHEUS)
+    variable.query({"query": f"query_result({both})", "refId": name}).regex('/="([^"]+)"/')
+    variable.hide(models.VariableHide.HIDE_VARIABLE)
+    return variable.refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+
+
 def _choice(name: str, label: str, query: dict[str, object], source: models.DataSourceRef) -> Any:
     everything = models.VariableOption(selected=True, text="All", value="$__all")
     variable = dashboard.QueryVariable(name).label(label).query(query).datasource(source)

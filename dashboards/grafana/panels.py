@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus
@@ -63,8 +64,17 @@ def timeseries(
         panel.overrides([_ZerosHidden()])
     colours = dashboard.FieldColor().mode(models.FieldColorModeId.PALETTE_CLASSIC)
     _axis(panel, style)
-    frame = Frame(title, description, style, size, links)
+    frame = Frame(title, description, _on_axes(style), size, links)
     return apply_frame(panel, frame).color_scheme(colours)
+
+
+def _on_axes(style: Style) -> Style:
+    """Return the style without a text for no value.
+
+    Grafana, up to 10.2 at least, writes that text at every tick of an axis that has no label.
+    Source: https://github.com/grafana/grafana/issues/79100
+    """
+    return replace(style, absent=None)
 
 
 class _ZerosHidden(Builder[models.DashboardFieldConfigSourceOverrides]):
@@ -133,7 +143,7 @@ def heatmap(title: str, description: str, expr: str, style: Style) -> Panel:
     colour = heatmap_builders.HeatmapColorOptions().mode(heatmap_models.HeatmapColorMode.SCHEME)
     panel.color(colour.scheme("Viridis").steps(64).exponent(0.5).reverse(False))
     panel.cell_gap(1)
-    return apply_frame(panel, Frame(title, description, style, (12, 9)))
+    return apply_frame(panel, Frame(title, description, _on_axes(style), (12, 9)))
 
 
 def text(markdown: str, *, size: tuple[int, int] = (24, 3)) -> Panel:
@@ -158,7 +168,8 @@ def apply_frame(panel: P, frame: Frame, datasource: models.DataSourceRef = PROME
     built.title(frame.title).description(frame.description).datasource(datasource)
     built.span(frame.size[0]).height(frame.size[1])
     built.unit(style.unit).thresholds(thresholds).mappings(mappings(style.texts))
-    built.no_value(style.absent)
+    if style.absent is not None:
+        built.no_value(style.absent)
     for set_limit, value in ((built.min, style.minimum), (built.max, style.maximum)):
         if value is not None:
             set_limit(value)
@@ -188,7 +199,7 @@ def _with_absent(panel: P, style: Style) -> P:
     """
     built: Any = panel
     result = models.ValueMappingResult(
-        text=style.absent, color=style.absent_colour, index=len(style.texts)
+        text=style.absent or "", color=style.absent_colour, index=len(style.texts)
     )
     options = models.DashboardSpecialValueMapOptions(
         match=models.SpecialValueMatch.NULL_AND_NAN, result=result

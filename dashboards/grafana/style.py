@@ -31,7 +31,7 @@ class Style:
         dashed: Regular expression of the names of series with dashed lines.
         decimals: Digits after the point; None lets Grafana choose.
         logarithmic: Whether the axis is logarithmic, for values of very different size.
-        absent: What a panel shows instead of a value that does not exist.
+        absent: What a panel shows instead of a value that does not exist; None is Grafana's text.
         absent_colour: The colour of that text.
     """
 
@@ -47,7 +47,7 @@ class Style:
     dashed: str = ""
     decimals: int | None = None
     logarithmic: bool = False
-    absent: str = NO_DATA
+    absent: str | None = NO_DATA
     absent_colour: str = WARN
 
     def steps(self) -> list[tuple[float | None, str]]:
@@ -110,6 +110,7 @@ class Column:
         unit: Grafana's name of the unit.
         texts: Text and colour of single values, by value.
         link: Title and address of a cell's link; `${__value.raw}` is replaced by its value.
+        absent: Text of a cell without a value, instead of the panel's.
     """
 
     label: str
@@ -118,6 +119,7 @@ class Column:
     unit: str = ""
     texts: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     link: tuple[str, str] | None = None
+    absent: str = ""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,8 @@ TRACE_COLUMNS = (
     Column("startTime", "Start", 170),
     Column("traceService", "Service", 130),
     Column("traceName", "Name", link=TO_ORDER),
-    Column("traceDuration", "Duration", 100),
+    # Tempo leaves out a duration that rounds to 0 ms.
+    Column("traceDuration", "Duration", 100, absent="< 1 ms"),
 )
 
 
@@ -130,8 +131,11 @@ def span_list(
 
 
 def trace(title: str, description: str, trace_id: str) -> Panel:
-    """Return the spans of one trace as a waterfall; `trace_id` may be a variable."""
-    query = tempo.TempoQuery().query(trace_id).query_type("traceql").ref_id("A")
+    """Return the spans of one trace as a waterfall; `trace_id` may be a variable.
+
+    The limit is for a query in place of an id: Grafana 9 sends the word "undefined" without it.
+    """
+    query = tempo.TempoQuery().query(trace_id).query_type("traceql").ref_id("A").limit(1)
     panel = dashboard.Panel().type("traces").with_target(query.datasource(TEMPO))
     hint = Style(absent="No trace selected: click the name of one above, or paste a trace id.")
     return apply_frame(panel, Frame(title, description, hint, size=(24, 16)), TEMPO)
@@ -151,4 +155,6 @@ def _properties(column: Column) -> list[models.DynamicConfigValue]:
     if column.link:
         title, url = column.link
         found.append(("links", [{"title": title, "url": url}]))
+    if column.absent:
+        found.append(("noValue", column.absent))
     return [models.DynamicConfigValue(name, value) for name, value in found]

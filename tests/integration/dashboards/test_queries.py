@@ -14,7 +14,7 @@ import pytest
 
 from dashboards import queries
 from dashboards.generate import FOLDER
-from dashboards.verify.backends import Backend, BackendError, prometheus_rows
+from dashboards.verify.backends import Backend, BackendError, prometheus_rows, prometheus_texts
 from dashboards.verify.reading import read_all
 from dashboards.verify.substitution import Value, built_in, substitute
 from dashboards.verify.verifier import selectors_of
@@ -29,6 +29,7 @@ VALUES = {
     "slower": Value(["10ms"]),
     "order": Value([""]),
     "trace": Value(["4bf92f3577b34da6a3ce929d0e0e4736"]),
+    "spans": Value(["4bf92f3577b34da6a3ce929d0e0e4736"]),
 }
 QUERIES = [
     pytest.param(target.kind, substitute(target.expr, VALUES), id=f"{board.uid}/{panel.title}/{n}")
@@ -96,6 +97,18 @@ def test_prometheus_accepts_every_query(tmp_path):
         with pytest.raises(BackendError, match="parse error"):
             prometheus_rows(Backend(url), "sum by queue (up)", instant=False)
     assert refused == {}
+
+
+@pytest.mark.parametrize(("trace", "query"), [("", "{ duration < 0s }"), ("4bf92", "4bf92")])
+def test_without_a_trace_the_waterfall_asks_for_no_span(tmp_path, trace, query):
+    """Tempo's data source answers an empty id with an error."""
+    model = json.loads((FOLDER / "order.json").read_text())
+    (variable,) = [one for one in model["templating"]["list"] if one["name"] == "spans"]
+    call = re.fullmatch(r"query_result\((.+)\)", variable["query"]["query"])
+    pattern = re.compile(variable["regex"].strip("/"))
+    with running_prometheus(tmp_path, "global: {}\n") as url:
+        (row,) = prometheus_texts(Backend(url), call[1].replace("$trace", trace))
+    assert pattern.search(row)[1] == query
 
 
 @pytest.fixture(scope="module")
