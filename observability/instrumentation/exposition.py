@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import socket
+import sys
 import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import prometheus_client
 from prometheus_client import CollectorRegistry
@@ -20,7 +24,6 @@ from .settings import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-    from wsgiref.simple_server import WSGIServer
 
     from prometheus_client.metrics_core import Metric as Family
 
@@ -34,6 +37,10 @@ _TIDY_SECONDS = 10.0
 # collectors, and `up` is then 0 for a process that only waits for a dependency.
 SCRAPE_SECONDS = 2.5
 FOLDER_MISSING = "PROMETHEUS_MULTIPROC_DIR: expected a private folder, set before Python starts"
+MOST_CONNECTIONS = 32
+# For a client's next bytes, and for the whole of a connection.
+CLIENT_SECONDS = 5.0
+CONNECTION_SECONDS = 30.0
 # Scrapes come from another container.
 ANY_HOST = "0.0.0.0"
 
@@ -117,6 +124,74 @@ class _Collection:
             return []
 
 
+class _Handler(WSGIRequestHandler):
+    """A handler that logs no requests, and waits for a client's next bytes for a short time."""
+
+    timeout = CLIENT_SECONDS
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread per connection, but few connections: idle and slow ones make room for new ones."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], family: int) -> None:
+        self.address_family = family
+        # In the order in which they were opened, with the time of it.
+        self._open: dict[Any, float] = {}
+        self._changing = threading.Lock()
+        super().__init__(address, _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._changing:
+            self._open[request] = time.monotonic()
+            if len(self._open) > MOST_CONNECTIONS:
+                self._end(next(iter(self._open)))
+        super().process_request(request, client_address)
+
+    def service_actions(self) -> None:
+        """End the connections that have been open for too long; called twice a second."""
+        oldest = time.monotonic() - CONNECTION_SECONDS
+        with self._changing:
+            for request in [one for one, opened in self._open.items() if opened < oldest]:
+                self._end(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._changing:
+            self._open.pop(request, None)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
+        """Log an error of our own; a client that went away, or was too slow, is none."""
+        problem = sys.exc_info()[1]
+        if not isinstance(problem, OSError):
+            _logger.error("the metrics port failed", exc_info=problem)
+
+    def _end(self, request: Any) -> None:
+        # Its own thread closes it, once its read or write has failed.
+        del self._open[request]
+        with suppress(OSError):
+            request.shutdown(socket.SHUT_RDWR)
+
+
+def serve_registry(
+    registry: CollectorRegistry, port: int, host: str = ANY_HOST
+) -> tuple[WSGIServer, threading.Thread]:
+    """Serve a registry in a thread, over HTTP on any path; 0 takes a free port."""
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    server = _Server((str(address[0]), port), family)
+    server.set_app(prometheus_client.make_wsgi_app(registry))
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    return server, thread
+
+
 class MetricsServer:
     """A running HTTP server; it negotiates OpenMetrics, the only format with exemplars."""
 
@@ -161,5 +236,5 @@ def start_metrics_server(
         host: Address to listen on.
     """
     registry = make_registry(settings, collectors, own=own)
-    server, thread = prometheus_client.start_http_server(port, addr=host, registry=registry)
+    server, thread = serve_registry(registry, port, host)
     return MetricsServer(server, thread, settings.multiproc_dir)

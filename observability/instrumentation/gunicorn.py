@@ -8,7 +8,7 @@ from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 
 from ._multiprocess.collector import family_collector
 from ._multiprocess.liveness import mark_alive
-from .exposition import ANY_HOST, claim_directory, make_registry
+from .exposition import ANY_HOST, claim_directory, make_registry, serve_registry
 from .logs import capture_warnings_and_errors
 from .telemetry import shutdown_telemetry
 
@@ -34,6 +34,11 @@ class FamilyPrometheusMetrics(GunicornPrometheusMetrics):  # type: ignore[misc]
         # The constructor takes a registry, and then registers a multiprocess collector in it.
         # https://github.com/rycus86/prometheus_flask_exporter/pull/76
         self.registry = registry
+
+    def start_http_server(self, port: int, host: str = ANY_HOST, **_: Any) -> None:
+        """Serve the registry from the main process, with few connections at once."""
+        if self.should_start_http_server():
+            serve_registry(self.registry, port, host)
 
 
 class GunicornHooks:
