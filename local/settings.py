@@ -13,6 +13,7 @@ from observability.instrumentation.environment import (
     EnvironmentReader,
     EnvironmentSettings,
     Setting,
+    TrustedHosts,
     flag,
     http_url,
     number,
@@ -41,9 +42,13 @@ LISTENERS = {
     "GRAFANA_PORT": "console",
     "OTLP_PORT": "console",
     "MAIL_PORT": "console",
-    "PROMETHEUS_PORT": "prometheus",
-    "ALERTMANAGER_PORT": "alertmanager",
+    "PROMETHEUS_PORT": "console",
+    "ALERTMANAGER_PORT": "console",
+    "PROMETHEUS_SERVER_PORT": "prometheus",
+    "ALERTMANAGER_SERVER_PORT": "alertmanager",
 }
+# The only user of Prometheus and Alertmanager.
+SERVER_USER = ConsoleSettings.SERVER_USER
 # What remains without the sample: a stack for one's own program.
 STACK = ("console", "prometheus", "alertmanager")
 _VARIABLES = {
@@ -88,6 +93,7 @@ class LocalSettings(EnvironmentSettings):
         runbooks: The user's folder of runbooks.
         profile: SLO windows of the rules, `demo` or `production`.
         public_url: Where the console is reached from outside; empty if only from this machine.
+        trusted_hosts: Public names that every port answers for, that of `public_url` included.
         load_rate: Requests per second of the simulated customers; 0 is none.
         worker_concurrency: Processes of the Celery worker, which checks the value itself.
         ports: Loopback ports by variable.
@@ -103,6 +109,9 @@ class LocalSettings(EnvironmentSettings):
     runbooks: Path | None = setting("RUNBOOKS_DIR", None, _folder)
     profile: str = setting("SLO_PROFILE", PROFILES[0], one_of(*PROFILES))
     public_url: str = setting("SIGHTLINE_URL", "", http_url)
+    trusted_hosts: TrustedHosts = setting(
+        "TRUSTED_HOSTS", TrustedHosts(), TrustedHosts.parse, formerly=("ORDERS_TRUSTED_HOSTS",)
+    )
     load_rate: float = setting("ORDERS_LOAD_RATE", CustomersSettings.load_rate, number(0, 1000))
     worker_concurrency: str = setting("ORDERS_WORKER_CONCURRENCY", "2")
     program_paths: Mapping[str, Path]

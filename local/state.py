@@ -29,6 +29,11 @@ class StateFolder(Folder):
         """The folder of Alertmanager's configuration, templates and secrets."""
         return self.path / "alertmanager.d"
 
+    @property
+    def web_config(self) -> Path:
+        """The file by which Prometheus and Alertmanager ask for their password."""
+        return self.path / "web.yml"
+
     def secret(self, name: str) -> Path:
         """Return the file of a password."""
         return self.path / "secrets" / name

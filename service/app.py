@@ -23,6 +23,7 @@ from service.storage.redis_clients import make_cache_client
 from service.version import VERSION
 from service.web.api import OrderViews
 from service.web.health import health_blueprint
+from service.web.hosts import refuse_other_sites
 from service.web.limits import RateLimit, check_headers, limit_bodies
 from service.web.openapi import openapi_blueprint
 from service.web.problems import register_problems
@@ -57,8 +58,7 @@ def create_app(settings: Settings, telemetry: Telemetry | None = None) -> Flask:
 
 def _configure(app: Flask, settings: Settings) -> None:
     limit_bodies(app)
-    if "*" not in settings.trusted_hosts:
-        app.config["TRUSTED_HOSTS"] = list(settings.trusted_hosts)
+    refuse_other_sites(app, settings.trusted_hosts)
     app.url_map.strict_slashes = True
     if settings.trusted_proxies:
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]

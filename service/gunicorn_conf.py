@@ -87,6 +87,7 @@ hooks = GunicornHooks(
     settings.telemetry,
     metrics_port=settings.metrics_port,
     metrics_host=settings.bind_host,
+    trusted_hosts=settings.trusted_hosts,
     collectors=collectors,
 )
 when_ready = hooks.when_ready

@@ -40,6 +40,23 @@ COLLISIONS = (
     psycopg.errors.DeadlockDetected,
 )
 TRIES = 20
+# Of all connections, so that neither the API nor the worker takes the other's.
+ROLE_SHARE = 0.7
+EXPORTER_CONNECTIONS = 5
+# One of our queries needs none. Without a limit, a single query can fill the disk.
+TEMPORARY_FILES = "64MB"
+# Every role may call the functions of large objects, which any role could fill the disk with.
+REVOKE_LARGE_OBJECTS = """
+    DO $$
+    DECLARE call regprocedure;
+    BEGIN
+        FOR call IN SELECT oid FROM pg_proc
+            WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^lo(_|read|write)'
+        LOOP
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', call);
+        END LOOP;
+    END
+    $$"""
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +75,7 @@ def migrate(settings: MigrateSettings) -> list[str]:
         ):
             _change_server(conn, lambda role=role, secret=password: _make_role(conn, role, secret))
         _change_server(conn, lambda: _own_database(conn, settings.database))
+        _change_server(conn, lambda: _close_other_databases(conn))
         return _apply(settings.database)
 
 
@@ -107,8 +125,23 @@ def _make_role(conn: psycopg.Connection[Any], role: str, password: str) -> None:
             " PASSWORD {}"
         ).format(name, sql.Literal(verifier.decode()))
     )
+    _limit_role(conn, name, EXPORTER_CONNECTIONS if role == "orders_exporter" else None)
     if role == "orders_exporter":
         conn.execute(sql.SQL("GRANT pg_monitor TO {}").format(name))
+
+
+def _limit_role(
+    conn: psycopg.Connection[Any], name: sql.Identifier, connections: int | None
+) -> None:
+    """Limit a role's connections, by default to its share of all, and its temporary files."""
+    if connections is None:
+        most = conn.execute("SELECT setting::int FROM pg_settings WHERE name = 'max_connections'")
+        connections = int(most.fetchall()[0][0] * ROLE_SHARE)
+    for statement, value in (
+        ("ALTER ROLE {} CONNECTION LIMIT {}", connections),
+        ("ALTER ROLE {} SET temp_file_limit = {}", TEMPORARY_FILES),
+    ):
+        conn.execute(sql.SQL(statement).format(name, sql.Literal(value)))
 
 
 def _own_database(conn: psycopg.Connection[Any], database: DatabaseSettings) -> None:
@@ -122,6 +155,17 @@ def _own_database(conn: psycopg.Connection[Any], database: DatabaseSettings) -> 
         "GRANT CONNECT ON DATABASE {database} TO orders_service, orders_worker, orders_exporter",
     ):
         conn.execute(sql.SQL(statement).format(**names))
+    conn.execute(REVOKE_LARGE_OBJECTS)
+
+
+def _close_other_databases(conn: psycopg.Connection[Any]) -> None:
+    """Leave the databases that every server has to superusers."""
+    found = conn.execute(
+        "SELECT datname FROM pg_database WHERE datname IN ('postgres', 'template1')"
+    )
+    for (name,) in found.fetchall():
+        statement = sql.SQL("REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC")
+        conn.execute(statement.format(sql.Identifier(name)))
 
 
 def _apply(database: DatabaseSettings) -> list[str]:

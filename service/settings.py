@@ -8,6 +8,7 @@ from pathlib import Path
 from observability.instrumentation.environment import (
     EnvironmentSettings,
     SettingsError,
+    TrustedHosts,
     exit_for,
     integer,
     nested,
@@ -15,13 +16,10 @@ from observability.instrumentation.environment import (
     port_number,
     secret,
     setting,
-    words,
 )
 from observability.instrumentation.settings import TelemetrySettings
 
 CACHE_PORT = 16379
-# This machine, and the service names in Compose; a request for any other host is refused.
-TRUSTED_HOSTS = ("localhost", "127.0.0.1", "[::1]", "orders", "edge")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +49,14 @@ class CommonSettings(EnvironmentSettings):
     Args:
         bind_host: Address that the program and its `/metrics` listen on.
         faults_file: File of the fault switchboard; without it no fault can be set.
+        trusted_hosts: Public names that its ports answer for.
     """
 
     bind_host: str = setting("ORDERS_BIND_HOST", "127.0.0.1")
     faults_file: Path | None = setting("ORDERS_FAULTS_FILE", None, Path)
+    trusted_hosts: TrustedHosts = setting(
+        "TRUSTED_HOSTS", TrustedHosts(), TrustedHosts.parse, formerly=("ORDERS_TRUSTED_HOSTS",)
+    )
     telemetry: TelemetrySettings = nested(TelemetrySettings)
 
 
@@ -66,7 +68,6 @@ class Settings(CommonSettings):
         workers: Processes that serve requests.
         threads: Requests that each of them serves at once.
         rate_limit: Requests per second that one client address may make; 0 is no limit.
-        trusted_hosts: Values of the Host header that are accepted; `*` means all.
         trusted_proxies: Reverse proxies in front whose X-Forwarded-For counts.
     """
 
@@ -77,7 +78,6 @@ class Settings(CommonSettings):
     workers: int = setting("ORDERS_WORKERS", 2, integer(1, 64))
     threads: int = setting("ORDERS_THREADS", 4, integer(1, 64))
     rate_limit: float = setting("ORDERS_RATE_LIMIT", 300.0, number(0))
-    trusted_hosts: tuple[str, ...] = setting("ORDERS_TRUSTED_HOSTS", TRUSTED_HOSTS, words)
     trusted_proxies: int = setting("ORDERS_TRUSTED_PROXIES", 0, integer(0, 4))
 
 

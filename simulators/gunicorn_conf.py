@@ -28,7 +28,10 @@ control_socket_disable = True
 logconfig_dict = logging_config(settings.telemetry)
 
 hooks = GunicornHooks(
-    settings.telemetry, metrics_port=settings.metrics_port, metrics_host=settings.bind_host
+    settings.telemetry,
+    metrics_port=settings.metrics_port,
+    metrics_host=settings.bind_host,
+    trusted_hosts=settings.trusted_hosts,
 )
 when_ready = hooks.when_ready
 post_fork = hooks.post_fork

@@ -25,6 +25,7 @@ from observability.instrumentation.telemetry import start_telemetry
 from service.faults.switchboard import Switchboard
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
 from service.version import VERSION
+from service.web.hosts import refuse_other_sites
 from service.web.limits import limit_bodies, parse_json, read_body
 from service.web.problems import problem, register_problems, validate
 from service.web.schemas import ID_PATTERN, KEY_PATTERN
@@ -163,6 +164,7 @@ def create_app(settings: ProviderSettings | None = None) -> Flask:
     )
     app = Flask(__name__, static_folder=None)
     limit_bodies(app)
+    refuse_other_sites(app, settings.trusted_hosts)
     path = settings.ledger
     views = ProviderViews(FaultyLedger(path, switchboard) if switchboard else Ledger(path))
     app.add_url_rule("/v1/charges", "charge", views.charge, methods=["POST"])

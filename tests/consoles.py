@@ -27,6 +27,11 @@ from local.console.server import Console
 from local.console.settings import ConsoleSettings
 
 MS = 1_000_000
+# What the console listens on.
+PORTS = (
+    *("GRAFANA_PORT", "OTLP_PORT", "MAIL_PORT", "ORDERS_SMTP_PORT"),
+    *("PROMETHEUS_PORT", "ALERTMANAGER_PORT"),
+)
 
 
 @dataclass
@@ -91,8 +96,7 @@ class Running:
 @contextmanager
 def running_console(state: Path, variables: dict[str, str]) -> Iterator[Running]:
     """Run a console with these variables on top of free ports."""
-    ports = ("GRAFANA_PORT", "OTLP_PORT", "MAIL_PORT", "ORDERS_SMTP_PORT")
-    environ = dict.fromkeys(ports, "0") | {"ORDERS_STATE_DIR": str(state)}
+    environ = dict.fromkeys(PORTS, "0") | {"ORDERS_STATE_DIR": str(state)}
     console = Console(ConsoleSettings.from_env(environ | variables))
     try:
         yield Running(console)

@@ -69,6 +69,7 @@ def create_celery(settings: WorkerSettings) -> Celery:
         settings=settings.telemetry,
         metrics_port=settings.worker_metrics_port,
         metrics_host=settings.bind_host,
+        trusted_hosts=settings.trusted_hosts,
         collectors=process.collectors,
         error_types=ERROR_TYPES,
         on_process_start=process.open,

@@ -13,10 +13,12 @@ from dashboards.grafana.colours import (
     GREY,
     INDIGO,
     OLIVE,
+    PEACH,
     PLAIN,
     PURPLE,
     SAND,
     SKY,
+    STEEL,
     TEAL,
     WARN,
     WINE,
@@ -31,8 +33,9 @@ from observability.instrumentation import semconv as kit
 QUANTILES = {"p50": SKY, "p95": PURPLE, "p99": WARN}
 # One colour for each status that the API has, and one for the others of their class.
 CODES = {
-    "/^4/": GREY, "400": SKY, "402": CYAN, "404": PLAIN, "409": TEAL, "413": OLIVE, "415": SAND,
-    "422": INDIGO, "429": WARN, "431": BROWN, "/^5/": WINE, "500": BAD, "503": PURPLE,
+    "/^4/": GREY, "400": SKY, "402": CYAN, "403": PEACH, "404": PLAIN, "409": TEAL, "413": OLIVE,
+    "415": SAND, "421": STEEL, "422": INDIGO, "429": WARN, "431": BROWN, "/^5/": WINE,
+    "500": BAD, "503": PURPLE,
 }  # fmt: skip
 MEMORY = (
     "Of a process and its children, shared pages divided among them. Good: level. If it grows for "

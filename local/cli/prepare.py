@@ -13,7 +13,11 @@ from local.servers import command_lines
 from local.servers.binaries import Binaries, ProgramMissingError
 from local.servers.children import PlanBuilder
 from local.servers.configs import write_alertmanager, write_prometheus
-from local.servers.passwords import ensure_passwords, write_redis_passwords
+from local.servers.passwords import (
+    ensure_passwords,
+    write_redis_passwords,
+    write_web_config,
+)
 from local.settings import LocalSettings
 from local.state import StateFolder
 from local.supervisor.folder import write_atomically
@@ -42,12 +46,13 @@ def prepare(settings: LocalSettings, state: StateFolder) -> None:
     binaries = Binaries(
         settings.programs, settings.program_paths, path=settings.environment.get("PATH")
     )
+    ensure_passwords(state)
     if settings.sample:
-        ensure_passwords(state)
         write_redis_passwords(state)
     _move_old_logs(state)
     click.echo("finding programs; those that are missing are fetched from Debian's packages")
     try:
+        write_web_config(state)
         with ThreadPoolExecutor() as pool:
             cluster = pool.submit(_create_cluster, binaries, state) if settings.sample else None
             for name in PROGRAMS if settings.sample else STACK_PROGRAMS:

@@ -40,6 +40,8 @@ def main() -> None:
         "pages": console.pages_port,
         "otlp": console.otlp_port,
         "mail": console.mail_port,
+        "prometheus": console.prometheus_port,
+        "alertmanager": console.alertmanager_port,
         "smtp": console.smtp_port,
     }
     click.echo(json.dumps({"event": "listening", **ports}))

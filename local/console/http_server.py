@@ -67,6 +67,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         threads: Requests that it serves at once.
         most_connections: Beyond these, the connection that has waited longest is closed.
         max_body_bytes: Larger bodies are answered with 413.
+        forwards: Whether its threads wait for another server, whose silence is not its own fault.
 
     Raises:
         OSError: The port is taken.
@@ -83,8 +84,10 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         threads: int,
         most_connections: int,
         max_body_bytes: int,
+        forwards: bool = False,
     ) -> None:
         self._name = name
+        self._forwards = forwards
         self._most = most_connections
         self._beat = self._tidied = time.monotonic()
         options = Adjustments(
@@ -115,6 +118,8 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
             return f"{self._name}: the event loop has ended"
         if time.monotonic() - self._beat > SILENT_SECONDS:
             return f"{self._name}: the event loop does not answer"
+        if self._forwards:
+            return ""
         with suppress(IndexError):
             waited = time.time() - self.task_dispatcher.queue[0].last_activity
             if waited > SILENT_SECONDS:

@@ -1,4 +1,4 @@
-"""Run the console: three HTTP ports, the SMTP sink and the store in one process."""
+"""Run the console: five HTTP ports, the SMTP sink and the store in one process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import resource
 from typing import TYPE_CHECKING, Any
 
 from local.console.app import create_app
+from local.console.forward import authorization, forwarder
 from local.console.http_server import HttpServer
 from local.console.smtp import SmtpSink
 from local.store.receiver import MAX_BODY_BYTES, Receiver
@@ -17,8 +18,11 @@ if TYPE_CHECKING:
 PAGE_THREADS = 8
 OTLP_THREADS = 6
 MAIL_THREADS = 2
+FORWARD_THREADS = 4
 # Pages and their API take no bodies.
 MAX_PAGE_BODY_BYTES = 64 * 1024
+# Alerts and silences, and queries that are too long for an address.
+MAX_FORWARD_BODY_BYTES = 1024 * 1024
 MOST_CONNECTIONS = 400
 # Files, readers of the store, connections to Prometheus.
 OTHER_DESCRIPTORS = 256
@@ -43,12 +47,20 @@ class Console:
         app = create_app(settings, self.store, self.problem)
         mail = _at_mail_page(app)
         receiver = Receiver(self.store, self.problem)
+        self._guard = settings.trusted_hosts.guard
+        self._login = authorization(settings)
         try:
             self.pages_port = self._serve("GRAFANA_PORT", app, settings.pages_port, PAGE_THREADS)
             self.otlp_port = self._serve(
                 "OTLP_PORT", receiver, settings.otlp_port, OTLP_THREADS, MAX_BODY_BYTES
             )
             self.mail_port = self._serve("MAIL_PORT", mail, settings.mail_port, MAIL_THREADS)
+            self.prometheus_port = self._forward(
+                "PROMETHEUS_PORT", settings.prometheus_port, settings.prometheus_server_port
+            )
+            self.alertmanager_port = self._forward(
+                "ALERTMANAGER_PORT", settings.alertmanager_port, settings.alertmanager_server_port
+            )
             self.smtp_port = self._sink(settings.smtp_port)
         except PortTakenError:
             self.close()
@@ -66,21 +78,35 @@ class Console:
         self.store.close()
 
     def _serve(
-        self, variable: str, app: Any, port: int, threads: int, max_body: int = MAX_PAGE_BODY_BYTES
+        self,
+        variable: str,
+        app: Any,
+        port: int,
+        threads: int,
+        max_body: int = MAX_PAGE_BODY_BYTES,
+        *,
+        forwards: bool = False,
     ) -> int:
         try:
             server = HttpServer(
-                app,
+                self._guard(app),
                 name=variable,
                 port=port,
                 threads=threads,
                 most_connections=self._most,
                 max_body_bytes=max_body,
+                forwards=forwards,
             )
         except OSError as error:
             raise PortTakenError(f"{variable}: 127.0.0.1:{port}: {error.strerror}") from error
         self._servers.append(server)
         return server.port
+
+    def _forward(self, variable: str, port: int, server_port: int) -> int:
+        app = forwarder(server_port, self._login)
+        return self._serve(
+            variable, app, port, FORWARD_THREADS, MAX_FORWARD_BODY_BYTES, forwards=True
+        )
 
     def _sink(self, port: int) -> int:
         try:
@@ -101,11 +127,11 @@ def raise_descriptor_limit() -> None:
 
 
 def most_connections() -> int:
-    """Return how many connections each of the four ports may have with this process's limit."""
+    """Return how many connections each of the six ports may have with this process's limit."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
-    return max(16, min(MOST_CONNECTIONS, (soft - OTHER_DESCRIPTORS) // 4))
+    return max(16, min(MOST_CONNECTIONS, (soft - OTHER_DESCRIPTORS) // 6))
 
 
 def _at_mail_page(app: Any) -> Any:

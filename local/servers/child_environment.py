@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
+from local.servers.passwords import SERVERS
 from local.settings import ROOT, LocalSettings
 from local.state import StateFolder
 from service.semconv import SERVICE_NAMESPACE
@@ -17,7 +19,7 @@ ROLES = {
 }
 # What a stack that is started alone shows, in Docker too.
 EMPTY = ROOT / "observability" / "stack" / "inputs" / "dashboards"
-_SECRET = re.compile(r"(ORDERS_\w+_PASSWORD(_FILE)?|ALERT_\w+)\Z")
+_SECRET = re.compile(r"((ORDERS|PROMETHEUS)_\w+_PASSWORD(_FILE)?|ALERT_\w+)\Z")
 
 
 def inherited(settings: LocalSettings) -> dict[str, str]:
@@ -57,6 +59,9 @@ def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:
         "MALLOC_ARENA_MAX": "1",
         "NO_PROXY": _with_loopback(settings.environment.get("NO_PROXY", "")),
     }
+    if settings.public_url:
+        names = (*settings.trusted_hosts.names, str(urlsplit(settings.public_url).hostname))
+        variables["TRUSTED_HOSTS"] = ",".join(names)
     if settings.dashboards is None and not settings.sample:
         variables["DASHBOARDS_DIR"] = str(EMPTY)
     return variables | _telemetry(name, settings) | _passwords(name, state)
@@ -75,6 +80,8 @@ def _telemetry(name: str, settings: LocalSettings) -> dict[str, str]:
 
 def _passwords(name: str, state: StateFolder) -> dict[str, str]:
     """Return the password files that a process needs, and no others."""
+    if name == "console":
+        return {"PROMETHEUS_SERVER_PASSWORD_FILE": str(state.secret(SERVERS))}
     if name not in ROLES:
         return {}
     variables = {

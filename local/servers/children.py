@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 
 from local.servers import command_lines
 from local.servers.binaries import Binaries
 from local.servers.child_environment import environment_of
-from local.settings import LocalSettings
+from local.servers.passwords import SERVERS
+from local.settings import SERVER_USER, LocalSettings
 from local.state import StateFolder
 from local.supervisor.plan import Child, Plan, Probe
 from service.semconv import QUEUES
@@ -57,29 +60,34 @@ class PlanBuilder:
             self._binaries.find("prometheus"),
             folder / "prometheus.yml",
             folder / "prometheus",
-            settings.ports["PROMETHEUS_PORT"],
+            settings.ports["PROMETHEUS_SERVER_PORT"],
             *RETENTION,
+            f"--web.cors.origin={re.escape(settings.link_url)}",
             *command_lines.links_to(settings.link_url),
+            *command_lines.guarded_by(self._state.web_config),
         )
-        yield self._server(
-            "prometheus",
-            prometheus,
-            self._http("PROMETHEUS_PORT", "/-/ready"),
-            self._http("PROMETHEUS_PORT", "/-/healthy"),
-        )
+        yield self._guarded("prometheus", prometheus)
         alertmanager = command_lines.alertmanager_command(
             self._binaries.find("alertmanager"),
             self._state.alertmanager / "alertmanager.yml",
             folder / "alertmanager",
-            settings.ports["ALERTMANAGER_PORT"],
+            settings.ports["ALERTMANAGER_SERVER_PORT"],
             *command_lines.links_to(f"{settings.link_url}/alerts"),
+            *command_lines.guarded_by(self._state.web_config),
         )
-        yield self._server(
-            "alertmanager",
-            alertmanager,
-            self._http("ALERTMANAGER_PORT", "/-/ready"),
-            self._http("ALERTMANAGER_PORT", "/-/healthy"),
+        yield self._guarded("alertmanager", alertmanager)
+
+    def _guarded(self, name: str, command: list[str]) -> Child:
+        """Return a server that asks for a password, and that people reach through the console."""
+        port = self._settings.ports[f"{name.upper()}_SERVER_PORT"]
+        probe = Probe(
+            "http", port, "/-/ready", user=SERVER_USER, password_file=self._password(SERVERS)
         )
+        child = self._server(name, command, probe, replace(probe, path="/-/healthy"))
+        return replace(child, address=self._settings.address(f"{name.upper()}_PORT"))
+
+    def _password(self, name: str) -> str:
+        return str(self._state.secret(name))
 
     def _postgres(self) -> Child:
         port = self._settings.ports["ORDERS_DATABASE_PORT"]
@@ -98,7 +106,7 @@ class PlanBuilder:
         command = command_lines.redis_command(
             self._binaries.find("redis-server"), folder, port, durable=durable
         )
-        probe = Probe("redis", port, password_file=str(self._state.secret(name)))
+        probe = Probe("redis", port, password_file=self._password(name))
         return self._server(name, [*command, *NO_TITLE], probe, probe)
 
     def _server(

@@ -142,9 +142,13 @@ def prometheus_command(program: Path, config: Path, data: Path, port: int, *more
         f"--storage.tsdb.path={data}",
         f"--web.listen-address=127.0.0.1:{port}",
         "--enable-feature=exemplar-storage",
-        "--web.enable-lifecycle",
         *more,
     ]
+
+
+def guarded_by(web_config: Path) -> list[str]:
+    """Return the flag by which Prometheus and Alertmanager ask for a password."""
+    return [f"--web.config.file={web_config}"]
 
 
 def links_to(url: str) -> list[str]:

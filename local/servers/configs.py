@@ -10,7 +10,9 @@ from typing import Any
 
 import yaml
 
-from local.settings import ROOT, STACK, LocalSettings
+from local.servers.passwords import SERVERS
+from local.settings import ROOT, SERVER_USER, STACK, LocalSettings
+from local.state import StateFolder
 from local.supervisor.folder import write_atomically
 from observability.instrumentation.environment import SettingsError
 
@@ -29,9 +31,11 @@ JOBS = {
     "orders-relay": ("ORDERS_RELAY_METRICS_PORT", SCRAPE_OURS),
     "payment-provider": ("ORDERS_PAYMENT_PROVIDER_METRICS_PORT", SCRAPE_OURS),
     "console": ("GRAFANA_PORT", SCRAPE_OURS),
-    "prometheus": ("PROMETHEUS_PORT", SCRAPE_BACKENDS),
-    "alertmanager": ("ALERTMANAGER_PORT", SCRAPE_BACKENDS),
+    "prometheus": ("PROMETHEUS_SERVER_PORT", SCRAPE_BACKENDS),
+    "alertmanager": ("ALERTMANAGER_SERVER_PORT", SCRAPE_BACKENDS),
 }
+# They ask for their password.
+GUARDED = ("prometheus", "alertmanager")
 ALERTMANAGER_SOURCE = ROOT / "observability/stack/alertmanager"
 
 
@@ -55,7 +59,9 @@ def write_prometheus(settings: LocalSettings, path: Path) -> None:
             "rule_files": rule_files(settings),
             "alerting": {
                 "alert_relabel_configs": [{"action": "labeldrop", "regex": URL_LABEL}],
-                "alertmanagers": [_static(settings.address("ALERTMANAGER_PORT"))],
+                "alertmanagers": [
+                    _static(settings.address("ALERTMANAGER_SERVER_PORT")) | _login(settings)
+                ],
             },
             **_scrape(settings),
         },
@@ -79,6 +85,7 @@ def _scrape(settings: LocalSettings) -> dict[str, Any]:
     jobs = {job: target for job, target in JOBS.items() if is_ours or job in STACK}
     configs = [
         {"job_name": job, "scrape_interval": every, **_static(settings.address(variable))}
+        | (_login(settings) if job in GUARDED else {})
         for job, (variable, every) in jobs.items()
     ]
     if settings.scrape is None:
@@ -122,6 +129,11 @@ def receiver_problems(settings: LocalSettings) -> list[str]:
         except SettingsError as error:
             return list(error.problems)
     return []
+
+
+def _login(settings: LocalSettings) -> dict[str, Any]:
+    file = StateFolder(settings.state).secret(SERVERS)
+    return {"basic_auth": {"username": SERVER_USER, "password_file": str(file)}}
 
 
 def _static(address: str) -> dict[str, Any]:

@@ -31,13 +31,15 @@ class Probe:
         port: Loopback port, for the kinds that connect over TCP.
         path: Path that `http` requests; status 200 is ready.
         command: Command that `command` runs; exit code 0 is ready.
-        password_file: File with the password that `redis` sends first.
+        user: The name that `http` sends with the password, in basic authentication.
+        password_file: File with the password that `redis` and `http` send first.
     """
 
     kind: ProbeKind = "alive"
     port: int = 0
     path: str = "/"
     command: tuple[str, ...] = ()
+    user: str = ""
     password_file: str | None = None
 
 

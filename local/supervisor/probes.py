@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -61,14 +62,18 @@ async def _tcp(probe: Probe) -> bool:
 
 
 async def _http(probe: Probe) -> bool:
-    request = f"GET {probe.path} HTTP/1.0\r\nHost: {HOST}\r\nConnection: close\r\n\r\n"
+    head = f"GET {probe.path} HTTP/1.0\r\nHost: {HOST}\r\nConnection: close\r\n"
+    if probe.password_file:
+        pair = f"{probe.user}:{_password(probe)}".encode()
+        head += f"Authorization: Basic {base64.b64encode(pair).decode()}\r\n"
+    request = f"{head}\r\n"
     return (await _exchange(probe.port, request.encode())).split(b" ")[1:2] == [b"200"]
 
 
 async def _redis(probe: Probe, *, any_answer: bool) -> bool:
     commands = [["PING"]]
     if probe.password_file:
-        commands.insert(0, ["AUTH", Path(probe.password_file).read_text().rstrip("\r\n")])
+        commands.insert(0, ["AUTH", _password(probe)])
     reader, writer = await asyncio.open_connection(HOST, probe.port)
     try:
         for words in commands:
@@ -81,6 +86,10 @@ async def _redis(probe: Probe, *, any_answer: bool) -> bool:
         return True
     finally:
         writer.close()
+
+
+def _password(probe: Probe) -> str:
+    return Path(probe.password_file or "").read_text().rstrip("\r\n")
 
 
 def _redis_words(words: list[str]) -> bytes:

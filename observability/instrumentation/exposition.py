@@ -19,6 +19,7 @@ from ._multiprocess.collector import family_collector
 from ._multiprocess.liveness import claim, mark_alive
 from ._multiprocess.memory import MemoryCollector
 from .dependencies.background import BackgroundCall
+from .environment import TrustedHosts
 from .settings import SettingsError
 
 if TYPE_CHECKING:
@@ -179,14 +180,21 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 def serve_registry(
-    registry: CollectorRegistry, port: int, host: str = ANY_HOST
+    registry: CollectorRegistry,
+    port: int,
+    host: str = ANY_HOST,
+    trusted_hosts: TrustedHosts | None = None,
 ) -> tuple[WSGIServer, threading.Thread]:
-    """Serve a registry in a thread, over HTTP on any path; 0 takes a free port."""
+    """Serve a registry in a thread, over HTTP on any path; 0 takes a free port.
+
+    Requests for other public hosts than the trusted ones, and those of web pages, are refused.
+    """
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     server = _Server((str(address[0]), port), family)
-    server.set_app(prometheus_client.make_wsgi_app(registry))
+    app = prometheus_client.make_wsgi_app(registry)
+    server.set_app((trusted_hosts or TrustedHosts()).guard(app))
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     return server, thread
@@ -225,6 +233,7 @@ def start_metrics_server(
     *,
     own: CollectorRegistry | None = None,
     host: str = ANY_HOST,
+    trusted_hosts: TrustedHosts | None = None,
 ) -> MetricsServer:
     """Serve `/metrics` in a thread of this process.
 
@@ -234,7 +243,8 @@ def start_metrics_server(
         collectors: Read at each scrape, in this process.
         own: The instruments of this process; needed only without a shared folder.
         host: Address to listen on.
+        trusted_hosts: Public names under which it may be scraped.
     """
     registry = make_registry(settings, collectors, own=own)
-    server, thread = serve_registry(registry, port, host)
+    server, thread = serve_registry(registry, port, host, trusted_hosts)
     return MetricsServer(server, thread, settings.multiproc_dir)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry
 
+    from .environment import TrustedHosts
     from .metrics import Collector
     from .settings import TelemetrySettings
     from .telemetry import Telemetry
@@ -29,8 +30,11 @@ class FamilyPrometheusMetrics(GunicornPrometheusMetrics):  # type: ignore[misc]
     off; its decorators work in views as usual.
     """
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(
+        self, registry: CollectorRegistry, trusted_hosts: TrustedHosts | None = None
+    ) -> None:
         super().__init__(export_defaults=False)
+        self._trusted_hosts = trusted_hosts
         # The constructor takes a registry, and then registers a multiprocess collector in it.
         # https://github.com/rycus86/prometheus_flask_exporter/pull/76
         self.registry = registry
@@ -38,7 +42,7 @@ class FamilyPrometheusMetrics(GunicornPrometheusMetrics):  # type: ignore[misc]
     def start_http_server(self, port: int, host: str = ANY_HOST, **_: Any) -> None:
         """Serve the registry from the main process, with few connections at once."""
         if self.should_start_http_server():
-            serve_registry(self.registry, port, host)
+            serve_registry(self.registry, port, host, self._trusted_hosts)
 
 
 class GunicornHooks:
@@ -51,6 +55,7 @@ class GunicornHooks:
         settings: Settings of the process; without a metrics folder gunicorn does not start.
         metrics_port: Where the master serves `/metrics`.
         metrics_host: Address to listen on.
+        trusted_hosts: Public names under which it may be scraped.
         collectors: Called in the master when it is ready; read at each scrape.
         start: Starts telemetry in the master, so that its own lines, about a worker that hung for
             example, are exported too. Not called with gRPC, which must not be loaded before a
@@ -63,11 +68,13 @@ class GunicornHooks:
         *,
         metrics_port: int,
         metrics_host: str = ANY_HOST,
+        trusted_hosts: TrustedHosts | None = None,
         collectors: Callable[[], Iterable[Collector]] = tuple,
         start: Callable[[], Telemetry] | None = None,
     ) -> None:
         self._settings = settings
         self._metrics_port, self._metrics_host = metrics_port, metrics_host
+        self._trusted_hosts = trusted_hosts
         self._collectors = collectors
         self._start = start
         claim_directory(settings)
@@ -78,7 +85,8 @@ class GunicornHooks:
         if self._start is not None and self._settings.protocol != "grpc":
             self._start()
         registry = make_registry(self._settings, self._collectors())
-        FamilyPrometheusMetrics(registry).start_http_server(self._metrics_port, self._metrics_host)
+        metrics = FamilyPrometheusMetrics(registry, self._trusted_hosts)
+        metrics.start_http_server(self._metrics_port, self._metrics_host)
         server.log.info("metrics on port %d", self._metrics_port)
 
     def post_fork(self, server: Any, worker: Any) -> None:  # noqa: ARG002

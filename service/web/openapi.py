@@ -161,7 +161,7 @@ def _json(description: str, model: str) -> Node:
 def _problems(*statuses: int) -> Node:
     """Return the error responses; some are possible for any request."""
     responses = {}
-    for status in (*statuses, 429, 431, 500, 503):
+    for status in (*statuses, 403, 421, 429, 431, 500, 503):
         content = {MEDIA_TYPE: {"schema": _ref("Problem")}}
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
     return responses

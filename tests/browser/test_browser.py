@@ -142,7 +142,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
         variables = {
             "GRAFANA_PORT": str(pages),
-            "PROMETHEUS_PORT": own,
+            "PROMETHEUS_SERVER_PORT": own,
             "DASHBOARDS_DIR": str(dashboards),
             "RUNBOOKS_DIR": str(runbooks),
         }

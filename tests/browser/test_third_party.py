@@ -124,7 +124,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     (folder / "boards" / "broken.json").write_text('{"panels": [')
     variables = {"DASHBOARDS_DIR": str(folder / "boards")}
     with running_prometheus(folder, "global: {}\n") as url:
-        variables["PROMETHEUS_PORT"] = url.rsplit(":", 1)[1]
+        variables["PROMETHEUS_SERVER_PORT"] = url.rsplit(":", 1)[1]
         with running_console(folder / "state", variables) as running:
             yield running
 

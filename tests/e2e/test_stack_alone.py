@@ -22,7 +22,9 @@ SCRAPE = """scrape_configs:
   - {job_name: shop, scrape_interval: 1s, static_configs: [{targets: [%s]}]}
 """
 RULES = """groups:
-  - {name: shop, interval: 1s, rules: [{record: "shop:up", expr: 'up{job="shop"}'}]}
+  - name: shop
+    interval: 1s
+    rules: [{record: "shop:up", expr: 'up{job="shop"}'}, {alert: Sold, expr: shop_sales_total > 2}]
 """
 
 
@@ -88,6 +90,8 @@ def test_a_stack_for_ones_own_program_shows_its_metrics_and_dashboards(environ):
         for query in ("shop_sales_total", "shop:up"):
             path = f"/api/v1/query?query={query}"
             wait_until(lambda path=path: get("PROMETHEUS_PORT", path)["data"]["result"])
+        alerts = "/api/v2/alerts?filter=alertname=Sold"
+        wait_until(lambda: get("ALERTMANAGER_PORT", alerts), 60)
         boards = get("GRAFANA_PORT", "/api/dashboards")["dashboards"]
         assert [board["title"] for board in boards] == ["The shop"]
     finally:

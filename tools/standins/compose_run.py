@@ -30,6 +30,7 @@ from tools.standins.docker import (
     service_of,
 )
 from tools.standins.edges import check_links
+from tools.standins.other_sites import refuse_other_sites
 from tools.standins.outages import survive_outages
 from tools.standins.shop import Readers, Shop, settle
 
@@ -55,6 +56,7 @@ def check_configurations(sut: Project, stubs: list[str]) -> None:
         "loki": ["/usr/bin/loki", "-verify-config", "-config.file=/etc/loki/loki.yaml"],
         "tempo": ["/tempo", "-config.verify", "-config.file=/etc/tempo/tempo.yaml"],
         "edge": ["nginx", "-e", "stderr", "-t", "-c", "/etc/nginx/edge/nginx.conf"],
+        "stack-edge": ["nginx", "-e", "stderr", "-t", "-c", "/etc/nginx/edge/nginx.conf"],
     }
     for name, command in checks.items():
         if any(f"/{name}:" in stub or f"-{name}" in stub for stub in stubs):
@@ -247,6 +249,7 @@ def everything(sut: Project, minutes: float) -> None:
             check_configurations(sut, stubs)
             order = follow_an_order(sut, shop, stubs)
             check_metrics(shop)
+            refuse_other_sites(sut, shop, stubs)
             if any("loki" in stub or "tempo" in stub for stub in stubs):
                 report("NOT TESTED: links between signals need a real Loki and Tempo")
             else:

@@ -45,6 +45,7 @@ def main() -> None:
         settings.relay_metrics_port,
         relay_collectors(settings),
         host=settings.bind_host,
+        trusted_hosts=settings.trusted_hosts,
     )
     relay = create_relay(settings, telemetry, switchboard)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import re
 import string
@@ -10,6 +11,8 @@ from urllib.parse import quote
 
 import orjson
 from flask import Blueprint, Response, request
+
+from local.console.forward import authorization
 
 if TYPE_CHECKING:
     from local.console.settings import ConsoleSettings
@@ -25,35 +28,39 @@ _ALERTMANAGER = re.compile(r"api/v2/(alerts|alerts/groups|status|silences|receiv
 def upstream_blueprint(settings: ConsoleSettings) -> Blueprint:
     """Return the routes that forward a query to its server."""
     api = Blueprint("upstream", __name__, url_prefix="/api")
+    headers = {"Accept": "application/json", **authorization(settings)}
+    forward = functools.partial(_forward, headers)
 
     @api.get("/prometheus/<path:path>")
     def prometheus(path: str) -> Response:
-        return _forward("Prometheus", settings.prometheus_port, path, _PROMETHEUS)
+        return forward("Prometheus", settings.prometheus_server_port, path, _PROMETHEUS)
 
     @api.get("/alertmanager/<path:path>")
     def alertmanager(path: str) -> Response:
-        return _forward("Alertmanager", settings.alertmanager_port, path, _ALERTMANAGER)
+        return forward("Alertmanager", settings.alertmanager_server_port, path, _ALERTMANAGER)
 
     return api
 
 
-def _forward(name: str, port: int, path: str, allowed: re.Pattern[str]) -> Response:
+def _forward(
+    headers: dict[str, str], name: str, port: int, path: str, allowed: re.Pattern[str]
+) -> Response:
     if not allowed.fullmatch(path):
         return _failure(404, "not_found", f"the console does not forward /{path[:100]} to {name}")
     # Quotes what a request line cannot contain, and leaves what is quoted already.
     query = quote(request.query_string, safe=string.printable.strip())
     try:
-        status, kind, body = _get(port, f"/{quote(path)}?{query}")
+        status, kind, body = _get(port, f"/{quote(path)}?{query}", headers)
     except (OSError, http.client.HTTPException) as error:
         return _failure(502, "unavailable", f"{name} at 127.0.0.1:{port}: {error or 'no answer'}")
     return Response(body, status, content_type=kind)
 
 
-def _get(port: int, target: str) -> tuple[int, str, bytes]:
+def _get(port: int, target: str, headers: dict[str, str]) -> tuple[int, str, bytes]:
     """Return status, content type and body of a GET on loopback."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", target, headers={"Accept": "application/json"})
+        connection.request("GET", target, headers=headers)
         answer = connection.getresponse()
         kind = answer.headers.get("Content-Type", "application/json")
         return answer.status, kind, answer.read()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as Family
 
+    from ..environment import TrustedHosts
     from ..exposition import MetricsServer
     from ..metrics import Collector
     from ..settings import TelemetrySettings
@@ -42,6 +43,7 @@ class MainProcess:
         recorder: AttemptRecorder,
         metrics_port: int | None,
         metrics_host: str,
+        trusted_hosts: TrustedHosts | None,
         collectors: Callable[[], Iterable[Collector]],
         on_process_start: Callable[[Telemetry], None] | None,
     ) -> None:
@@ -50,6 +52,7 @@ class MainProcess:
         self._given_settings = settings
         self._recorder = recorder
         self._metrics_port, self._metrics_host = metrics_port, metrics_host
+        self._trusted_hosts = trusted_hosts
         self._collectors = collectors
         self._on_process_start = on_process_start
         self._children = ChildrenCollector()
@@ -103,7 +106,12 @@ class MainProcess:
         if self._metrics_port is not None:
             collectors = [self._children, *self._collectors()]
             self._server = start_metrics_server(
-                settings, self._metrics_port, collectors, own=own, host=self._metrics_host
+                settings,
+                self._metrics_port,
+                collectors,
+                own=own,
+                host=self._metrics_host,
+                trusted_hosts=self._trusted_hosts,
             )
             _logger.info("metrics on port %d", self._server.port)
         if not _forks(sender):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from celery import Celery
 
+    from ..environment import TrustedHosts
     from ..metrics import Collector
     from ..telemetry import Telemetry
 
@@ -29,6 +30,7 @@ def instrument_worker(
     task_queues: Mapping[str, str],
     metrics_port: int | None,
     metrics_host: str = ANY_HOST,
+    trusted_hosts: TrustedHosts | None = None,
     settings: TelemetrySettings | None = None,
     collectors: Callable[[], Iterable[Collector]] = tuple,
     error_types: Sequence[str] = (),
@@ -43,6 +45,7 @@ def instrument_worker(
         metrics_port: Where the main process serves `/metrics`; None for no server, 0 for any free
             port. If it cannot listen there, the worker exits with code 2.
         metrics_host: Address to listen on.
+        trusted_hosts: Public names under which it may be scraped.
         settings: Settings of telemetry; read from the environment unless given.
         collectors: Called in the main process; what it returns is read at each scrape.
         error_types: Class names of the exceptions that tasks raise. Others are counted by name
@@ -58,6 +61,7 @@ def instrument_worker(
         instrument=functools.partial(instrument_producer, app),
         metrics_port=metrics_port,
         metrics_host=metrics_host,
+        trusted_hosts=trusted_hosts,
         collectors=collectors,
         on_process_start=on_process_start,
     )

@@ -11,6 +11,7 @@ An empty variable counts as unset. Any module of settings may import this; it ne
 library only.
 """
 
+from .hosts import Refusal, TrustedHosts
 from .parsers import flag, http_url, integer, number, one_of, pairs, port_number, port_or_any, words
 from .reader import EnvironmentReader, Setting, SettingsError, exit_for
 from .settings import EnvironmentSettings, nested, secret, setting
@@ -18,8 +19,10 @@ from .settings import EnvironmentSettings, nested, secret, setting
 __all__ = [
     "EnvironmentReader",
     "EnvironmentSettings",
+    "Refusal",
     "Setting",
     "SettingsError",
+    "TrustedHosts",
     "exit_for",
     "flag",
     "http_url",

@@ -17,7 +17,7 @@ import pytest
 from waitress import wasyncore
 
 from local.console import http_server, smtp
-from tests.consoles import Running, ask
+from tests.consoles import PORTS, Running, ask
 from tools.servers import running, wait_until
 
 CONNECTIONS = 480
@@ -31,21 +31,23 @@ SLOW_MAIL = b"EHLO a\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\nSubject: "
 
 
 @dataclass
-class Ports:
+class Listening:
     """The ports of a console in a process of its own."""
 
     pages: int
     otlp: int
     mail: int
+    prometheus: int
+    alertmanager: int
     smtp: int
 
 
 @pytest.fixture(scope="module")
-def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
+def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listening]:
     """A console that may open 1,024 descriptors, as on most machines."""
     folder = tmp_path_factory.mktemp("console")
-    names = ("GRAFANA_PORT", "OTLP_PORT", "MAIL_PORT", "ORDERS_SMTP_PORT")
-    environ = {"PATH": os.environ["PATH"], "ORDERS_STATE_DIR": str(folder)}
+    closed = {"PROMETHEUS_SERVER_PORT": "1", "ALERTMANAGER_SERVER_PORT": "1"}
+    environ = {"PATH": os.environ["PATH"], "ORDERS_STATE_DIR": str(folder), **closed}
     log = folder / "console.log"
     limited = [
         "sh",
@@ -60,11 +62,11 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     def is_ready() -> bool:
         return "listening" in log.read_text()
 
-    with running(limited, log=log, ready=is_ready, env=environ | dict.fromkeys(names, "0")):
+    with running(limited, log=log, ready=is_ready, env=environ | dict.fromkeys(PORTS, "0")):
         line = next(line for line in log.read_text().splitlines() if "listening" in line)
         values = json.loads(line)
         del values["event"]
-        yield Ports(**values)
+        yield Listening(**values)
 
 
 @pytest.fixture
@@ -84,9 +86,11 @@ def open_many() -> Iterator[Callable[[int, bytes], None]]:
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-def serves(ports: Ports) -> None:
+def serves(ports: Listening) -> None:
     for port in (ports.pages, ports.otlp, ports.mail):
         assert ask(f"http://127.0.0.1:{port}/livez").body == b"ok"
+    for port in (ports.prometheus, ports.alertmanager):
+        assert ask(f"http://127.0.0.1:{port}/").status == 502
     answer = ask(f"http://127.0.0.1:{ports.otlp}/v1/traces", b"{}", Content_Type="application/json")
     assert answer.status == 200
     with smtplib.SMTP("127.0.0.1", ports.smtp, timeout=20) as client:
@@ -96,9 +100,9 @@ def serves(ports: Ports) -> None:
 
 @pytest.mark.parametrize("first", [IDLE, SLOW_HEAD, SLOW_BODY], ids=["idle", "head", "body"])
 def test_connections_that_wait_stop_no_port(
-    ports: Ports, open_many: Callable[[int, bytes], None], first: bytes
+    ports: Listening, open_many: Callable[[int, bytes], None], first: bytes
 ) -> None:
-    for port in (ports.pages, ports.otlp, ports.mail):
+    for port in (ports.pages, ports.otlp, ports.mail, ports.prometheus, ports.alertmanager):
         open_many(port, first)
     open_many(ports.smtp, SLOW_MAIL if first else IDLE)
     serves(ports)
@@ -161,7 +165,7 @@ PARTS = {
     "GRAFANA_PORT: the event loop has ended": lambda console: end_loop(console._servers[0]),
     "OTLP_PORT: the event loop has ended": lambda console: end_loop(console._servers[1]),
     "MAIL_PORT: the event loop has ended": lambda console: end_loop(console._servers[2]),
-    "SMTP: the event loop has ended": lambda console: console._servers[3].stop(),
+    "SMTP: the event loop has ended": lambda console: console._servers[-1].stop(),
 }
 
 

@@ -126,7 +126,7 @@ def test_errors_of_prometheus_reach_the_page(
     folder = tmp_path / "prometheus"
     folder.mkdir()
     with running_prometheus(folder, "global: {scrape_interval: 1s}\n") as url:
-        console = start_console(PROMETHEUS_PORT=url.rsplit(":", 1)[1])
+        console = start_console(PROMETHEUS_SERVER_PORT=url.rsplit(":", 1)[1])
         good = console.json("/api/prometheus/api/v1/query", query="1 + 1")
         assert good["data"]["result"][1] == "2"
         bad = console.get("/api/prometheus/api/v1/query", query="rate(up")
@@ -139,7 +139,9 @@ def test_errors_of_prometheus_reach_the_page(
 def test_a_prometheus_that_is_down_is_reported_with_its_address(
     start_console: Callable[..., Running],
 ) -> None:
-    answer = start_console(PROMETHEUS_PORT="1").get("/api/prometheus/api/v1/query", query="up")
+    answer = start_console(PROMETHEUS_SERVER_PORT="1").get(
+        "/api/prometheus/api/v1/query", query="up"
+    )
     assert answer.status == 502
     assert "Prometheus at 127.0.0.1:1" in answer.json["error"]
 

@@ -14,9 +14,9 @@ import pytest
 
 from local.console.settings import ConsoleSettings
 from observability.instrumentation.environment import SettingsError
-from tests.consoles import ask
+from tests.consoles import PORTS, ask
 
-FREE = dict.fromkeys(("GRAFANA_PORT", "OTLP_PORT", "MAIL_PORT", "ORDERS_SMTP_PORT"), "0")
+FREE = dict.fromkeys(PORTS, "0")
 
 
 def start(tmp_path: Path, **variables: str) -> subprocess.Popen[str]:

@@ -131,7 +131,8 @@ def test_log_lines_about_failed_exports_cause_no_more_of_them(
     sink.status = 500
     site = start_site(sink.url)
     site.get("/orders/1")
-    wait_until(lambda: any("failed" in line for line in site.lines()))
+    for expected in ("GET /orders/1", "failed"):
+        wait_until(lambda text=expected: any(text in line for line in site.lines()))
     before = len(site.lines())
     requests = len(sink.requests)
     wait_until(lambda: len(sink.requests) >= requests, 2)

@@ -54,7 +54,7 @@ def test_a_free_port_is_found_for_every_variable():
 def test_a_port_of_a_third_party_process_is_reported_with_variable_and_process(settings, hold):
     holder = hold(settings.ports["PROMETHEUS_PORT"])
     (problem,) = taken_ports(settings)
-    assert f"port {settings.ports['PROMETHEUS_PORT']}, for prometheus" in problem
+    assert f"port {settings.ports['PROMETHEUS_PORT']}, for console" in problem
     assert f"process {holder.pid} (" in problem
     assert "standin.py" in problem
     assert "`make down` does not end it" in problem

@@ -159,7 +159,7 @@ def test_a_wrong_method_is_answered_with_the_right_ones(client: FlaskClient) -> 
 
 
 def test_a_host_that_is_not_ours_is_refused(client: FlaskClient) -> None:
-    assert client.get("/livez", headers={"Host": "rebound.example"}).status_code == 400
+    assert client.get("/livez", headers={"Host": "rebound.example"}).status_code == 421
 
 
 def test_huge_headers_are_refused(client: FlaskClient) -> None:

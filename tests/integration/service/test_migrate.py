@@ -190,3 +190,57 @@ def test_no_role_may_create_anything(postgres: Postgres, migrated) -> None:
 
     assert len(rights) == 3
     assert all(not any(flags) for _, *flags in rights)
+
+
+ROLES = {"orders_service": AWKWARD, "orders_worker": "worker", "orders_exporter": "exporter"}
+each_role = pytest.mark.parametrize("role", ROLES)
+
+
+@each_role
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+def test_a_role_can_use_its_own_database_only(postgres: Postgres, migrated, role, database) -> None:
+    connect_as(postgres, migrated, role, ROLES[role]).close()
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        connect_as(postgres, database, role, ROLES[role])
+
+
+@each_role
+@pytest.mark.parametrize("call", ["lo_create(0)", "lo_creat(-1)", "lo_from_bytea(0, 'x')"])
+def test_no_role_may_make_large_objects(postgres: Postgres, migrated, role, call) -> None:
+    with (
+        connect_as(postgres, migrated, role, ROLES[role]) as conn,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        conn.execute(f"SELECT {call}")
+
+
+@each_role
+def test_a_query_cannot_fill_the_disk_with_temporary_files(
+    postgres: Postgres, migrated, role
+) -> None:
+    rows = "SELECT repeat('x', 1000) AS text, n FROM generate_series(1, 200000) AS n"
+    with (
+        connect_as(postgres, migrated, role, ROLES[role]) as conn,
+        pytest.raises(psycopg.errors.ConfigurationLimitExceeded, match="temp_file_limit"),
+    ):
+        conn.execute(f"SELECT count(*) FROM ({rows} ORDER BY text, n) AS sorted")
+
+
+def test_no_role_can_take_all_connections(postgres: Postgres, migrated) -> None:
+    with postgres.connect(migrated) as conn:
+        most = int(conn.execute("SHOW max_connections").fetchone()[0])
+        limits = dict(
+            conn.execute("SELECT rolname, rolconnlimit FROM pg_roles WHERE NOT rolsuper").fetchall()
+        )
+    assert 0 < limits["orders_exporter"] < limits["orders_worker"] < most * 0.8
+    assert 0 < limits["orders_service"] < most * 0.8
+
+    opened = [
+        connect_as(postgres, migrated, "orders_exporter", "exporter")
+        for _ in range(limits["orders_exporter"])
+    ]
+    with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+        connect_as(postgres, migrated, "orders_exporter", "exporter")
+    connect_as(postgres, migrated, "orders_worker", "worker").close()
+    for one in opened:
+        one.close()

@@ -89,9 +89,14 @@ def test_a_password_may_come_from_a_file_and_keeps_every_character(tmp_path) -> 
 
 
 def test_words_are_split_at_commas() -> None:
-    settings = Settings.from_env(PASSWORD | {"ORDERS_TRUSTED_HOSTS": "shop.example, api.example"})
+    settings = Settings.from_env(PASSWORD | {"TRUSTED_HOSTS": "shop.example, api.example"})
 
-    assert settings.trusted_hosts == ("shop.example", "api.example")
+    assert settings.trusted_hosts.names == ("shop.example", "api.example")
+
+
+def test_the_old_name_of_the_trusted_hosts_is_refused() -> None:
+    with pytest.raises(SettingsError, match="ORDERS_TRUSTED_HOSTS: renamed to TRUSTED_HOSTS"):
+        Settings.from_env(PASSWORD | {"ORDERS_TRUSTED_HOSTS": "shop.example"})
 
 
 @pytest.mark.parametrize("read", [ProviderSettings.from_env, CustomersSettings.from_env])

@@ -51,7 +51,7 @@ def test_the_services_of_project_and_stack_are_complete():
     exporters = {"postgres-exporter", "cache-exporter", "broker-exporter"}
     backends = {"collector", "prometheus", "alertmanager", "loki", "tempo", "grafana", "mailpit"}
     assert set(OURS) == ours | exporters
-    assert set(STACK_ALONE) == backends | {"stack-secrets"}
+    assert set(STACK_ALONE) == backends | {"stack-secrets", "stack-edge"}
 
 
 @each
@@ -120,31 +120,51 @@ def test_no_service_of_the_application_waits_for_telemetry(name):
 
 
 PORTS = {
-    "edge": ("ORDERS_PORT", 8000),
-    "grafana": ("GRAFANA_PORT", 3000),
-    "prometheus": ("PROMETHEUS_PORT", 9090),
-    "alertmanager": ("ALERTMANAGER_PORT", 9093),
-    "mailpit": ("MAIL_PORT", 8025),
-    "collector": ("OTLP_PORT", 4318),
+    "edge": {"ORDERS_PORT": 8000},
+    "stack-edge": {
+        "GRAFANA_PORT": 3000,
+        "OTLP_PORT": 4318,
+        "MAIL_PORT": 8025,
+        "PROMETHEUS_PORT": 9090,
+        "ALERTMANAGER_PORT": 9093,
+    },
 }
+# Real receivers of alerts, and the backends in observability/stack/larger, are elsewhere.
+OUTSIDE = {"alertmanager", "collector", "grafana", "prometheus"}
 
 
 @each
 def test_a_port_is_published_on_localhost_only_and_can_be_changed(service):
-    variable, default = PORTS.get(service.name, (None, None))
-    if variable is None:
+    ports = PORTS.get(service.name)
+    if ports is None:
         assert service.get("ports") is None
     else:
-        assert service.written["ports"] == [f"127.0.0.1:${{{variable}:-{default}}}:{default}"]
-        moved = project({variable: "5"})[service.name]
-        assert moved.get("ports") == [f"127.0.0.1:5:{default}"]
+        assert service.written["ports"] == [
+            f"127.0.0.1:${{{variable}:-{default}}}:{default}" for variable, default in ports.items()
+        ]
+        moved = project(dict.fromkeys(ports, "5"))[service.name]
+        assert moved.get("ports") == [f"127.0.0.1:5:{default}" for default in ports.values()]
+
+
+def test_only_a_proxy_that_refuses_other_sites_publishes_ports():
+    assert {PROJECT[name].get("image") for name in PORTS} == {PROJECT["edge"].get("image")}
+    config = (STACK / "edge/nginx.conf").read_text()
+    servers = re.findall(
+        r"server \{ listen (\d+); set \$backend ([\w:]+); include (\S+); \}", config
+    )
+    ports = PORTS["stack-edge"]
+    backends = ("grafana", "collector", "mailpit", "prometheus", "alertmanager")
+    assert servers == [
+        (str(port), f"{name}:{port}", "/etc/nginx/edge/server.conf")
+        for name, port in zip(backends, ports.values(), strict=True)
+    ]
 
 
 @each
-def test_only_containers_with_a_published_port_have_an_external_network(service):
+def test_only_the_containers_that_need_one_have_an_external_network(service):
     networks = declared("networks")
     external = [n for n in service.networks if not (networks[n] or {}).get("internal")]
-    assert len(external) == (1 if service.name in PORTS else 0)
+    assert len(external) == (1 if service.name in {*PORTS, *OUTSIDE} else 0)
 
 
 def reachable(name: str) -> set[str]:

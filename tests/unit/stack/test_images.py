@@ -23,6 +23,7 @@ ENTRY_OF = {
     "cache": "redis",
     "broker": "redis",
     "edge": "nginx",
+    "stack-edge": "nginx",
     "secrets": "busybox",
     "stack-secrets": "busybox",
     "cache-exporter": "redis-exporter",

@@ -1,0 +1,93 @@
+"""Requests that pages of other sites cause: no port of the console serves them."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from local.servers.passwords import ensure_passwords, write_web_config
+from local.state import StateFolder
+from tests.consoles import Running, ask
+from tools.other_sites import wrong_answers
+from tools.servers import running_alertmanager
+
+ALERTMANAGER = """
+route: {receiver: none}
+receivers: [{name: none}]
+"""
+SILENCE = {
+    "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
+    "startsAt": "2026-01-01T00:00:00Z",
+    "endsAt": "2099-01-01T00:00:00Z",
+    "createdBy": "a page",
+    "comment": "",
+}
+JSON = {"content_type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("port", "path"), [("pages", "/livez"), ("otlp", "/livez"), ("mail", "/api/mails")]
+)
+def test_a_port_serves_no_other_site(console: Running, port: str, path: str) -> None:
+    assert wrong_answers(getattr(console.console, f"{port}_port"), path) == []
+
+
+@pytest.fixture
+def guarded(start_console: Callable[..., Running], tmp_path: Path) -> Iterator[tuple[Running, str]]:
+    """Run a console before an Alertmanager with a password; yield the latter's own address."""
+    state = StateFolder(tmp_path / "guarded")
+    state.create()
+    ensure_passwords(state)
+    write_web_config(state)
+    folder = tmp_path / "alertmanager"
+    folder.mkdir()
+    config = folder / "alertmanager.yml"
+    config.write_text(ALERTMANAGER)
+    password = state.secret("prometheus")
+    flag = f"--web.config.file={state.web_config}"
+    with running_alertmanager(folder, config, flag) as url:
+        yield (
+            start_console(
+                ALERTMANAGER_SERVER_PORT=url.rsplit(":", 1)[1],
+                PROMETHEUS_SERVER_PASSWORD_FILE=str(password),
+            ),
+            url,
+        )
+
+
+def test_alertmanager_is_forwarded_but_to_no_page_of_another_site(
+    guarded: tuple[Running, str],
+) -> None:
+    console, own = guarded
+    port = console.console.alertmanager_port
+    url = f"http://127.0.0.1:{port}"
+    assert wrong_answers(port, "/-/ready") == []
+    silence = json.dumps(SILENCE).encode()
+    for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+        assert ask(f"{url}/api/v2/silences", silence, **JSON, **headers).status in {403, 421}
+        alert = json.dumps([{"labels": {"alertname": "Invented"}}]).encode()
+        assert ask(f"{url}/api/v2/alerts", alert, **JSON, **headers).status in {403, 421}
+    assert ask(f"{url}/api/v2/silences").json == []
+    assert ask(f"{url}/api/v2/alerts").json == []
+    for path in ("/-/ready", "/api/v2/silences", "/"):
+        assert ask(f"{own}{path}").status == 401
+        assert ask(f"{own}{path}", Authorization="Basic YTpi").status == 401
+    page = {"Origin": url}
+    made = ask(f"{url}/api/v2/silences", silence, **JSON, **page).json["silenceID"]
+    assert console.json("/api/alertmanager/api/v2/silences")[0]["id"] == made
+    assert ask(f"{url}/api/v2/silence/{made}", method="DELETE", **page).status == 200
+
+
+def test_a_forwarded_server_that_is_down_is_a_502(start_console: Callable[..., Running]) -> None:
+    port = start_console(PROMETHEUS_SERVER_PORT="1").console.prometheus_port
+    assert ask(f"http://127.0.0.1:{port}/api/v1/query?query=up").status == 502
+
+
+def test_the_name_in_the_setting_is_served(start_console: Callable[..., Running]) -> None:
+    pages = start_console(TRUSTED_HOSTS="sightline.example").pages
+    request = urllib.request.Request(f"{pages}/livez", headers={"Host": "sightline.example"})
+    assert urllib.request.urlopen(request, timeout=20).status == 200
