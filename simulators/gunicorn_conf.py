@@ -16,7 +16,7 @@ bound_lookups()
 
 bind = f"{settings.bind_host}:{settings.port}"
 workers = 1
-worker_class = "gthread"
+worker_class = "simulators.buffering_worker.BufferingWorker"
 threads = settings.threads
 # The child shares the memory of what the main process imported; the ledger connects later.
 preload_app = True
