@@ -7,12 +7,14 @@ a streamed response takes.
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from flask import got_request_exception
+from flask import got_request_exception, request
 from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+from werkzeug.exceptions import HTTPException
 
 from .. import semconv
 from .._tracing.recorded_span import RecordedSpan
@@ -20,7 +22,7 @@ from ..logs import write_line
 from ..propagation import format_traceparent, remote_context
 from .attributes import server_attributes
 from .request import KNOWN_METHODS, RequestState
-from .routes import excluded_paths, known_label_sets
+from .routes import known_label_sets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -48,14 +50,14 @@ def instrument_app(
     Args:
         app: The app to instrument; a second call does nothing.
         telemetry: The telemetry of this process.
-        exclude: Paths without spans, metrics and log lines, with or without a blueprint's prefix.
+        exclude: Paths without spans, metrics and log lines: exactly these.
         success_codes: By endpoint or rule, the status codes whose series exist at 0 from the
             start. Default: 201 for POST, 204 for DELETE, else 200. 500 and 503 always exist.
     """
     if _EXTENSION in app.extensions:
         return
     app.extensions[_EXTENSION] = telemetry
-    excluded = excluded_paths(app, exclude)
+    excluded = frozenset(exclude)
     middleware = TelemetryMiddleware(app, telemetry, excluded)
     middleware.zero(known_label_sets(app, excluded, success_codes or {}))
     if telemetry.settings.flask == "contrib":
@@ -64,7 +66,9 @@ def instrument_app(
         instrument(app, telemetry, excluded)
     middleware.inner = app.wsgi_app
     app.wsgi_app = middleware  # type: ignore[method-assign]
-    got_request_exception.connect(_note_exception, app)
+    _note_handled_exceptions(app)
+    # Of every app: one that is mounted in this one answers requests of this one.
+    got_request_exception.connect(_note_exception)
 
 
 def _is_traced(app: Flask, telemetry: Telemetry) -> bool:
@@ -77,12 +81,28 @@ def _is_traced(app: Flask, telemetry: Telemetry) -> bool:
 
 def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
     """Keep an exception that no handler caught; Flask responds with 500."""
-    from flask import request  # noqa: PLC0415 - a proxy, meaningful only here
-
-    state = request.environ.get(_STATE)
+    state = _state()
     if state is not None:
-        state.error = exception
+        state.error, state.handled = exception, None
         state.learn_route()
+
+
+def _note_handled_exceptions(app: Flask) -> None:
+    """Keep the exceptions that error handlers turn into responses; Flask has no signal for them."""
+    handle = app.handle_user_exception
+
+    def note_and_handle(error: Exception) -> Any:
+        state = _state()
+        if state is not None and not isinstance(error, HTTPException):
+            state.handled = error
+        return handle(error)
+
+    app.handle_user_exception = note_and_handle  # type: ignore[method-assign,assignment]
+
+
+def _state() -> RequestState | None:
+    found: RequestState | None = request.environ.get(_STATE)
+    return found
 
 
 class TelemetryMiddleware:
@@ -90,6 +110,7 @@ class TelemetryMiddleware:
 
     def __init__(self, app: Flask, telemetry: Telemetry, excluded: frozenset[str]) -> None:
         self.inner: Callable[..., Iterable[bytes]] = app.wsgi_app
+        self._url_map = app.url_map
         self._tracer = telemetry.tracer
         self._makes_spans = not (telemetry.settings.sdk_disabled or _is_traced(app, telemetry))
         self._slow_seconds = telemetry.settings.slow_seconds
@@ -106,7 +127,8 @@ class TelemetryMiddleware:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve a request."""
-        if environ.get("PATH_INFO") in self._excluded:
+        # An instrumented app that is mounted in another one leaves the request to that one.
+        if environ.get("PATH_INFO") in self._excluded or _STATE in environ:
             return self.inner(environ, start_response)
         state = RequestState(environ)
         environ[_STATE] = state
@@ -116,14 +138,25 @@ class TelemetryMiddleware:
         try:
             body = self.inner(environ, self._starter(state, start_response))
         except BaseException as error:
-            state.error, state.status = error, 500
+            self._note_end(state, error)
             self._finish(state)
             raise
+        if not state.answered:
+            self._note_end(state)
         if state.streams:
             return _Stream(body, self, state)
         state.note_gone_client()
         self._finish(state)
         return body
+
+    def _note_end(self, state: RequestState, error: BaseException | None = None) -> None:
+        """Note a request that ends without a response."""
+        if state.route is None:
+            state.match(self._url_map)
+        if state.became_websocket(error):
+            state.status, state.streams = HTTPStatus.SWITCHING_PROTOCOLS.value, False
+        elif error is not None:
+            state.error, state.status = error, 500
 
     def _start_span(self, state: RequestState) -> None:
         environ = state.environ
@@ -134,14 +167,17 @@ class TelemetryMiddleware:
 
     def _starter(self, state: RequestState, start_response: Any) -> Callable[..., Any]:
         def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-            state.status = int(status[:3])
+            state.status, state.answered = int(status[:3]), True
             state.learn_route()
             # Flask sets the length of every response that is not streamed.
             for name, _ in headers:
                 if name == "Content-Length" or name.lower() == "content-length":
                     state.streams = False
                     break
-            context = state.current_span().get_span_context()
+            span = state.current_span()
+            if state.handled is not None and state.status >= 500:
+                span.record_exception(state.handled)
+            context = span.get_span_context()
             if context.trace_id:
                 headers.append((semconv.HEADER_TRACERESPONSE, format_traceparent(context)))
             return start_response(status, headers, *exc_info)
@@ -150,29 +186,35 @@ class TelemetryMiddleware:
 
     def _finish(self, state: RequestState) -> None:
         seconds = perf_counter() - state.started
-        route = state.route
+        route, path = state.route, state.path()
         span = state.current_span()
         if state.token is not None:
-            self._describe(span, state, route, seconds)
-            self._log(state, route, seconds)
+            self._describe(span, state, path, seconds)
+            self._log(state, path, seconds)
             context_api.detach(state.token)
             span.end()
         else:
             token = context_api.attach(set_span_in_context(span))
-            self._log(state, route, seconds)
+            self._log(state, path, seconds)
             context_api.detach(token)
         self._active[state.method].dec()
+        # A WebSocket lasts as long as its users like, which says nothing about latency.
+        if state.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            return
         child = self._child((state.method, route or semconv.OTHER, state.status))
         child.observe(seconds, _exemplar_trace_id(span))
 
-    def _describe(self, span: Span, state: RequestState, route: str | None, seconds: float) -> None:
+    def _describe(self, span: Span, state: RequestState, path: str, seconds: float) -> None:
+        route = state.route
         method = "HTTP" if state.method == semconv.OTHER else state.method
         span.update_name(f"{method} {route}" if route else method)
         failed = state.status >= 500
         # A watched span that will be dropped needs no attributes.
         if not (span.get_span_context()[3] & 1 or failed or seconds >= self._slow_seconds):
             return
-        span.set_attributes(server_attributes(state.environ, state.method, route, state.status))
+        span.set_attributes(
+            server_attributes(state.environ, path, state.method, route, state.status)
+        )
         if failed:
             span.set_status(StatusCode.ERROR)
         if state.error is not None:
@@ -181,22 +223,22 @@ class TelemetryMiddleware:
             description = f"{type(state.error).__name__}: {state.error}"[:1000]
             span.set_status(StatusCode.ERROR, description)
 
-    def _log(self, state: RequestState, route: str | None, seconds: float) -> None:
-        environ = state.environ
-        path = environ.get("PATH_INFO", "")[:256]
-        write_line(
-            _logger,
-            logging.INFO if state.status < 500 else logging.ERROR,
-            f"{state.method} {path} {state.status}",
-            {
-                semconv.ATTR_HTTP_REQUEST_METHOD: state.method,
-                semconv.ATTR_HTTP_ROUTE: route or semconv.OTHER,
-                semconv.ATTR_URL_PATH: path,
-                semconv.ATTR_HTTP_RESPONSE_STATUS_CODE: state.status,
-                semconv.ATTR_HTTP_DURATION: round(seconds, 6),
-                semconv.ATTR_CLIENT_ADDRESS: environ.get("REMOTE_ADDR", ""),
-            },
-        )
+    def _log(self, state: RequestState, path: str, seconds: float) -> None:
+        path = path[:256]
+        attributes = {
+            semconv.ATTR_HTTP_REQUEST_METHOD: state.method,
+            semconv.ATTR_HTTP_ROUTE: state.route or semconv.OTHER,
+            semconv.ATTR_URL_PATH: path,
+            semconv.ATTR_HTTP_RESPONSE_STATUS_CODE: state.status,
+            semconv.ATTR_HTTP_DURATION: round(seconds, 6),
+            semconv.ATTR_CLIENT_ADDRESS: state.environ.get("REMOTE_ADDR", ""),
+        }
+        failed = state.status >= 500
+        if failed and (error := state.error or state.handled):
+            attributes[semconv.ATTR_EXCEPTION_TYPE] = type(error).__name__
+            attributes[semconv.ATTR_EXCEPTION_MESSAGE] = str(error)[:1000]
+        level = logging.ERROR if failed else logging.INFO
+        write_line(_logger, level, f"{state.method} {path} {state.status}", attributes)
 
     def _child(self, key: tuple[str, str, int]) -> Any:
         child = self._children.get(key)

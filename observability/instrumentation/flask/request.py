@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import INVALID_SPAN
+from werkzeug.exceptions import HTTPException
 
 from .. import semconv
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span
+    from werkzeug.routing import Map, Rule
 
 # Private (`_ENVIRON_SPAN_KEY`): where contrib's instrumentor leaves its span, which ends before a
 # stream does: https://github.com/open-telemetry/opentelemetry-python-contrib/issues/3402
 _CONTRIB_SPAN = "opentelemetry-flask.span_key"
 KNOWN_METHODS = frozenset(semconv.KNOWN_METHODS)
+# Prefixes come from the server's configuration or a proxy; a client that could choose its own must
+# not make new series.
+MOST_PREFIXES = 64
+# The errors with which a server takes back the socket of a WebSocket after its end.
+_SOCKET_TAKEN = (StopIteration, ConnectionError)
+_prefixes: set[str] = set()
 # A client that leaves sooner may have changed its mind; later, a proxy or a person gave up.
 PATIENCE_SECONDS = 1.0
 
@@ -26,8 +35,10 @@ class RequestState:
     """The state of a request in progress."""
 
     __slots__ = (
+        "answered",
         "environ",
         "error",
+        "handled",
         "method",
         "route",
         "span",
@@ -46,7 +57,9 @@ class RequestState:
         self.route: str | None = None
         self.status = 500
         self.streams = True
+        self.answered = False
         self.error: BaseException | None = None
+        self.handled: Exception | None = None
         self.started = perf_counter()
 
     def current_span(self) -> Span:
@@ -66,10 +79,50 @@ class RequestState:
             self.status = HTTPStatus.GATEWAY_TIMEOUT.value
 
     def learn_route(self) -> None:
-        """Keep the template of the route that matched; Flask drops it when the request ends."""
+        """Keep the template of the route that matched; Flask drops it when the request ends.
+
+        It begins with the prefix under which the app is mounted.
+        """
         rule = getattr(self.environ.get("werkzeug.request"), "url_rule", None)
         if rule is not None:
+            self._keep(rule)
+
+    def match(self, url_map: Map) -> None:
+        """Find the route of a request that ended without a response, which Flask has dropped."""
+        with suppress(HTTPException):
+            rule, _ = url_map.bind_to_environ(self.environ).match(return_rule=True)
+            self._keep(rule)
+
+    def _keep(self, rule: Rule) -> None:
+        prefix = self.environ.get("SCRIPT_NAME")
+        if not prefix:
             self.route = rule.rule
+        elif prefix in _prefixes or len(_prefixes) < MOST_PREFIXES:
+            _prefixes.add(prefix)
+            self.route = decoded(prefix) + rule.rule
+
+    def became_websocket(self, error: BaseException | None = None) -> bool:
+        """Return whether the request ended as a WebSocket, which has no HTTP response."""
+        return (
+            not self.answered
+            and (error is None or isinstance(error, _SOCKET_TAKEN))
+            and self.environ.get("HTTP_UPGRADE", "").lower() == "websocket"
+        )
+
+    def path(self) -> str:
+        """Return the path that the client asked for."""
+        environ = self.environ
+        return decoded(environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", ""))
+
+
+def decoded(text: str) -> str:
+    """Return a text of WSGI's environment, whose characters are bytes, as the UTF-8 that it is.
+
+    Source: PEP 3333, section "Unicode Issues".
+    """
+    if text.isascii():
+        return text
+    return text.encode("latin-1", "replace").decode("utf-8", "replace")
 
 
 def _has_gone(environ: dict[str, Any]) -> bool:

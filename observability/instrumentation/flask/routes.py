@@ -18,13 +18,6 @@ _FAILURES = (500, 503)
 _AUTOMATIC = frozenset({"HEAD", "OPTIONS"})
 
 
-def excluded_paths(app: Flask, exclude: Sequence[str]) -> frozenset[str]:
-    """Return the paths to leave out, with the prefixes of their blueprints."""
-    rules = {rule.rule for rule in app.url_map.iter_rules() if not rule.arguments}
-    found = {rule for rule in rules if any(rule.endswith(path) for path in exclude)}
-    return frozenset(found.union(exclude))
-
-
 def known_label_sets(
     app: Flask, excluded: frozenset[str], success_codes: Mapping[str, Sequence[int]]
 ) -> Iterator[tuple[str, str, int]]:

@@ -74,7 +74,8 @@ def make_app(telemetry: RecordedTelemetry) -> flask.Flask:  # noqa: C901 - a vie
         log.debug("in teardown")
 
     app.register_blueprint(blueprint, url_prefix="/v1")
-    instrument_app(app, telemetry, success_codes={"create_order": [201, 200]})
+    codes = {"create_order": [201, 200]}
+    instrument_app(app, telemetry, exclude=["/v1/livez"], success_codes=codes)
     return app
 
 
@@ -192,7 +193,7 @@ def test_lines_in_view_handler_and_teardown_carry_the_trace(
     assert handled in {line.trace_id for line in telemetry.logs if line.body == "in teardown"}
 
 
-def test_probes_under_a_prefix_leave_no_telemetry(
+def test_excluded_paths_leave_no_telemetry(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
     assert client.get("/v1/livez").text == "False"
@@ -201,6 +202,14 @@ def test_probes_under_a_prefix_leave_no_telemetry(
     assert telemetry.logs == []
     with pytest.raises(AssertionError, match="no series"):
         observed(telemetry, "GET", "/v1/livez", 200)
+
+
+def test_a_path_that_ends_like_an_excluded_one_is_counted(telemetry: RecordedTelemetry) -> None:
+    app = flask.Flask("app")
+    app.get("/api/reports/metrics")(lambda: "figures")
+    instrument_app(app, telemetry)
+    app.test_client().get("/api/reports/metrics")
+    assert observed(telemetry, "GET", "/api/reports/metrics", 200) == 1
 
 
 def test_known_label_sets_exist_at_0(telemetry: RecordedTelemetry) -> None:
