@@ -98,10 +98,8 @@ def label(name: str, sign: str, wanted: str) -> Condition:
     """Return the condition on a label."""
     test = value_test(sign, wanted)
     if name == SERVICE:
-        route = scan.by_service(LOGS, test)
-        if sign == "=":
-            route = scan.by_index(3, "logs_service", "service = ?", wanted)
-        return Condition(lambda line: test(line.service), routes=() if test("") else (route,))
+        routes = () if test("") else scan.by_service(LOGS, test)
+        return Condition(lambda line: test(line.service), routes=routes)
     sql, values = ("", ()) if test("") else _containing(name, sign, wanted)
     routes = () if test("") else _routes(name, sign, wanted)
     return Condition(lambda line: test(line.labels.get(name, "")), sql, values, routes)
@@ -153,7 +151,8 @@ def _text_routes(wanted: str) -> tuple[Route, ...]:
 
 def _containing(name: str, sign: str, wanted: str) -> tuple[str, tuple[Any, ...]]:
     """Return SQL that passes rows in whose JSON the value, or its beginning, occurs."""
-    if name in (LEVEL, SEVERITY, *SCOPE) or sign not in ("=", "=~"):
+    made = name in (LEVEL, SEVERITY, *SCOPE) or name.startswith("__")
+    if made or sign not in ("=", "=~"):
         return "", ()
     part = wanted if sign == "=" else literal_prefix(wanted)[0]
     if not part or not _PLAIN.fullmatch(part):

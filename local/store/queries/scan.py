@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from local.store.queries.deadline import check
 from local.store.words import MORE, MOST_WORDS
 
 if TYPE_CHECKING:
@@ -160,10 +161,13 @@ def newest_first(
         for source in sources
     ]
     if len(scans) == 1 and sources[0].index:
-        yield from scans[0]
+        for row in scans[0]:
+            check()
+            yield row
         return
     seen = set()
     for row in heapq.merge(*scans, key=lambda row: -row[table.time]):
+        check()
         if row["id"] not in seen:
             seen.add(row["id"])
             yield row
@@ -219,18 +223,27 @@ def _if_few(connection: sqlite3.Connection, origin: str, source: Source) -> list
     return [source] if count <= FEW_ROWS else None
 
 
-def by_service(table: Table, test: Callable[[str], bool]) -> Route:
-    """Return the route to the rows of the services that pass a test; closed if all do."""
+def by_service(table: Table, test: Callable[[str], bool]) -> tuple[Route, ...]:
+    """Return the routes to the rows of the services that pass a test; closed if all do.
+
+    The first is open if the rows are few, the second leads to many.
+    """
     index = f"{table.name}_service"
 
-    def resolve(connection: sqlite3.Connection) -> list[Source] | None:
+    def many(connection: sqlite3.Connection) -> list[Source] | None:
         known = _services(connection, table)
         wanted = [service for service in known if test(service)]
         if len(known) > MOST_SERVICES or (len(wanted) == len(known) and len(known) > 1):
             return None
         return [Source("service = ?", (service,), index) for service in wanted]
 
-    return Route(3, resolve)
+    def few(connection: sqlite3.Connection) -> list[Source] | None:
+        sources = many(connection)
+        origin = f"{table.name} INDEXED BY {index}"
+        found = [_if_few(connection, origin, source) for source in sources or ()]
+        return sources if None not in found else None
+
+    return Route(2, few), Route(5, many)
 
 
 def _services(connection: sqlite3.Connection, table: Table) -> list[str]:

@@ -262,10 +262,8 @@ def _service_routes(field: Field, sign: str, literal: Literal) -> tuple[Route, .
     if field.key != ATTR_SERVICE_NAME or literal.type != "string":
         return ()
     if sign == "=":
-        return (scan.by_index(3, "spans_service", "service = ?", literal.value),)
-    if sign == "=~":
-        return (scan.by_service(SPANS, finder(literal.value, whole=True)),)
-    return ()
+        return scan.by_service(SPANS, lambda service: service == literal.value)
+    return scan.by_service(SPANS, finder(literal.value, whole=True)) if sign == "=~" else ()
 
 
 def _failed_routes(sign: str, literal: Literal) -> tuple[Route, ...]:

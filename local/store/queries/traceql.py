@@ -117,17 +117,20 @@ def _condition(tokens: Tokens) -> scan.Condition:
             return inside
         name = tokens.take("name").text
         wanted = _field(tokens, name)
-        sign = tokens.take("op").text
-        found = compare(wanted, sign, _literal(tokens))
-        if isinstance(found, str):
-            raise tokens.outside(found)
-        return found
+        sign = tokens.accept("=", "!=", "=~", "!~", ">", ">=", "<", "<=")
+        if not sign:
+            found = tokens.peek()[:100] or "the end"
+            raise tokens.outside(f"{name[:100]!r} is followed by {found!r}, not by a comparison")
+        condition = compare(wanted, sign, _literal(tokens))
+        if isinstance(condition, str):
+            raise tokens.outside(condition)
+        return condition
 
 
 def _field(tokens: Tokens, name: str) -> Field:
     found = field_of(name)
     if found is None:
-        raise tokens.outside(f"{name!r} is not a supported field")
+        raise tokens.outside(f"{name[:100]!r} is not a supported field")
     return found
 
 
@@ -140,5 +143,5 @@ def _literal(tokens: Tokens) -> Literal:
     if token.kind == "number":
         return Literal("number", number(token.text), token.text)
     if token.text not in _CONSTANTS:
-        raise tokens.outside(f"{token.text!r} is not a value")
+        raise tokens.outside(f"{token.text[:100]!r} is not a value")
     return Literal(*_CONSTANTS[token.text], token.text)

@@ -9,7 +9,7 @@ from local.store import rows
 from local.store.errors import BadQueryError
 from local.store.queries import scan
 from local.store.queries.conditions import Conditions
-from local.store.queries.deadline import bounded
+from local.store.queries.deadline import bounded, check
 from local.store.semconv import STATUS_NAMES
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def search_traces(connection: sqlite3.Connection, search: TraceSearch) -> list[d
     )
     matched: dict[str, int] = {}
     for (trace_id,) in found:
+        check()
         if trace_id not in matched and len(matched) >= search.limit:
             break
         matched[trace_id] = matched.get(trace_id, 0) + 1
@@ -132,6 +133,7 @@ def _status(status: str) -> tuple[str, ...]:
 def summaries(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> Iterable[dict[str, Any]]:
     """Yield the summary of each trace: root, duration, spans, errors, services."""
     for trace_id in trace_ids:
+        check()
         row = connection.execute(
             "SELECT min(start_ns) AS start, max(start_ns + duration_ns) AS stop,"
             " count(*) AS spans, sum(status = 2) AS errors FROM spans WHERE trace_id = ?",
