@@ -122,8 +122,12 @@ def measure(path: Path, rounds: int = ROUNDS) -> list[dict[str, Any]]:
                 break
         figures.append(
             {
-                **{"name": name, "template": template, "query": text, "found": count},
-                **{"ms": statistics.median(taken), "first": taken[0]},
+                "name": name,
+                "template": template,
+                "query": text,
+                "found": count,
+                "ms": statistics.median(taken),
+                "first": taken[0],
             }
         )
         sys.stderr.write(f"{taken[0]:8.1f} {figures[-1]['ms']:8.1f} ms {count:5} {name} {text}\n")
@@ -154,14 +158,16 @@ def size(path: Path) -> dict[str, float]:
 
 HEAD = """# How long the dashboards' queries take on a full store
 
-Written by `python -m tools.bench.history`: the local mode's store, filled with the sample's telemetry,
-and every query to logs and traces of `dashboards/json` over all of it.
+Written by `python -m tools.bench.history`: the local mode's store, filled with the sample's
+telemetry, and every query to logs and traces of `dashboards/json` over all of it.
 
 - **When and where**: {now:%Y-%m-%d %H:%M} UTC; {machine}
-- **Store**: {hours:.0f} h at 10 requests/s, {spans:,} spans and {logs:,} log lines: {megabytes:,.0f} MB, or
-  {per_hour:,.0f} MB an hour. The default limit, `ORDERS_STORE_MAX_MB=512`, keeps the newest {kept:.1f} h of that
-- **Times**: in ms, the median of {rounds} runs, and the first of them; *stopped* is a query that its deadline of
-  5 s ended. *Before* is commit {before}, which looked at the newest 20,000 spans or 200,000 lines
+- **Store**: {hours:.0f} h at 10 requests/s, {spans:,} spans and {logs:,} log lines:
+  {megabytes:,.0f} MB, or {per_hour:,.0f} MB an hour. The default limit,
+  `ORDERS_STORE_MAX_MB=512`, keeps the newest {kept:.1f} h of that
+- **Times**: in ms, the median of {rounds} runs, and the first of them; *stopped* is a query that
+  its deadline of 5 s ended. *Before* is commit {before}, which looked at the newest 20,000 spans
+  or 200,000 lines of the services that a query names
 
 | dashboard: what is asked | query | before | found | now | first | found |
 | --- | --- | ---: | ---: | ---: | ---: | ---: |
@@ -175,8 +181,12 @@ def document(facts: dict[str, float], figures: list[dict[str, Any]], before: lis
     per_hour = facts["megabytes"] / facts["hours"]
     head = HEAD.format(
         **facts,
-        **{"now": datetime.now(UTC), "machine": describe_machine(), "rounds": ROUNDS},
-        **{"per_hour": per_hour, "kept": 512 / per_hour, "before": BEFORE},
+        now=datetime.now(UTC),
+        machine=describe_machine(),
+        rounds=ROUNDS,
+        per_hour=per_hour,
+        kept=512 / per_hour,
+        before=BEFORE,
     )
     return head + "".join(row(one, old.get(one["query"])) for one in figures)
 

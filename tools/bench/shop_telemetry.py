@@ -176,6 +176,12 @@ class Shop:
         return FIRST + f"{self._random.getrandbits(bits):0{bits // 4}x}"[len(FIRST) :]
 
 
+def started(at_ns: int) -> LogLine:
+    """Return the line of a process that starts, for the dashboards' annotation."""
+    body, resource = "traces and logs go to http://127.0.0.1:4318", {"service.name": "orders"}
+    return LogLine(at_ns, "orders", 9, "INFO", body, "", "", {}, resource | RESOURCE)
+
+
 def write(path: Path, *, hours: float, rate: float) -> None:
     """Write a store with the last hours at a rate of requests per second.
 
@@ -194,6 +200,7 @@ def write(path: Path, *, hours: float, rate: float) -> None:
     end = time.time_ns() - 60 * SECOND
     start = end - int(part * 3600 * SECOND)
     filler, shop = _Filler(connection), Shop()
+    filler.put([], [started(start)])
     for at_ns in range(start, end, int((READS + 1) / rate * SECOND)):
         filler.put(*shop.requests(at_ns))
     filler.flush()
