@@ -7,6 +7,7 @@ from pathlib import Path
 from observability.instrumentation.dependencies import bound_lookups
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
+from service.memory import share_before_fork
 from service.settings import require_metrics_folder
 from simulators.settings import ProviderSettings
 
@@ -34,6 +35,7 @@ hooks = GunicornHooks(
     trusted_hosts=settings.trusted_hosts,
 )
 when_ready = hooks.when_ready
+pre_fork = share_before_fork
 post_fork = hooks.post_fork
 worker_exit = hooks.worker_exit
 child_exit = hooks.child_exit
