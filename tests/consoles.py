@@ -25,6 +25,9 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, set_span_in_
 
 from local.console.server import Console
 from local.console.settings import ConsoleSettings
+from local.servers.passwords import SERVERS, ensure_passwords, write_web_config
+from local.state import StateFolder
+from tools.servers import running_alertmanager
 
 MS = 1_000_000
 # What the console listens on.
@@ -118,6 +121,29 @@ def start_console(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 @pytest.fixture
 def console(start_console: Callable[..., Running]) -> Running:
     return start_console()
+
+
+@pytest.fixture
+def guarded(start_console: Callable[..., Running], tmp_path: Path) -> Iterator[tuple[Running, str]]:
+    """Run a console before an Alertmanager with a password; yield the latter's own address too."""
+    state = StateFolder(tmp_path / "guarded")
+    state.create()
+    secret = state.secret(SERVERS)
+    secret.parent.mkdir()
+    secret.write_text('it\'s "quoted" \\ \\n $x `y` : # ü')
+    ensure_passwords(state)
+    write_web_config(state)
+    folder = tmp_path / "alertmanager"
+    folder.mkdir()
+    config = folder / "alertmanager.yml"
+    config.write_text("route: {receiver: none}\nreceivers: [{name: none}]\n")
+    flag = f"--web.config.file={state.web_config}"
+    with running_alertmanager(folder, config, flag) as url:
+        console = start_console(
+            ALERTMANAGER_SERVER_PORT=url.rsplit(":", 1)[1],
+            PROMETHEUS_SERVER_PASSWORD_FILE=str(secret),
+        )
+        yield console, url
 
 
 class Service:

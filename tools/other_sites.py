@@ -109,7 +109,7 @@ def wrong_answers(port: int, path: str, served: int = 200) -> list[str]:
     for case in (*SERVED, *REFUSED):
         where = "" if case.method == "CONNECT" else path
         status, body = case.send(port, where)
-        is_right = status in case.refused if case.refused else status == served
-        if not is_right or not body:
+        is_refused = status in case.refused and body != ""
+        if not (is_refused if case.refused else status == served):
             found.append(f"{case.name}: {status} {body[:200]!r}")
     return found

@@ -68,6 +68,10 @@ class _Session(SMTP):
         self._unanswered = 0
         await super().push(status)
 
+    async def smtp_POST(self, _: str | None) -> None:  # noqa: N802 - aiosmtpd looks it up by this name
+        """End the session of a web page, whose body could be commands: those of a false alert."""
+        self.end()
+
     def end(self) -> None:
         """Close the connection at once."""
         if self.transport is not None:

@@ -57,7 +57,7 @@ def write_web_config(state: StateFolder) -> None:
     Raises:
         ProgramMissingError: This machine's crypt(3) lacks bcrypt.
     """
-    hashed = bcrypt(state.secret(SERVERS).read_text().strip())
+    hashed = bcrypt(state.secret(SERVERS).read_text().rstrip("\r\n"))
     write_atomically(state.web_config, f"basic_auth_users: {{{SERVER_USER}: {hashed}}}\n")
 
 

@@ -35,7 +35,8 @@ def refuse_other_sites(sut: Project, shop: Shop, stubs: list[str]) -> None:
     """Send what a page of another site can send to every port; fail if anything is served."""
     for variable, (path, status, image) in PORTS.items():
         served = 200 if any(image in stub for stub in stubs) else status
-        assert wrong_answers(shop.ports[variable], path, served) == [], variable
+        wrong = wrong_answers(shop.ports[variable], path, served)
+        assert wrong == [], f"{variable}: {wrong}"
     report(f"{len(PORTS)} published ports serve no page of another site")
     for name, url in INSIDE.items():
         command = ["exec", "-T", "prometheus", "wget", "-q", "-T", "10", "-O", "-"]

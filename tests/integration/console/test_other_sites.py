@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
-from local.servers.passwords import ensure_passwords, write_web_config
-from local.state import StateFolder
 from tests.consoles import Running, ask
 from tools.other_sites import wrong_answers
-from tools.servers import running_alertmanager
 
-ALERTMANAGER = """
-route: {receiver: none}
-receivers: [{name: none}]
-"""
 SILENCE = {
     "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
     "startsAt": "2026-01-01T00:00:00Z",
@@ -34,29 +28,6 @@ JSON = {"content_type": "application/json"}
 )
 def test_a_port_serves_no_other_site(console: Running, port: str, path: str) -> None:
     assert wrong_answers(getattr(console.console, f"{port}_port"), path) == []
-
-
-@pytest.fixture
-def guarded(start_console: Callable[..., Running], tmp_path: Path) -> Iterator[tuple[Running, str]]:
-    """Run a console before an Alertmanager with a password; yield the latter's own address."""
-    state = StateFolder(tmp_path / "guarded")
-    state.create()
-    ensure_passwords(state)
-    write_web_config(state)
-    folder = tmp_path / "alertmanager"
-    folder.mkdir()
-    config = folder / "alertmanager.yml"
-    config.write_text(ALERTMANAGER)
-    password = state.secret("prometheus")
-    flag = f"--web.config.file={state.web_config}"
-    with running_alertmanager(folder, config, flag) as url:
-        yield (
-            start_console(
-                ALERTMANAGER_SERVER_PORT=url.rsplit(":", 1)[1],
-                PROMETHEUS_SERVER_PASSWORD_FILE=str(password),
-            ),
-            url,
-        )
 
 
 def test_alertmanager_is_forwarded_but_to_no_page_of_another_site(
@@ -91,3 +62,15 @@ def test_the_name_in_the_setting_is_served(start_console: Callable[..., Running]
     pages = start_console(TRUSTED_HOSTS="sightline.example").pages
     request = urllib.request.Request(f"{pages}/livez", headers={"Host": "sightline.example"})
     assert urllib.request.urlopen(request, timeout=20).status == 200
+
+
+def test_a_page_cannot_send_a_mail(console: Running) -> None:
+    """A request to the port of a mail server is one line of nonsense each, until its body."""
+    body = "EHLO a\r\nMAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\nDATA\r\nSubject: [FIRING:1]\r\n\r\n.\r\n"
+    head = f"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", console.console.smtp_port), timeout=20) as page:
+        page.sendall(f"{head}{body}QUIT\r\n".encode())
+        with suppress(ConnectionError):
+            while page.recv(1000):
+                pass
+    assert console.json("/api/mails")["total"] == 0
