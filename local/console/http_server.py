@@ -12,11 +12,12 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
 from waitress.channel import HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,12 +32,29 @@ MAX_HEAD_BYTES = 64 * 1024
 MAX_BODY_BYTES_IN_MEMORY = 128 * 1024
 
 
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """The answer to a request that reaches no application: malformed, or too large."""
+
+    def execute(self) -> None:
+        """Answer with JSON: `message` is what OTLP's clients read, `error` what others do."""
+        error = self.request.error
+        sentence = f"{error.reason}: {error.body}"
+        body = orjson.dumps({"error": sentence, "message": sentence})
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers.append(("Content-Type", "application/json"))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
     """A connection.
 
     Attributes:
         waiting_since: When it was opened, or its last request was answered; monotonic.
     """
+
+    error_task_class = _ErrorTask
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.waiting_since = time.monotonic()

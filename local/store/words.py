@@ -1,8 +1,8 @@
 """The words by which spans and log lines are found at any age.
 
-A row has up to eight: `order_id=…` for each attribute whose name ends in `id`, `failed` for an HTTP
-status of 400 or more, and for a log line `text=7`, the number of its body's template. Imported by
-the writer, which stores them, and by the queries.
+A row has up to eight: `order_id=…` for each attribute whose name ends in `id` (`order.id`,
+`order_uuid`, `orderId`), `failed` for an HTTP status of 400 or more, and for a log line `text=7`,
+the number of its body's template. Imported by the writer, which stores them, and by the queries.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONGEST_TEMPLATE = 160
 OTHER_TEMPLATE = 0
 CUT = "…"
 _VARIABLE = re.compile(r"[0-9a-fA-F-]{16,}|\d+")
-_NAMES_AN_ID = re.compile(r"(?:^|[\W_])id$", re.IGNORECASE)
+_NAMES_AN_ID = re.compile(r"(?:^|[\W_])(?i:(?:uu|gu)?id)$|[a-z0-9](?:Uu)?I[dD]$")
 _NOT_A_LABEL = re.compile(r"\W")
 
 

@@ -53,6 +53,9 @@ def _forward(
         status, kind, body = _get(port, f"/{quote(path)}?{query}", headers)
     except (OSError, http.client.HTTPException) as error:
         return _failure(502, "unavailable", f"{name} at 127.0.0.1:{port}: {error or 'no answer'}")
+    if status >= 400 and "json" not in kind:
+        said = body[:500].decode(errors="replace").strip()
+        return _failure(status, "refused", f"{name} at 127.0.0.1:{port} answered {status}: {said}")
     return Response(body, status, content_type=kind)
 
 

@@ -44,6 +44,8 @@ def finder(text: str, *, whole: bool) -> Callable[[str], bool]:
         pattern = re2.compile(text.encode(), options)
     except (re2.error, UnicodeEncodeError) as error:
         raise BadQueryError(f"regular expression {text[:200]!r}: {_reason(text, error)}") from None
+    # The module keeps the last 128 patterns, each up to PATTERN_BYTES, for as long as it runs.
+    re2.purge()
     match = pattern.fullmatch if whole else pattern.search
     return lambda value: match(value.encode(errors="replace")) is not None
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import http.server
 import json
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,7 +121,9 @@ VALUES = (*NUMBERS, *TIMES, *TEXTS, *QUERIES)
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    with running_console(tmp_path_factory.mktemp("state"), {}) as console:
+    # Ports on which no Prometheus and no Alertmanager listens.
+    upstream = {"PROMETHEUS_SERVER_PORT": "1", "ALERTMANAGER_SERVER_PORT": "2"}
+    with running_console(tmp_path_factory.mktemp("state"), upstream) as console:
         service = Service(console.otlp, "orders")
         span = service.span("work", start=time.time_ns(), took=MS, order__id="o-1", a=5)
         service.line("GET /v1/orders 200", SeverityNumber.INFO, time.time_ns(), span)
@@ -240,3 +245,42 @@ def test_an_error_below_the_api_is_json(
     assert (answer.status, bool(document["error"])) == (status, True)
     assert status != 405 or answer.headers["Allow"]
     connection.close()
+
+
+def test_an_error_of_prometheus_that_is_no_json_becomes_json(tmp_path: Path) -> None:
+    class Refuse(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(401, "no password")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+        threading.Thread(target=server.serve_forever).start()
+        port = str(server.server_port)
+        with running_console(tmp_path, {"PROMETHEUS_SERVER_PORT": port}) as console:
+            answer = console.get("/api/prometheus/api/v1/query", query="up")
+        server.shutdown()
+    assert (answer.status, "answered 401" in answer.json["error"]) == (401, True)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /api/logs?text=" + b"x" * 70_000 + b" HTTP/1.1\r\n", 431),
+        (b"DELETE /api/mails HTTP/1.1\r\nContent-Length: 99999999999\r\n", 413),
+        (b"GET /api/logs HTTP/1.1\r\nContent-Length: -1\r\n", 400),
+        (b"GET /api/logs HTTP/1.1\r\nTransfer-Encoding: other\r\n", 501),
+    ],
+)
+def test_a_request_that_reaches_no_route_is_answered_with_json(
+    filled: Running, head: bytes, status: int
+) -> None:
+    address = ("127.0.0.1", filled.console.pages_port)
+    with socket.create_connection(address, timeout=20) as connection:
+        connection.sendall(head + b"Host: 127.0.0.1\r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        document = json.loads(answer.read())
+    assert (answer.status, bool(document["error"])) == (status, True)
+    assert answer.headers.get_content_type() == "application/json"
