@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from werkzeug.datastructures import MultiDict
 
 LONGEST_TEXT = 1_000
-MOST_VALUES = 20
+MOST_VALUES = 100
 # SQLite's largest integer, and the nanoseconds of the year 2262.
 LARGEST = 2**63 - 1
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST_SPANS = 5_000
+MOST_SORTED = 100_000
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,14 @@ def read_trace(connection: sqlite3.Connection, trace_id: str) -> dict[str, Any] 
 def search_traces(connection: sqlite3.Connection, search: TraceSearch) -> list[dict[str, Any]]:
     """Return the traces with a matching span, newest or slowest first."""
     conditions = _conditions(search)
-    column = "start_ns" if search.order == "newest" else "duration_ns"
-    found = connection.execute(
-        f"SELECT trace_id FROM spans{conditions.where()}"  # noqa: S608 - values are bound
-        f" ORDER BY {column} DESC",
-        conditions.values,
-    )
+    origin, column = "spans", "start_ns"
+    if search.order == "slowest":
+        column = "duration_ns"
+        # Of a long range, the slowest are found sooner than all of it is sorted.
+        if _is_long(connection, search):
+            origin = "spans INDEXED BY spans_duration"
+    query = f"SELECT trace_id FROM {origin}{conditions.where()} ORDER BY {column} DESC"  # noqa: S608 - values are bound
+    found = connection.execute(query, conditions.values)
     matched: dict[str, int] = {}
     for (trace_id,) in found:
         check()
@@ -99,6 +102,16 @@ def search_traces(connection: sqlite3.Connection, search: TraceSearch) -> list[d
         for trace_id, count in matched.items()
         if trace_id in found_traces
     ]
+
+
+def _is_long(connection: sqlite3.Connection, search: TraceSearch) -> bool:
+    """Return whether more than MOST_SORTED spans started in the time range."""
+    conditions = Conditions()
+    conditions.between("start_ns", search.start_ns, search.end_ns)
+    spans = f"SELECT 1 FROM spans INDEXED BY spans_start{conditions.where()} LIMIT ?"  # noqa: S608 - values are bound
+    query = f"SELECT count(*) FROM ({spans})"  # noqa: S608 - values are bound
+    counted = connection.execute(query, [*conditions.values, MOST_SORTED + 1]).fetchone()[0]
+    return bool(counted > MOST_SORTED)
 
 
 def _conditions(search: TraceSearch) -> Conditions:
