@@ -6,34 +6,22 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..promrules import durations, promtool, yaml_text
 from .mutants import Mutant
 from .suite import EXPR_TESTS, RULE_TESTS, Case, TestDocument, cases, document_of, rule_document
+from .whole_files import Outcome, WholeFiles
 
 GOT = re.compile(r"got:\s*(.*)")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The outcome of one mutant.
-
-    Args:
-        mutant: The mutant.
-        killed_by: Name of the case, or of the file, that noticed; empty for a survivor.
-        closest: For a survivor, the case that came closest and why it was not enough.
-    """
-
-    mutant: Mutant
-    killed_by: str
-    closest: str = ""
-
-
 class Evaluator:
     """A runner of the cases that can notice a mutant, cheap and recently successful ones first.
+
+    A case that fails without any damage lacks something that its file has, so that its verdict says
+    nothing: the whole file decides instead.
 
     Args:
         tool: Runs the tests.
@@ -45,6 +33,7 @@ class Evaluator:
         self._tests = tests
         self._kills: Counter[tuple[Path, int]] = Counter()
         self._cases: dict[tuple[Path, str], list[Case]] = {}
+        self._passes: dict[tuple[Path, int, str, frozenset[str]], bool] = {}
 
     def cases(self, mutant: Mutant) -> list[Case]:
         """Return the cases that can notice a mutant, in the order of trying."""
@@ -59,11 +48,21 @@ class Evaluator:
 
     def evaluate(self, mutant: Mutant) -> Outcome:
         """Return which case notices a mutant."""
+        undecided: dict[Path, TestDocument] = {}
         for case in self.cases(mutant):
             if self._run(case, mutant).returncode:
-                self._kills[case.test.path, case.index] += 1
-                return Outcome(mutant, case.name)
-        return Outcome(mutant, "", self._closest(mutant))
+                if self._passes_undamaged(case):
+                    self._kills[case.test.path, case.index] += 1
+                    return Outcome(mutant, case.name)
+                undecided[case.test.path] = case.test
+        whole = WholeFiles(self._tool, list(undecided.values())).evaluate(mutant)
+        return whole if whole.killed_by else Outcome(mutant, "", self._closest(mutant))
+
+    def _passes_undamaged(self, case: Case) -> bool:
+        key = (case.test.path, case.index, str(case.asserted), case.keep)
+        if key not in self._passes:
+            self._passes[key] = self._run(case, None).returncode == 0
+        return self._passes[key]
 
     def _run(
         self, case: Case, mutant: Mutant | None, extra: list[dict[str, Any]] | None = None

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .equivalents import Equivalent
-from .evaluate import Outcome
 from .mutants import CRITICAL, Mutant
+from .whole_files import Outcome
 
 
 @dataclass(frozen=True)

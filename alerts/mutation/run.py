@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ..promrules import errors, promtool
 from .equivalents import Equivalent
-from .evaluate import Evaluator, Outcome
+from .evaluate import Evaluator
 from .mutants import Mutant, mutants
 from .progress import progress
 from .report import Report
 from .suite import load
-from .whole_files import WholeFiles
+from .whole_files import Outcome, WholeFiles
 
 
 def run(

@@ -7,7 +7,6 @@ only what those assertions need: most runs take a tenth of a second.
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,8 +16,10 @@ from typing import Any
 
 from ..promrules import durations, errors, reading, rule_sites, source, test_file
 
-ALERTNAME = re.compile(r'alertname="([^"]+)"')
-ALERTS = "ALERTS"
+# The series that Prometheus makes of alerts.
+OF_ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
+# Stands among the names that an expression reads for all of them.
+ANY = "*"
 RULE_TESTS, EXPR_TESTS = test_file.RULE_TESTS, test_file.EXPR_TESTS
 
 
@@ -43,7 +44,7 @@ class TestDocument:
     def reads(self) -> dict[str, set[str]]:
         """Return what each rule's name reads; rules of one name count together."""
         return {
-            name: set().union(*(reading.names(str(rule["expr"])) for _, rule in entries))
+            name: set().union(*(mentioned(str(rule["expr"])) for _, rule in entries))
             for name, entries in self.rules.items()
         }
 
@@ -51,7 +52,7 @@ class TestDocument:
         """Return a rule's name and every name that depends on it."""
         found, grown = {name}, True
         while grown:
-            more = {other for other, read_ in self.reads.items() if read_ & found} - found
+            more = {other for other, read_ in self.reads.items() if read_ & {*found, ANY}} - found
             found |= more
             grown = bool(more)
         return found
@@ -59,12 +60,14 @@ class TestDocument:
     def needed(self, wanted: Iterable[str]) -> set[str]:
         """Return names and every rule that they depend on."""
         found: set[str] = set()
-        open_ = [name for name in wanted if name in self.reads]
+        open_ = list(wanted)
         while open_:
             name = open_.pop()
-            if name not in found:
+            if name == ANY:
+                return set(self.reads)
+            if name in self.reads and name not in found:
                 found.add(name)
-                open_ += [other for other in self.reads[name] if other in self.reads]
+                open_ += self.reads[name]
         return found
 
 
@@ -155,7 +158,7 @@ def cases(test: TestDocument, name: str) -> list[Case]:
 def _cut(test: TestDocument, index: int, whole: dict[str, Any], wanted: set[str]) -> Case | None:
     """Return a case with only the assertions on some names, or None without any."""
     alerts = [a for a in whole.get(RULE_TESTS, []) if a["alertname"] in wanted]
-    exprs = [e for e in whole.get(EXPR_TESTS, []) if mentioned(e["expr"]) & wanted]
+    exprs = [e for e in whole.get(EXPR_TESTS, []) if mentioned(e["expr"]) & {*wanted, ANY}]
     if not alerts and not exprs:
         return None
     read_ = {a["alertname"] for a in alerts}.union(*(mentioned(e["expr"]) for e in exprs))
@@ -164,7 +167,7 @@ def _cut(test: TestDocument, index: int, whole: dict[str, Any], wanted: set[str]
     cut = {k: v for k, v in whole.items() if k not in {RULE_TESTS, EXPR_TESTS}}
     series = whole.get("input_series", [])
     # promtool does not run a case without series; an unrelated one does no harm.
-    read_here = [s for s in series if metric(s["series"]) in {"", *inputs}]
+    read_here = [s for s in series if ANY in inputs or metric(s["series"]) in {"", *inputs}]
     cut["input_series"] = read_here or series[:1]
     cut |= ({RULE_TESTS: alerts} if alerts else {}) | ({EXPR_TESTS: exprs} if exprs else {})
     return Case(test, index, cut, frozenset(keep))
@@ -176,8 +179,18 @@ def metric(series: str) -> str:
 
 
 def mentioned(expr: str) -> set[str]:
-    """Return the metrics and the alerts that an expression of a test reads."""
-    return reading.names(expr) | set(ALERTNAME.findall(expr))
+    """Return the metrics and the alerts that an expression reads.
+
+    `ANY` is among them where it chooses series by a regular expression, or alerts by anything but
+    their name.
+    """
+    found: set[str] = set()
+    for selector in reading.selectors(expr):
+        found.add(selector.name or ANY)
+        if selector.name in OF_ALERTS:
+            alerts = {m.value for m in selector.matchers if (m.label, m.op) == ("alertname", "=")}
+            found |= alerts or {ANY}
+    return found
 
 
 def rule_document(
@@ -204,7 +217,7 @@ def rule_document(
                 else:
                     rules.append(rule)
             if rules:
-                groups.append({"name": group["name"], "rules": rules})
+                groups.append(group | {"rules": rules})
     return {"groups": groups}
 
 

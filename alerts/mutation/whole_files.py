@@ -5,13 +5,28 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..promrules import promtool, source, yaml_text
-from .evaluate import Outcome
 from .mutants import Mutant
 from .suite import TestDocument
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The outcome of one mutant.
+
+    Args:
+        mutant: The mutant.
+        killed_by: Name of the case, or of the file, that noticed; empty for a survivor.
+        closest: For a survivor, the case that came closest and why it was not enough.
+    """
+
+    mutant: Mutant
+    killed_by: str
+    closest: str = ""
 
 
 class WholeFiles:

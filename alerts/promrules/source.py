@@ -43,7 +43,9 @@ def read(path: Path) -> Source:
     try:
         text = path.read_text(encoding="utf-8")
         nodes = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
-        documents = list(yaml.safe_load_all(text))
+        for node in nodes:
+            _keep_values_as_text(node)
+        documents = [yaml.SafeLoader("").construct_document(node) for node in nodes]
     except OSError as error:
         raise RulesError(f"{path}: {error.strerror}") from error
     except yaml.YAMLError as error:
@@ -52,6 +54,21 @@ def read(path: Path) -> Source:
     for number, node in enumerate(nodes):
         _note(node, (number,), lines)
     return Source(path, documents, lines)
+
+
+def _keep_values_as_text(node: yaml.Node) -> None:
+    """Let the values of an input series be the text that stands there, as promtool reads them.
+
+    To YAML `0x60` is the number 96; to promtool it is sixty-one zeros.
+    """
+    if isinstance(node, yaml.MappingNode):
+        entries = {key.value: value for key, value in node.value}
+        if "series" in entries and isinstance(entries.get("values"), yaml.ScalarNode):
+            entries["values"].tag = "tag:yaml.org,2002:str"
+    if isinstance(node, yaml.CollectionNode):
+        for item in node.value:
+            for inner in item if isinstance(item, tuple) else (item,):
+                _keep_values_as_text(inner)
 
 
 def _note(node: yaml.Node, keys: tuple[Key, ...], lines: dict[tuple[Key, ...], int]) -> None:
