@@ -93,7 +93,7 @@ class LocalSettings(EnvironmentSettings):
         runbooks: The user's folder of runbooks.
         profile: SLO windows of the rules, `demo` or `production`.
         public_url: Where the console is reached from outside; empty if only from this machine.
-        trusted_hosts: Public names that every port answers for, that of `public_url` included.
+        trusted_hosts: Public names that every port answers for, apart from that of `public_url`.
         load_rate: Requests per second of the simulated customers; 0 is none.
         worker_concurrency: Processes of the Celery worker, which checks the value itself.
         ports: Loopback ports by variable.

@@ -18,6 +18,7 @@ from local.cli.docker_mode import Engine, problems_before_start
 from local.cli.ports import taken_ports
 from local.cli.prepare import STACK_PROGRAMS
 from local.servers.binaries import Binaries, ProgramMissingError
+from local.servers.passwords import bcrypt
 from local.settings import LocalSettings
 from local.state import StateFolder
 
@@ -122,9 +123,10 @@ def _ports(settings: LocalSettings, _: Engine | None) -> Iterator[Finding]:
 
 
 def _programs(settings: LocalSettings, _: Engine | None) -> Iterator[Finding]:
-    """Check the servers' programs, and whether those that are missing can be fetched."""
+    """Check the servers' programs and libcrypt; whether what is missing can be fetched."""
     path = settings.environment.get("PATH")
     binaries = Binaries(settings.programs, settings.program_paths, path=path)
+    bcrypt("")
     names = ("redis-server", *STACK_PROGRAMS) if settings.sample else STACK_PROGRAMS
     missing = [name for name in names if not binaries.has(name)]
     tools = [tool for tool in ("apt-get", "dpkg") if not shutil.which(tool, path=path)]

@@ -19,6 +19,7 @@ from typing import Any
 from tools.chaos.system import LocalSystem, running_system
 from tools.free_ports import free_port_variables
 from tools.outages.gates import Gate, open_gates
+from tools.outages.hook.sitecustomize import DOMAIN
 
 PORTS = {
     "postgres": "ORDERS_DATABASE_PORT",
@@ -130,6 +131,7 @@ def gated_system(load: int = 0) -> Iterator[System]:
             **ports,
             "OUTAGES_FOLDER": folder,
             "PYTHONPATH": str(hook),
+            "TRUSTED_HOSTS": DOMAIN,
             "ORDERS_LOAD_RATE": str(load),
             "ORDERS_RATE_LIMIT": "300",
         }
