@@ -9,6 +9,15 @@ SECONDS = 20
 # What a server may answer to a request of another site.
 REFUSALS = {400, 403, 421}
 NO_PROXY = REFUSALS | {404, 405, 501}
+# What a page would send to Alertmanager: a silence for every alert, and a false alert.
+SILENCE = {
+    "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
+    "startsAt": "2026-01-01T00:00:00Z",
+    "endsAt": "2099-01-01T00:00:00Z",
+    "createdBy": "a page",
+    "comment": "",
+}
+INVENTED = [{"labels": {"alertname": "Invented"}}]
 
 
 @dataclass(frozen=True)

@@ -13,17 +13,11 @@ import pytest
 from playwright.sync_api import Page, sync_playwright
 
 from tests.consoles import Running, ask
+from tools.other_sites import INVENTED, SILENCE
 
 pytestmark = pytest.mark.browser
 CHROMIUM = "/usr/bin/chromium"
 EVIL = "evil.example"
-SILENCE = {
-    "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
-    "startsAt": "2026-01-01T00:00:00Z",
-    "endsAt": "2099-01-01T00:00:00Z",
-    "createdBy": "a page",
-    "comment": "",
-}
 # Sends a request, and tells what the page sees of the answer.
 SEND = """async ([method, url, body, mode]) => {
   const headers = body && mode === "cors" ? {"content-type": "application/json"} : {};
@@ -75,7 +69,7 @@ def test_a_page_of_another_site_changes_nothing(guarded: tuple[Running, str], pa
     console, own = guarded
     port = console.console.alertmanager_port
     silence = json.dumps(SILENCE)
-    alert = json.dumps([{"labels": {"alertname": "Invented"}}])
+    alert = json.dumps(INVENTED)
     for base in (f"http://127.0.0.1:{port}", f"http://localhost:{port}", own):
         for mode in ("cors", "no-cors"):
             for path, body in (("silences", silence), ("alerts", alert)):

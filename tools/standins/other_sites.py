@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
-from tools.other_sites import Case, wrong_answers
+from tools.other_sites import INVENTED, SILENCE, Case, wrong_answers
 from tools.servers import wait_until
 from tools.standins.docker import ComposeRunError, Project, report
 from tools.standins.shop import Shop, request
@@ -53,23 +52,19 @@ def refuse_other_sites(sut: Project, shop: Shop, stubs: list[str]) -> None:
 
 def _alerts_stay(shop: Shop) -> None:
     """Try to silence every alert and to invent one; then silence one as a person does."""
-    now = datetime.now(UTC)
-    silence = {
-        "matchers": [{"name": "alertname", "value": "Invented", "isRegex": False, "isEqual": True}],
-        "startsAt": now.isoformat(),
-        "endsAt": (now + timedelta(minutes=5)).isoformat(),
-        "createdBy": "compose run",
-        "comment": "",
-    }
     silences = shop.url("ALERTMANAGER_PORT", "/api/v2/silences")
     alerts = shop.url("ALERTMANAGER_PORT", "/api/v2/alerts")
     for headers in (PAGE, REBOUND):
-        assert request(silences, silence, **headers)[0] in {403, 421}
-        assert request(alerts, [{"labels": {"alertname": "Invented"}}], **headers)[0] in {403, 421}
+        assert request(silences, SILENCE, **headers)[0] in {403, 421}
+        assert request(alerts, INVENTED, **headers)[0] in {403, 421}
     assert request(silences)[2] == []
     assert "Invented" not in json.dumps(request(alerts)[2])
     own = {"Origin": silences.removesuffix("/api/v2/silences")}
-    assert request(silences, silence, **own)[0] == 200
+    status, _, made = request(silences, SILENCE, **own)
+    assert status == 200, made
+    silence = Case("", method="DELETE")
+    path = f"/api/v2/silence/{made['silenceID']}"
+    assert silence.send(shop.ports["ALERTMANAGER_PORT"], path)[0] == 200
     for path in ("/-/reload", "/-/quit", "/api/v1/admin/tsdb/delete_series"):
         status, _, body = request(shop.url("PROMETHEUS_PORT", path), {})
         assert status in {403, 404, 500}, (path, status, body)

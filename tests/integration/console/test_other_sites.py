@@ -11,15 +11,8 @@ from contextlib import suppress
 import pytest
 
 from tests.consoles import Running, ask
-from tools.other_sites import wrong_answers
+from tools.other_sites import INVENTED, SILENCE, wrong_answers
 
-SILENCE = {
-    "matchers": [{"name": "alertname", "value": ".+", "isRegex": True, "isEqual": True}],
-    "startsAt": "2026-01-01T00:00:00Z",
-    "endsAt": "2099-01-01T00:00:00Z",
-    "createdBy": "a page",
-    "comment": "",
-}
 JSON = {"content_type": "application/json"}
 
 
@@ -40,7 +33,7 @@ def test_alertmanager_is_forwarded_but_to_no_page_of_another_site(
     silence = json.dumps(SILENCE).encode()
     for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
         assert ask(f"{url}/api/v2/silences", silence, **JSON, **headers).status in {403, 421}
-        alert = json.dumps([{"labels": {"alertname": "Invented"}}]).encode()
+        alert = json.dumps(INVENTED).encode()
         assert ask(f"{url}/api/v2/alerts", alert, **JSON, **headers).status in {403, 421}
     assert ask(f"{url}/api/v2/silences").json == []
     assert ask(f"{url}/api/v2/alerts").json == []
