@@ -136,7 +136,7 @@ def _base64(hex_id: str) -> str:
 
 
 def _attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
-    return [{"key": key, "value": _value(value)} for key, value in values.items()]
+    return [{"key": key, "value": _value(one)} for key, one in values.items() if one is not None]
 
 
 def _value(value: Any) -> dict[str, Any]:

@@ -96,6 +96,14 @@ def test_traceql_compares_types_as_tempo_does(
     assert {one["rootTraceName"] for one in found} == names
 
 
+def test_a_selected_attribute_that_a_span_lacks_is_left_out(filled: Running) -> None:
+    query = "{ name = `array` } | select(span.sizes, span.absent, event:name)"
+    (trace,) = filled.json("/tempo/api/search", q=query)["traces"]
+    (span,) = trace["spanSet"]["spans"]
+    names = [one["key"] for one in span["attributes"]]
+    assert names == ["service.name", "sizes", "event:name"]
+
+
 @pytest.mark.parametrize(
     ("query", "named"),
     [
