@@ -88,7 +88,7 @@ bench: $(VENV)/installed-dev ## Measure the cost of telemetry: CPU per request a
 chaos: $(VENV)/installed-dev ## Kill processes at random under load, then reconcile orders, charges and emails. MINUTES=10 SEED=1
 	@$(PY) -m tools.chaos --minutes $(MINUTES) --seed $(SEED)
 
-fuzz: $(VENV)/installed-dev ## Fuzz the API with generated requests. CASES=2000
+fuzz: $(VENV)/installed-dev ## Fuzz the API and the console with generated requests. CASES=2000
 	@$(PY) -m tools.fuzz --cases $(CASES)
 
 generate: $(VENV)/installed-dev ## Regenerate alerts/rules, dashboards/json and docs/telemetry.md.

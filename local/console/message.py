@@ -39,6 +39,10 @@ _NO_CHARSETS = (
 )
 
 
+# What the standard library raises for odd headers.
+_UNREADABLE = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
+
+
 class _Policy(EmailPolicy):
     """The default policy, for the first characters of each header."""
 
@@ -79,7 +83,7 @@ def _headers(message: EmailMessage) -> dict[str, str]:
     for name, value in islice(message.raw_items(), MOST_HEADERS):
         try:
             text = str(_POLICY.header_fetch_parse(name, value))
-        except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+        except _UNREADABLE:
             text = str(value)[:MAX_HEADER]
         headers.setdefault(clean(name), _plain(text))
     return headers
@@ -99,17 +103,18 @@ def _text(message: EmailMessage) -> str:
 def _kind(part: EmailMessage) -> str:
     try:
         return "" if part.is_attachment() else part.get_content_type()
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+    except _UNREADABLE:
         return "text/plain"
 
 
 def _decoded(part: EmailMessage) -> str:
-    payload = part.get_payload(decode=True)
-    raw = payload if isinstance(payload, bytes) else b""
+    raw = b""
     try:
+        payload = part.get_payload(decode=True)
+        raw = payload if isinstance(payload, bytes) else b""
         charset = codecs.lookup(part.get_content_charset("utf-8")).name
         return raw.decode("utf-8" if charset in _NO_CHARSETS else charset, "replace")
-    except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
+    except _UNREADABLE:
         return raw.decode("utf-8", "replace")
 
 

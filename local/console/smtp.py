@@ -164,6 +164,11 @@ class SmtpSink:
         envelope.rcpt_options.extend(options)
         return "250 OK"
 
+    async def handle_exception(self, error: Exception) -> str:
+        """Return the reply to a command that aiosmtpd fails to read, for some addresses."""
+        _logger.info("an SMTP command was refused: %s", type(error).__name__)
+        return "501 5.5.4 the command cannot be read"
+
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: ARG002, N802 - aiosmtpd's hook
         """Store one mail; return the SMTP reply."""
         try:

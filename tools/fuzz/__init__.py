@@ -1,1 +1,1 @@
-"""Send generated requests to the API."""
+"""Send generated requests to the API and to the console."""

@@ -1,6 +1,7 @@
-"""Fuzz the API with schemathesis: `python -m tools.fuzz --cases 2000`.
+"""Fuzz the API, with schemathesis, and the console: `python -m tools.fuzz --cases 2000`.
 
-Exits with 1 on any answer that the OpenAPI document does not allow, and on any 500.
+Exits with 1 on any answer of the API that the OpenAPI document does not allow, on any 500, and when
+a part of the console ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import click
 import requests
 
+from tools.fuzz.console import KINDS, Fuzzer, running_console
 from tools.served_api import Served, serving
 from tools.servers import running_postgres, running_redis
 
@@ -60,7 +62,13 @@ def schemathesis(document: str, examples: int, seed: int) -> int:
 @click.option("--cases", default=DEFAULT_CASES, envvar="CASES", show_default=True)
 @click.option("--seed", default=1, show_default=True)
 def main(cases: int, seed: int) -> None:
-    """Start the servers, fuzz the API, and stop them."""
+    """Start the servers, fuzz the API and the console, and stop them."""
+    with tempfile.TemporaryDirectory() as name, running_console(Path(name)) as ports:
+        fuzzer = Fuzzer(ports, seed)
+        results = [fuzzer.run(kind, cases) for kind in KINDS]
+        if not all(results):
+            print(ports.log.read_text(errors="replace")[-5000:])
+            sys.exit(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with (

@@ -154,6 +154,7 @@ ODD_CONTENTS = {
     "broken message id": b"Message-ID: <a@[b\r\n\r\nx",
     "broken parameters": b"Content-Type: text/plain; a*0*=b; a*=c'd\r\n\r\nx",
     "broken type": b"Content-Type: /\r\nContent-Disposition: ;;\r\n\r\nx",
+    "deep encoding": b"Content-Transfer-Encoding: " + b"(" * 900 + b"\r\n\r\nx",
     "quotes": b"To: " + b'"' * 900 + b"\r\n" + b" " + b'"' * 900 + b"\r\n\r\nx",
     "brackets": b"From: " + b"(" * 900 + b"\r\n\r\nx",
     "many headers": b"X: y\r\n" * 20_000 + b"\r\nx",
