@@ -8,6 +8,7 @@ the number of its body's template. Imported by the writer, which stores them, an
 from __future__ import annotations
 
 import re
+import string
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,8 @@ OTHER_TEMPLATE = 0
 CUT = "…"
 _VARIABLE = re.compile(r"[0-9a-fA-F-]{16,}|\d+")
 _NAMES_AN_ID = re.compile(r"(?:^|[\W_])(?i:(?:uu|gu)?id)$|[a-z0-9](?:Uu)?I[dD]$")
+# SQLite's lower() leaves all but ASCII as it is.
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _NOT_A_LABEL = re.compile(r"\W")
 
 
@@ -126,13 +129,13 @@ def constant_part(text: str) -> str:
 
 
 def template_words(connection: sqlite3.Connection, part: str, most: int) -> list[str] | None:
-    """Return the words of all lines that can contain a constant part in any case.
+    """Return the words of all lines that can contain a constant part, in any case of ASCII.
 
-    None if there are more than `most` templates. A `%` or `_` in the part lets more lines pass.
+    None if there are more than `most` templates.
     """
     found = connection.execute(
-        f"SELECT id FROM templates WHERE text LIKE ? OR text LIKE '%{CUT}' LIMIT ?",  # noqa: S608 - a constant
-        (f"%{part}%", most + 1),
+        f"SELECT id FROM templates WHERE instr(lower(text), ?) OR text LIKE '%{CUT}' LIMIT ?",  # noqa: S608 - a constant
+        (part.translate(_LOWER), most + 1),
     ).fetchall()
     words = [text_word(row[0]) for row in found]
     return [*words, text_word(OTHER_TEMPLATE)] if len(words) <= most else None

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
+import re2
 
 from local.store.queries import scan
 from local.store.queries.patterns import finder, literal_choices, literal_prefix
@@ -37,7 +38,8 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
-_LOGFMT = re.compile(r'([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
+# RE2's, since the text of a line is anyone's: a backtracking search for `=` takes minutes.
+_LOGFMT = re2.compile(r'([^\s="]+)=(?:"((?:[^"\\]|\\.)*)"|(\S*))')
 # Text that JSON writes as it is, whatever the type of the value.
 _PLAIN = re.compile(r"[^\"\\\[\]{}\x00-\x1f]+")
 
@@ -158,8 +160,8 @@ def _containing(name: str, sign: str, wanted: str) -> tuple[str, tuple[Any, ...]
     if not part or not _PLAIN.fullmatch(part):
         return "", ()
     shared = "resource_id IN (SELECT id FROM resources WHERE instr(document, ?))"
-    own = f"{name} LIKE ? OR " if name in (TRACE, SPAN) else ""
-    values = (f"{part}%",) if own else ()
+    own = f"instr({name}, ?) = 1 OR " if name in (TRACE, SPAN) else ""
+    values = (part,) if own else ()
     return f"({own}instr(attributes, ?) OR {shared})", (*values, part, part)
 
 

@@ -43,6 +43,10 @@ def test_a_pattern_that_backtracking_never_ends_is_answered_at_once(console: Run
         assert (
             console.json("/tempo/api/search", q=f"{{ span.text =~ `{pattern}` }}")["traces"] == []
         )
+    for stages in ("| logfmt", "| json", "|= `%b%b%b%b%b%b%b%b%b%b%b%b_%c`"):
+        query = f'{{service_name=~".+"}} {stages} | a="b"'
+        found = console.json("/loki/api/v1/query_range", query=query)
+        assert found["data"]["result"] == []
     assert time.monotonic() - began < 60
 
 
