@@ -168,6 +168,22 @@ def test_spans_with_circular_parents_are_all_shown(page: Page) -> None:
     assert ["e", 1] in shown
 
 
+def test_both_sides_of_a_call_that_share_an_id_are_shown_one_below_the_other(page: Page) -> None:
+    spans = [
+        {"span_id": "b", "parent_span_id": "", "kind": "server", "service": "y", "start_ns": 1},
+        {"span_id": "b", "parent_span_id": "", "kind": "client", "service": "x", "start_ns": 2},
+        {"span_id": "c", "parent_span_id": "b", "kind": "internal", "service": "y", "start_ns": 3},
+        {"span_id": "d", "parent_span_id": "b", "kind": "internal", "service": "x", "start_ns": 4},
+    ]
+    body = "return m.spanTree(v[0]).map((one) => [one.span.span_id, one.span.kind, one.depth]);"
+    assert run(page, "tree", body, spans) == [
+        ["b", "client", 0],
+        ["b", "server", 1],
+        ["c", "internal", 2],
+        ["d", "internal", 1],
+    ]
+
+
 def test_a_repeated_panel_moves_the_panels_below_it(page: Page) -> None:
     panels = [
         {

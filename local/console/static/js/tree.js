@@ -2,12 +2,15 @@
 
 /** Return the spans as nodes in drawing order: {span, children, depth, parent}. */
 export function spanTree(spans) {
-  const nodes = new Map(
-    spans.map((span) => [span.span_id, { span, children: [], depth: 0, parent: null }]),
-  );
+  const nodes = spans.map((span) => ({ span, children: [], depth: 0, parent: null }));
+  const byId = new Map();
+  for (const node of nodes) {
+    const id = node.span.span_id;
+    byId.set(id, [...(byId.get(id) ?? []), node]);
+  }
   const roots = [];
-  for (const node of nodes.values()) {
-    const parent = nodes.get(node.span.parent_span_id);
+  for (const node of nodes) {
+    const parent = parentOf(node, byId);
     if (parent && parent !== node && !isBelow(parent, node)) {
       node.parent = parent;
       parent.children.push(node);
@@ -23,6 +26,20 @@ export function spanTree(spans) {
   };
   visit(roots, 0);
   return ordered;
+}
+
+/** Return the parent; both sides of a call may share an id, as Zipkin's do. */
+function parentOf({ span }, byId) {
+  if (["server", "consumer"].includes(span.kind)) {
+    const callers = byId.get(span.span_id).filter((one) => isCaller(one.span));
+    if (callers.length) return callers[0];
+  }
+  const found = byId.get(span.parent_span_id) ?? [];
+  return found.find((one) => one.span.service === span.service) ?? found[0];
+}
+
+function isCaller(span) {
+  return ["client", "producer"].includes(span.kind);
 }
 
 /** Return whether a node is below another; invalid ids may form a circle, cut at a root. */

@@ -182,6 +182,8 @@ function spanDetail(span, trace) {
     duration: nanoseconds(span.duration_ns),
     status: span.status_message ? `${span.status}: ${span.status_message}` : span.status,
     span_id: span.span_id,
+    ...(span.scope.name && { scope: `${span.scope.name} ${span.scope.version}`.trim() }),
+    ...(span.trace_state && { trace_state: span.trace_state }),
   };
   showLogs(logs, span);
   return create(
@@ -222,6 +224,7 @@ function spanDetail(span, trace) {
                 { class: "mono", href: `/trace/${one.trace_id}?span=${one.span_id}` },
                 one.trace_id,
               ),
+              Object.keys(one.attributes).length ? pairs(one.attributes) : null,
             ),
           ),
         ]
