@@ -98,6 +98,7 @@ def serves(ports: Listening) -> None:
     assert ask(f"http://127.0.0.1:{ports.mail}/api/mails").json["total"] >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [IDLE, SLOW_HEAD, SLOW_BODY], ids=["idle", "head", "body"])
 def test_connections_that_wait_stop_no_port(
     ports: Listening, open_many: Callable[[int, bytes], None], first: bytes

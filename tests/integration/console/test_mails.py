@@ -182,6 +182,7 @@ def test_no_address_ends_anything(odd: Running, address: bytes) -> None:
     assert odd.console.problem() == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD_CONTENTS)
 def test_no_content_ends_anything(odd: Running, name: str) -> None:
     """It gets a reply within a bounded time, and the next mail is stored."""
