@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 # SDKs send 512 items of one resource at once, the Collector 8,192 of many.
 MOST_ITEMS = 20_000
-MOST_GROUPS = 2_000
+# The Collector does not join the resources of the exports that it joins.
+MOST_GROUPS = 10_000
 
 
 def unpack(body: bytes, kind: Kind, *, is_json: bool) -> list[Group]:

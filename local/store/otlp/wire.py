@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Fields around the items: resources, scopes and their lists.
-MOST_FIELDS = 50_000
+MOST_FIELDS = 100_000
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _LENGTHS = {_FIXED64: 8, _FIXED32: 4}
 

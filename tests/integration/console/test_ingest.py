@@ -368,6 +368,18 @@ def test_a_batch_as_large_as_the_collectors_is_stored(sender: Sender) -> None:
     assert [one["spans"] for one in found if one["trace_id"] == sender.trace_id] == [8_192]
 
 
+def test_a_batch_of_as_many_resources_as_spans_is_stored(sender: Sender) -> None:
+    """The Collector sends one for each export that it received, as small as that was."""
+    resource = field(1, field(1, field(1, b"service.name") + field(2, field(1, b"shop"))))
+    groups = [
+        field(1, resource + field(2, field(1, b"") + field(2, sender.binary(number))))
+        for number in range(1, 8_193)
+    ]
+    answer = sender.traces(b"".join(groups))
+    assert (answer.status, answer.body) == (200, b"")
+    assert len(sender.spans()) == 5_000  # as many as the page shows of one trace
+
+
 def test_data_after_the_end_of_a_gzip_stream_is_refused_not_dropped(sender: Sender) -> None:
     body = gzip.compress(message(sender.binary(1))) + gzip.compress(message(sender.binary(2)))
     assert sender.traces(body, Content_Encoding="gzip").status == 400
