@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from alerts.mutation.suite import (
-    ALERTS,
     EXPR_TESTS,
     RULE_TESTS,
     TestDocument,
@@ -114,7 +113,7 @@ def checks_of(test: TestDocument, alert: str) -> Iterator[Check]:
         for entry in case.get(EXPR_TESTS, []):
             for selector in reading.selectors(entry["expr"]):
                 labels = {m.label: m.value for m in selector.matchers if m.op == "="}
-                if selector.name == ALERTS and labels.get("alertname") == alert:
+                if selector.name == "ALERTS" and labels.get("alertname") == alert:
                     kept = {k: v for k, v in labels.items() if k not in OWN_LABELS}
                     fires = bool(entry.get("exp_samples"))
                     yield Check(index, eval_time(entry), kept, fires)
