@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.server
 import json
-import shutil
 import smtplib
 import threading
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from tests.consoles import Running, ask
 from tools.other_sites import INVENTED, SILENCE
 
 pytestmark = pytest.mark.browser
-CHROMIUM = "/usr/bin/chromium"
 EVIL = "evil.example"
 # Sends a request, and tells what the page sees of the answer.
 SEND = """async ([method, url, body, mode]) => {
@@ -52,17 +50,15 @@ def site() -> Iterator[int]:
 
 
 @pytest.fixture
-def page(site: int) -> Iterator[Page]:
+def page(site: int, chromium: str) -> Iterator[Page]:
     """Open the page of the other site."""
-    if not shutil.which(CHROMIUM):
-        pytest.skip(f"{CHROMIUM} is not installed")
     arguments = ["--no-sandbox", f"--host-resolver-rules=MAP {EVIL} 127.0.0.1"]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        page = chromium.new_page()
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        page = browser.new_page()
         page.goto(f"http://{EVIL}:{site}/")
         yield page
-        chromium.close()
+        browser.close()
 
 
 def test_a_page_of_another_site_changes_nothing(guarded: tuple[Running, str], page: Page) -> None:

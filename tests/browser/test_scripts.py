@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,22 +15,19 @@ from dashboards.grafana.dashboard import GENERATED
 from tests.consoles import Running, running_console
 
 pytestmark = pytest.mark.browser
-CHROMIUM = "/usr/bin/chromium"
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    if not shutil.which(CHROMIUM):
-        pytest.skip(f"{CHROMIUM} is not installed")
+def page(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[Page]:
     with (
         running_console(tmp_path_factory.mktemp("state"), {}) as console,
         sync_playwright() as play,
     ):
-        yield _open(play, console)
+        yield _open(play, console, chromium)
 
 
-def _open(play: Any, console: Running) -> Page:
-    browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+def _open(play: Any, console: Running, chromium: str) -> Page:
+    browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
     page: Page = browser.new_page()
     page.goto(f"{console.pages}/runbook/none?theme=dark")
     return page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import smtplib
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,6 @@ from tests.consoles import Running, Service, running_console
 from tools.servers import running_prometheus, wait_until
 
 pytestmark = pytest.mark.browser
-CHROMIUM = "/usr/bin/chromium"
 expect.set_options(timeout=60_000)
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 
@@ -108,11 +106,9 @@ NEW = {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not shutil.which(CHROMIUM):
-        pytest.skip(f"{CHROMIUM} is not installed")
+def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")

@@ -138,38 +138,23 @@ def _kept(tokens: Tokens) -> Callable[[Line], None]:
 
 
 def _either(tokens: Tokens) -> scan.Condition:
-    choices = [_both(tokens)]
-    while tokens.accept("or"):
-        choices.append(_both(tokens))
-    return scan.any_of(choices)
-
-
-def _both(tokens: Tokens) -> scan.Condition:
-    conditions = [_condition(tokens)]
-    while tokens.accept("and", ","):
-        conditions.append(_condition(tokens))
-    return scan.all_of(conditions)
+    return scan.read_joined(tokens, _condition, either=("or",), both=("and", ","))
 
 
 def _condition(tokens: Tokens) -> scan.Condition:
-    with tokens.term():
-        if tokens.accept("("):
-            inside = _either(tokens)
-            tokens.expect(")")
-            return inside
-        name = tokens.take("name").text
-        operator = tokens.accept(*MATCHERS, *_NUMBERS)
-        if not operator:
-            found = tokens.peek()[:100]
-            raise tokens.outside(
-                f"{name[:100]!r} is followed by {found!r}, which is not a known filter"
-            )
-        token = tokens.take("string", "number")
-        if token.kind == "string" and operator in MATCHERS:
-            return filters.label(name, operator, unquote(token))
-        if token.kind == "number" and operator in _NUMBERS:
-            return filters.number_label(name, operator, number(token.text))
-        raise tokens.outside(f"{operator!r} cannot compare {name!r} with {token.text[:100]}")
+    name = tokens.take("name").text
+    operator = tokens.accept(*MATCHERS, *_NUMBERS)
+    if not operator:
+        found = tokens.peek()[:100]
+        raise tokens.outside(
+            f"{name[:100]!r} is followed by {found!r}, which is not a known filter"
+        )
+    token = tokens.take("string", "number")
+    if token.kind == "string" and operator in MATCHERS:
+        return filters.label(name, operator, unquote(token))
+    if token.kind == "number" and operator in _NUMBERS:
+        return filters.number_label(name, operator, number(token.text))
+    raise tokens.outside(f"{operator!r} cannot compare {name!r} with {token.text[:100]}")
 
 
 def _metric(tokens: Tokens) -> MetricQuery:

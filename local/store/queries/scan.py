@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator, Sequence
 
+    from local.store.queries.tokens import Tokens
+
 # A route whose rows must be sorted is only open if they are at most this many.
 FEW_ROWS = 5_000
 MOST_SERVICES = 100
@@ -111,6 +113,45 @@ def any_of(conditions: Sequence[Condition]) -> Condition:
         tuple(value for one in conditions for value in one.values) if sql else (),
         routes,
     )
+
+
+def read_joined(
+    tokens: Tokens,
+    read_one: Callable[[Tokens], Condition],
+    *,
+    either: Sequence[str],
+    both: Sequence[str],
+) -> Condition:
+    """Read conditions with brackets around some of them; `both` binds tighter than `either`.
+
+    Args:
+        tokens: Of the query.
+        read_one: Reads a condition without brackets.
+        either: The language's words for OR.
+        both: The language's words for AND.
+    """
+
+    def read_either() -> Condition:
+        choices = [read_both()]
+        while tokens.accept(*either):
+            choices.append(read_both())
+        return any_of(choices)
+
+    def read_both() -> Condition:
+        conditions = [read_term()]
+        while tokens.accept(*both):
+            conditions.append(read_term())
+        return all_of(conditions)
+
+    def read_term() -> Condition:
+        with tokens.term():
+            if not tokens.accept("("):
+                return read_one(tokens)
+            inside = read_either()
+            tokens.expect(")")
+            return inside
+
+    return read_either()
 
 
 def _together(

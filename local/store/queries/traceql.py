@@ -96,35 +96,20 @@ def search(
 
 
 def _either(tokens: Tokens) -> scan.Condition:
-    choices = [_both(tokens)]
-    while tokens.accept("||"):
-        choices.append(_both(tokens))
-    return scan.any_of(choices)
-
-
-def _both(tokens: Tokens) -> scan.Condition:
-    conditions = [_condition(tokens)]
-    while tokens.accept("&&"):
-        conditions.append(_condition(tokens))
-    return scan.all_of(conditions)
+    return scan.read_joined(tokens, _condition, either=("||",), both=("&&",))
 
 
 def _condition(tokens: Tokens) -> scan.Condition:
-    with tokens.term():
-        if tokens.accept("("):
-            inside = _either(tokens)
-            tokens.expect(")")
-            return inside
-        name = tokens.take("name").text
-        wanted = _field(tokens, name)
-        sign = tokens.accept("=", "!=", "=~", "!~", ">", ">=", "<", "<=")
-        if not sign:
-            found = tokens.peek()[:100] or "the end"
-            raise tokens.outside(f"{name[:100]!r} is followed by {found!r}, not by a comparison")
-        condition = compare(wanted, sign, _literal(tokens))
-        if isinstance(condition, str):
-            raise tokens.outside(condition)
-        return condition
+    name = tokens.take("name").text
+    wanted = _field(tokens, name)
+    sign = tokens.accept("=", "!=", "=~", "!~", ">", ">=", "<", "<=")
+    if not sign:
+        found = tokens.peek()[:100] or "the end"
+        raise tokens.outside(f"{name[:100]!r} is followed by {found!r}, not by a comparison")
+    condition = compare(wanted, sign, _literal(tokens))
+    if isinstance(condition, str):
+        raise tokens.outside(condition)
+    return condition
 
 
 def _field(tokens: Tokens, name: str) -> Field:

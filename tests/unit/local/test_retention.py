@@ -14,6 +14,7 @@ from local.store.model import LogLine, Span
 from local.store.retention import MOST_OPERATIONS, Limits, enforce, used_bytes
 from local.store.schema import open_writer
 from local.store.store import Store, row_counts
+from tools.servers import wait_until
 
 
 def span(number: int, start_ns: int) -> Span:
@@ -140,8 +141,7 @@ def test_a_resource_is_stored_again_after_it_was_deleted(
     store = Store(tmp_path / "store.sqlite", Limits(max_age=timedelta(hours=1)))
     line = LogLine(1, "shop", 9, "INFO", "old", "", "", {}, {"a": 1})
     store.put_lines([line])
-    while row_counts(store.reader())["logs"]:
-        time.sleep(0.01)
+    wait_until(lambda: not row_counts(store.reader())["logs"])
     for number in range(3):
         store.put_lines([replace(line, time_ns=time.time_ns(), body=str(number))])
     joined = "SELECT count(*) FROM logs JOIN resources ON resources.id = resource_id"

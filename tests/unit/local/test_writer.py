@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -18,6 +17,7 @@ from local.store.model import LogLine, Mail, Span
 from local.store.retention import Limits
 from local.store.schema import open_reader
 from local.store.writer import Batch, Writer
+from tools.servers import wait_until
 
 SPAN = Span("a" * 32, "b" * 16, "", "shop", "GET", 2, 1, 1, 0, "", {}, {})
 LINE = LogLine(1, "shop", 9, "INFO", "good", "", "", {}, {})
@@ -69,13 +69,11 @@ def test_a_batch_that_cannot_be_stored_is_refused_alone(
     bad = Batch(bad.spans, bad.lines, bad.mails)
     with ThreadPoolExecutor(4) as pool:
         first = pool.submit(writer.store, good[0])
-        while not writer._waiting.empty() or writer._began is None:
-            time.sleep(0.001)
+        wait_until(lambda: writer._waiting.empty() and writer._began is not None)
         results: list[Future[None]] = []
         for batch in (good[1], bad, good[2]):
             results.append(pool.submit(writer.store, batch))
-            while writer._waiting.qsize() < len(results):
-                time.sleep(0.001)
+            wait_until(lambda: writer._waiting.qsize() == len(results))
         release.set()
         first.result()
         results[0].result()
@@ -115,9 +113,7 @@ def test_a_writer_that_has_ended_or_hangs_says_so(
     monkeypatch.setattr(module, "SILENT_SECONDS", 0.0)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(writer.store, Batch(lines=[LINE]))
-        while writer.problem() == "":
-            time.sleep(0.001)
-        assert "busy" in writer.problem()
+        wait_until(lambda: "busy" in writer.problem())
         release.set()
     writer.close()
     assert "ended" in writer.problem()
