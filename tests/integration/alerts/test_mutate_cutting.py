@@ -7,6 +7,7 @@ import json
 import pytest
 
 from alerts.mutation.__main__ import main
+from alerts.mutation.suite import cases, load, rule_document
 
 pytestmark = pytest.mark.slow
 
@@ -107,6 +108,20 @@ SUITES = {
 """,
         None,
     ),
+    "an annotation that queries": (
+        GROUP.replace("  {group}\n", "")
+        + """  - alert: Slow
+    expr: desk_seconds > 5
+    annotations: {summary: '{{ with query "budget" }}{{ . | first | value }}{{ end }}'}""",
+        TEST
+        + """
+  - {series: desk_seconds, values: 100x10}
+  - {series: budget, values: 7x10}
+  alert_rule_test:
+  - {eval_time: 5m, alertname: Slow, exp_alerts: [{exp_annotations: {summary: "7"}}]}
+""",
+        None,
+    ),
     "values that YAML takes for a number": (
         GROUP.replace("  {group}\n", "")
         + "  - {alert: Dark, expr: lamp_lux < 1, for: 30m, labels: {severity: page}}",
@@ -120,6 +135,15 @@ SUITES = {
         None,
     ),
 }
+
+
+def test_a_cut_suite_keeps_what_is_set_for_a_group(tmp_path):
+    rules, tests, _ = SUITES["query offset of the group"]
+    (tmp_path / "r.yml").write_text(rules)
+    (tmp_path / "r.test.yml").write_text(tests)
+    (case,) = cases(load(tmp_path / "r.test.yml"), "Shut")
+    (group,) = rule_document(case, None, None)["groups"]
+    assert group["query_offset"] == "2m"
 
 
 @pytest.mark.parametrize(("rules", "tests", "expected"), SUITES.values(), ids=SUITES)

@@ -148,7 +148,7 @@ class TestWhenTheDatabaseGoesAway:
         place_one(client)
         with own_postgres.connect() as conn:
             conn.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 " WHERE usename = 'orders_service'"
             )
 
