@@ -24,9 +24,10 @@ from service.version import VERSION
 from service.web.api import OrderViews
 from service.web.health import health_blueprint
 from service.web.hosts import refuse_other_sites
-from service.web.limits import RateLimit, check_headers, limit_bodies
+from service.web.limits import check_headers, limit_bodies
 from service.web.openapi import openapi_blueprint
 from service.web.problems import register_problems
+from service.web.rate_limit import RateLimit
 from service.web.serialization import to_json
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def _make_storage(
     settings: Settings, telemetry: Telemetry, switchboard: Switchboard | None
 ) -> tuple[Database, OrderStore, OrderCache]:
     """Return database, store and cache; with a fault file, variants that can inject faults."""
-    pool = make_pool(settings.database, telemetry, POOL_ORDERS, max_size=settings.threads)
+    # One thread more than connections: reads of the cache do not wait for a database that hangs.
+    connections = max(1, settings.threads - 1)
+    pool = make_pool(settings.database, telemetry, POOL_ORDERS, max_size=connections)
     client = make_cache_client(settings.cache, telemetry)
     instruments = CacheInstruments(telemetry, CACHE_ORDERS)
     if switchboard is None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 CLOSE_TIMEOUT_SECONDS = 1.0
 PAUSE_SECONDS = 0.5
+# Much longer than a transaction takes, even on a busy machine.
+LATE_SECONDS = 0.5
 UNAVAILABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -35,13 +39,20 @@ UNAVAILABLE = (
 
 
 class Database:
-    """Transactions on a pool; a failure to run one raises StoreUnavailableError."""
+    """Transactions on a pool; a failure to run one raises StoreUnavailableError.
+
+    As many callers as the pool has connections may wait for an answer. One more does not wait
+    behind transactions that are late: with one thread more than connections, a process whose
+    database hangs still answers what needs no database.
+    """
 
     def __init__(self, pool: Connections) -> None:
         self.pool = pool
         self._breaker = CircuitBreaker(PAUSE_SECONDS)
         self._connect_errors = 0
         self._owner = 0
+        self._lock = threading.Lock()
+        self._begun: dict[object, float] = {}
 
     def open(self) -> None:
         """Open the pool unless it is open; after a fork, only in the child that uses it.
@@ -71,7 +82,7 @@ class Database:
         if not self._breaker.allows():
             raise StoreUnavailableError("it failed a moment ago")
         try:
-            with self.pool.connection() as conn:
+            with self._begin() as patience, self.pool.connection(patience) as conn:
                 yield conn
         except UNAVAILABLE as error:
             unreachable = self._note_failure(error)
@@ -95,6 +106,20 @@ class Database:
             else:
                 return result
         raise AssertionError
+
+    @contextmanager
+    def _begin(self) -> Iterator[float | None]:
+        """Yield how many seconds to wait for a connection; None is the pool's own timeout."""
+        mark, now = object(), time.monotonic()
+        with self._lock:
+            is_full = len(self._begun) >= self.pool.max_size
+            oldest = min(self._begun.values(), default=now)
+            self._begun[mark] = now
+        try:
+            yield max(0.0, oldest + LATE_SECONDS - now) if is_full else None
+        finally:
+            with self._lock:
+                del self._begun[mark]
 
     def _note_failure(self, error: Exception) -> bool:
         """Open the breaker if the server cannot be reached; a pool may just be busy."""

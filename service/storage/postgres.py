@@ -111,7 +111,7 @@ def make_pool(
         settings: Where the database is.
         telemetry: Gets the spans and the pool's measures.
         name: Name of the pool in metrics, and of its connections in PostgreSQL.
-        max_size: As many as threads use it at once; more only wait in the database instead.
+        max_size: At most as many as threads use it; more only wait in the database instead.
     """
     return InstrumentedPool(
         telemetry=telemetry,

@@ -6,7 +6,7 @@ import pytest
 import redis
 
 from service.errors import TooManyRequestsError
-from service.web.limits import WINDOW_SECONDS, RateLimit
+from service.web.rate_limit import WINDOW_SECONDS, RateLimit
 from tests.integration.service.orders import place
 
 

@@ -13,6 +13,7 @@ import requests
 
 from service.faults.switchboard import set_fault
 from tests.integration.service.orders import an_order
+from tools.outages.gates import GATE_HOST, Way, open_gates
 from tools.served_api import AWKWARD, Served, command, environment, serving
 from tools.servers import ROOT, Redis, running_postgres, running_redis, wait_until
 
@@ -68,7 +69,7 @@ def test_every_known_series_exists_at_0_before_the_first_order(served: Served) -
         for status in ("500", "503"):
             labels = {"http_route": route, "http_response_status_code": status}
             assert served.metric("http_server_request_duration_seconds_count", **labels) == 0
-    assert served.metric("db_pool_max_connections", pool="orders") == 8
+    assert served.metric("db_pool_max_connections", pool="orders") == 6
     for dependency in ("postgres", "cache"):
         assert served.metric("dependency_up", dependency=dependency) == 1
 
@@ -98,6 +99,37 @@ def test_a_killed_worker_loses_no_order_that_was_accepted(served: Served, postgr
         assert requests.get(f"{served.url}/v1/orders/{order_id}", timeout=5).ok
     new = wait_until(lambda: len(served.workers()) == 2 and served.workers(), 10)
     assert killed not in new
+
+
+def test_reads_from_the_cache_do_not_wait_for_a_database_that_hangs(tmp_path, postgres) -> None:
+    """More orders than threads wait for the database, and each of them for 2.5 s."""
+    ports = {"postgres": postgres.port}
+    changes = {"ORDERS_DATABASE_HOST": GATE_HOST, "ORDERS_WORKERS": "1", "ORDERS_THREADS": "4"}
+    with (
+        running_redis(tmp_path / "cache") as cache,
+        open_gates(ports, tmp_path) as gates,
+        serving(tmp_path, postgres, cache, changes) as served,
+        ThreadPoolExecutor(8) as buyers,
+    ):
+        url = f"{served.url}/v1/orders/{place(served).json()['id']}"
+        assert requests.get(url, timeout=5).ok
+
+        def all_connections_are_open() -> bool:
+            list(buyers.map(lambda _: place(served), range(16)))
+            with postgres.connect(served.database) as conn:
+                held = conn.execute(
+                    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'orders_service'"
+                )
+                return held.fetchone() == (3,)
+
+        wait_until(all_connections_are_open)
+        gates["postgres"].fail(Way.PAUSED)
+        orders = [buyers.submit(place, served) for _ in range(8)]
+        wait_until(lambda: any(order.done() for order in orders))
+
+        assert requests.get(url, timeout=5).ok
+        assert sum(not order.done() for order in orders) == 3
+        assert {order.result().status_code for order in orders} == {503}
 
 
 def test_a_fault_takes_effect_in_every_worker_within_5_seconds(served: Served, tmp_path) -> None:
