@@ -57,8 +57,6 @@ def environment_of(name: str, settings: LocalSettings) -> dict[str, str]:
         "PROMETHEUS_MULTIPROC_DIR": str(state.path / "metrics" / name),
         "PYTHONUNBUFFERED": "1",
         "MALLOC_ARENA_MAX": "1",
-        # Prometheus and Alertmanager: collect garbage when the heap has grown by half, not doubled.
-        "GOGC": settings.environment.get("GOGC") or "50",
         "NO_PROXY": _with_loopback(settings.environment.get("NO_PROXY", "")),
     }
     if settings.public_url:

@@ -95,7 +95,7 @@ class PlanBuilder:
             self._binaries.postgres_folder(),
             self._state.path / "postgres",
             port,
-            shared_buffers="16MB",
+            shared_buffers="8MB",
         )
         probe = Probe("postgres", port)
         return self._server("postgres", command, probe, probe, stop_signal=signal.SIGINT)
