@@ -19,7 +19,7 @@ from observability.instrumentation.environment import SettingsError
 SCRAPE_OURS = "5s"
 SCRAPE_BACKENDS = "15s"
 EVALUATE = "15s"
-# 20 minutes of the default load, about 6 MB; the dashboards open with 15 minutes.
+# 20 minutes of the default load; the dashboards open with 15 minutes.
 MOST_EXEMPLARS = 30_000
 # The exit code of render.sh.
 BAD_SETTINGS = 2
