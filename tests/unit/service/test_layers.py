@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,15 @@ def test_a_named_fault_is_noticed(line: str) -> None:
 @pytest.mark.parametrize("line", ["default", "defaults.x", "mark_published", "bookmark"])
 def test_other_words_are_not_taken_for_faults(line: str) -> None:
     assert not FAULT.search(line)
+
+
+def test_the_payment_provider_loads_no_client_of_a_database() -> None:
+    """It uses none, and each would cost memory in both of its processes."""
+    code = """if True:
+        import sys
+        import simulators.payment_provider
+        print(sorted({"redis", "psycopg", "celery"} & set(sys.modules)))
+    """
+    command = [sys.executable, "-c", code]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
