@@ -12,24 +12,38 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import signal
+import threading
 from http import HTTPStatus
 from typing import Any
 
+import click
 import orjson
 from flask import Flask, Response, request
 from opentelemetry import trace
 from pydantic import BaseModel, ConfigDict, Field
 
+from observability.instrumentation.dependencies import bound_lookups
+from observability.instrumentation.environment import SettingsError, exit_for
+from observability.instrumentation.exposition import claim_directory, start_metrics_server
 from observability.instrumentation.flask import instrument_app
-from observability.instrumentation.telemetry import start_telemetry
+from observability.instrumentation.logs import configure_logging
+from observability.instrumentation.telemetry import shutdown_telemetry, start_telemetry
 from service.faults.switchboard import Switchboard
 from service.semconv import ATTR_CUSTOMER_ID, ATTR_ORDER_ID, PAYMENT_PROVIDER, SERVICE_NAMESPACE
 from service.version import VERSION
 from service.web.hosts import refuse_other_sites
-from service.web.limits import limit_bodies, parse_json, read_body
+from service.web.limits import (
+    LARGEST_BODY_BYTES,
+    LARGEST_HEADERS_BYTES,
+    limit_bodies,
+    parse_json,
+    read_body,
+)
 from service.web.problems import problem, register_problems, validate
 from service.web.schemas import ID_PATTERN, KEY_PATTERN
 from simulators.faults import FaultyLedger
+from simulators.http_server import HttpServer
 from simulators.ledger import (
     CHARGE,
     DECLINED,
@@ -46,6 +60,9 @@ from simulators.settings import ProviderSettings
 
 JSON = "application/json"
 LARGEST_PAGE = 10_000
+MOST_CONNECTIONS = 200
+# Longer than the faults that slow it down, and shorter than the time that Docker leaves it.
+STOP_SECONDS = 10.0
 
 logger = logging.getLogger(__name__)
 
@@ -174,3 +191,43 @@ def create_app(settings: ProviderSettings | None = None) -> Flask:
     _register_errors(app)
     instrument_app(app, telemetry, success_codes={"charge": [201, 402], "refund": [201]})
     return app
+
+
+@click.command(help="Serve the payment provider until TERM.")
+def main() -> None:
+    """Start telemetry, the metrics port and the server, and wait for a signal."""
+    settings = ProviderSettings.from_env_or_exit()
+    bound_lookups()
+    try:
+        claim_directory(settings.telemetry)
+    except SettingsError as error:
+        exit_for(error)
+    configure_logging(settings.telemetry)
+    app = create_app(settings)
+    start_metrics_server(
+        settings.telemetry,
+        settings.metrics_port,
+        host=settings.bind_host,
+        trusted_hosts=settings.trusted_hosts,
+    )
+    server = HttpServer(
+        app,
+        name="payment-provider",
+        host=settings.bind_host,
+        port=settings.port,
+        threads=settings.threads,
+        most_connections=MOST_CONNECTIONS,
+        max_body_bytes=LARGEST_BODY_BYTES,
+        max_head_bytes=LARGEST_HEADERS_BYTES,
+    )
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    logger.info("listening on port %d", server.port)
+    ended.wait()
+    server.stop(STOP_SECONDS)
+    shutdown_telemetry()
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m simulators.payment_provider")

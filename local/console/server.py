@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from local.console.app import create_app
 from local.console.forward import authorization, forwarder
-from local.console.http_server import HttpServer
 from local.console.smtp import SmtpSink
 from local.store.receiver import MAX_BODY_BYTES, Receiver
 from local.store.store import Store
+from simulators.http_server import HttpServer
 
 if TYPE_CHECKING:
     from local.console.settings import ConsoleSettings

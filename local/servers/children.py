@@ -134,13 +134,14 @@ class PlanBuilder:
 
     def _applications(self) -> Iterable[Child]:
         yield self._python("migrate", "-m", "local.servers.migrate", needs=("postgres",), once=True)
-        yield self._gunicorn(
-            "payment-provider", "simulators.payment_provider:create_app()",
-            needs=("console",), port="ORDERS_PAYMENT_PROVIDER_PORT", path="/livez",
+        yield self._python(
+            "payment-provider", "-m", "simulators.payment_provider",
+            needs=("console",), port="ORDERS_PAYMENT_PROVIDER_PORT", path="/livez", live="/livez",
         )  # fmt: skip
-        yield self._gunicorn(
-            "orders", "service.wsgi:app",
-            needs=("migrate", "cache", "console"), port="ORDERS_PORT", path="/readyz",
+        yield self._python(
+            "orders", "-m", "gunicorn", "-c", "python:service.gunicorn_conf", "service.wsgi:app",
+            needs=("migrate", "cache", "console"),
+            port="ORDERS_PORT", path="/readyz", live="/livez",
         )  # fmt: skip
         yield self._python(
             "orders-relay", "-m", "worker.relay",
@@ -161,13 +162,6 @@ class PlanBuilder:
             needs=("migrate", "broker", "console", "payment-provider"),
             port="ORDERS_WORKER_METRICS_PORT", path="/metrics", live=NO_METRICS,
             grace_seconds=WORKER_GRACE_SECONDS,
-        )  # fmt: skip
-
-    def _gunicorn(self, name: str, app: str, needs: tuple[str, ...], port: str, path: str) -> Child:
-        config = f"python:{app.partition('.')[0]}.gunicorn_conf"
-        return self._python(
-            name, "-m", "gunicorn", "-c", config, app,
-            needs=needs, port=port, path=path, live="/livez",
         )  # fmt: skip
 
     def _python(

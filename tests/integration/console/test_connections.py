@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from waitress import wasyncore
 
-from local.console import http_server, smtp
+from local.console import smtp
+from simulators import http_server
 from tests.consoles import PORTS, Running, ask
 from tools.servers import running, wait_until
 

@@ -15,7 +15,7 @@ from service.faults.switchboard import set_fault
 from simulators.ledger import Ledger, reason_to_decline
 from simulators.payment_provider import create_app
 from simulators.settings import ProviderSettings
-from tools.servers import ROOT, free_port, running
+from tools.servers import ROOT, free_port, running, wait_until
 
 
 @pytest.fixture
@@ -222,7 +222,6 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
         "OTEL_SDK_DISABLED": "true",
     }
-    app = ["-c", "python:simulators.gunicorn_conf", "simulators.payment_provider:create_app()"]
     url, answered = f"http://127.0.0.1:{port}", []
 
     def charge_one(order_id: str) -> None:
@@ -238,7 +237,7 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
 
     with (
         running(
-            [sys.executable, "-m", "gunicorn", *app],
+            [sys.executable, "-m", "simulators.payment_provider"],
             log=tmp_path / "provider.log",
             ready=lambda: requests.get(f"{url}/livez", timeout=2).ok,
             env=environ,
@@ -253,10 +252,47 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
     assert set(answered) <= written
 
 
+@pytest.mark.slow
+def test_a_charge_that_it_has_begun_is_answered_before_it_stops(tmp_path) -> None:
+    faults, log, port = tmp_path / "faults.json", tmp_path / "provider.log", free_port()
+    set_fault(faults, "payment_slow", "3")
+    environ = {
+        "PATH": os.environ["PATH"],
+        "ORDERS_FAULTS_FILE": str(faults),
+        "ORDERS_PAYMENT_PROVIDER_PORT": str(port),
+        "ORDERS_PAYMENT_PROVIDER_METRICS_PORT": str(free_port()),
+        "ORDERS_PAYMENT_PROVIDER_LEDGER": str(tmp_path / "ledger.sqlite"),
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+        "OTEL_SDK_DISABLED": "true",
+    }
+    body = {"order_id": "o-1", "customer_id": "ada", "amount_cents": 1, "currency": "EUR"}
+    url = f"http://127.0.0.1:{port}"
+    with (
+        running(
+            [sys.executable, "-m", "simulators.payment_provider"],
+            log=log,
+            ready=lambda: requests.get(f"{url}/livez", timeout=2).ok,
+            env=environ,
+            cwd=ROOT,
+        ) as process,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        answer = thread.submit(
+            requests.post,
+            f"{url}/v1/charges",
+            json=body,
+            headers={"Idempotency-Key": "o-1:charge"},
+            timeout=30,
+        )
+        wait_until(lambda: "payment_slow strikes" in log.read_text(), 30)
+        process.terminate()
+        assert answer.result().status_code == 201
+        assert process.wait(30) == 0
+
+
 def test_bad_settings_stop_it_at_the_start() -> None:
-    app = ["-c", "python:simulators.gunicorn_conf", "simulators.payment_provider:create_app()"]
     run = subprocess.run(
-        [sys.executable, "-m", "gunicorn", *app],
+        [sys.executable, "-m", "simulators.payment_provider"],
         env={"PATH": os.environ["PATH"], "ORDERS_PAYMENT_PROVIDER_PORT": "none"},
         cwd=ROOT,
         capture_output=True,

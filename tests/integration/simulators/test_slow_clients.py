@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from simulators.buffering_worker import MOST_CONNECTIONS
+from simulators.payment_provider import MOST_CONNECTIONS
 from tools.servers import ROOT, free_port, running, wait_until
 
 HEAD = b"POST /v1/charges HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -54,11 +54,10 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
         "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
         "OTEL_SDK_DISABLED": "true",
     }
-    app = ["-c", "python:simulators.gunicorn_conf", "simulators.payment_provider:create_app()"]
     log = folder / "provider.log"
     with (
         running(
-            [sys.executable, "-m", "gunicorn", *app],
+            [sys.executable, "-m", "simulators.payment_provider"],
             log=log,
             ready=lambda: requests.get(f"http://127.0.0.1:{port}/livez", timeout=2).ok,
             env=environ,
@@ -146,7 +145,6 @@ def test_what_can_never_be_accepted_is_refused_at_once(
 
 
 def test_clients_that_do_not_close_their_end_delay_no_other(provider: Provider) -> None:
-    """gunicorn's event loop waits 2 s for each of them."""
     began = time.monotonic()
     last = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     connections = [provider.connect(last) for _ in range(50)]

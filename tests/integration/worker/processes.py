@@ -112,10 +112,9 @@ class World:
 
     def start_provider(self) -> Popen[bytes]:
         port = self.environ["ORDERS_PAYMENT_PROVIDER_PORT"]
-        command = ["-m", "gunicorn", "-c", "python:simulators.gunicorn_conf"]
         return self._start(
             "payment-provider",
-            [*command, "simulators.payment_provider:create_app()"],
+            ["-m", "simulators.payment_provider"],
             lambda: is_listening(int(port)),
         )
 

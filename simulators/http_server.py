@@ -76,16 +76,18 @@ class _Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class HttpServer(TcpWSGIServer):  # type: ignore[misc]
-    """A running server on loopback.
+    """A running server.
 
     Args:
         application: WSGI application.
         name: Name of its thread, and of the server in messages.
+        host: Address to listen on.
         port: TCP port; 0 picks a free one.
         threads: Requests that it serves at once.
         most_connections: Beyond these, the connection that has waited longest is closed.
         max_body_bytes: Larger bodies are answered with 413.
-        forwards: Whether its threads wait for another server, whose silence is not its own fault.
+        max_head_bytes: Larger heads are answered with 431.
+        forwards: Whether its threads wait for another server, which may be the one that is silent.
 
     Raises:
         OSError: The port is taken.
@@ -98,10 +100,12 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         application: Callable[..., Any],
         *,
         name: str,
+        host: str = "127.0.0.1",
         port: int,
         threads: int,
         most_connections: int,
         max_body_bytes: int,
+        max_head_bytes: int = MAX_HEAD_BYTES,
         forwards: bool = False,
     ) -> None:
         self._name = name
@@ -109,11 +113,11 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
         self._most = most_connections
         self._beat = self._tidied = time.monotonic()
         options = Adjustments(
-            host="127.0.0.1",
+            host=host,
             port=port,
-            ident="sightline-console",
+            ident="sightline",
             max_request_body_size=max_body_bytes,
-            max_request_header_size=MAX_HEAD_BYTES,
+            max_request_header_size=max_head_bytes,
             inbuf_overflow=MAX_BODY_BYTES_IN_MEMORY,
             # A client that does not read its answer must not block the thread that writes it.
             outbuf_high_watermark=2**40,
@@ -164,15 +168,19 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     def maintenance(self, now: float) -> None:
         """Do nothing: what waits too long is closed between polls, when no event refers to it."""
 
-    def stop(self) -> None:
-        """Let running requests end, then close the sockets in the thread that owns them."""
+    def stop(self, within: float = 1.0) -> None:
+        """Let running requests end, then close the sockets in the thread that owns them.
+
+        Args:
+            within: Seconds that the requests may take.
+        """
 
         def end() -> None:
             for channel in list(self.active_channels.values()):
                 channel.handle_close()
             self.close()
 
-        self.task_dispatcher.shutdown(timeout=1)
+        self.task_dispatcher.shutdown(timeout=within)
         if self._thread.is_alive():
             self.trigger.pull_trigger(end)
             self._thread.join(2)
