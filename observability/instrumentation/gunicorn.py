@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 
 from ._multiprocess.collector import family_collector
+from ._multiprocess.forking import note_main_process
 from ._multiprocess.liveness import mark_alive
 from .exposition import ANY_HOST, claim_directory, make_registry, serve_registry
 from .logs import capture_warnings_and_errors
@@ -77,6 +78,7 @@ class GunicornHooks:
         self._trusted_hosts = trusted_hosts
         self._collectors = collectors
         self._start = start
+        note_main_process()
         claim_directory(settings)
 
     def when_ready(self, server: Any) -> None:

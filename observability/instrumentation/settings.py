@@ -34,6 +34,8 @@ SAMPLERS = (
     "parentbased_traceidratio",
 )
 EXPORTERS = ("otlp", "none", "console")
+LEAN, SDK = ENGINES = ("lean", "sdk")
+GRPC = "grpc"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TRACES_PATH = "/v1/traces"
 LOGS_PATH = "/v1/logs"
@@ -58,8 +60,9 @@ class TelemetrySettings(EnvironmentSettings):
         timeout_seconds: Of one export; the variable OTEL_EXPORTER_OTLP_TIMEOUT is in seconds.
         certificate: File with the receiver's authority (OTEL_EXPORTER_OTLP_CERTIFICATE).
         compression: `none` or `gzip` (OTEL_EXPORTER_OTLP_COMPRESSION).
-        exporter: Which exporter sends spans and log lines (TELEMETRY_EXPORTER): ours, `lean`, or
-            `contrib`, that of opentelemetry-exporter-otlp, which gRPC always takes.
+        engine: What makes spans and exports them and log lines (TELEMETRY_ENGINE): ours, `lean`,
+            or `sdk`, OpenTelemetry's own provider, batch processors, exporters and Flask
+            instrumentor. Unset, it is `sdk` with gRPC, which `lean` does not speak, else `lean`.
         sampler: OTEL_TRACES_SAMPLER; `sampler_ratio` is its argument, 0-1.
         sdk_disabled: OTEL_SDK_DISABLED; no spans and no exported logs, metrics stay.
         traces_export: Whether OTEL_TRACES_EXPORTER is `otlp`; this kit has no other exporter.
@@ -69,7 +72,6 @@ class TelemetrySettings(EnvironmentSettings):
         queue_size: Spans, and as many log lines, that may wait (OTEL_BSP_MAX_QUEUE_SIZE).
         batch_size: Most of them in one export (OTEL_BSP_MAX_EXPORT_BATCH_SIZE).
         delay_seconds: Longest wait for an export (OTEL_BSP_SCHEDULE_DELAY, milliseconds there).
-        flask: Which instrumentor makes Flask's spans (TELEMETRY_FLASK).
         log_level: Lowest severity that is written (TELEMETRY_LOG_LEVEL).
         slow_seconds: A request that took longer is exported even if it was not sampled
             (TELEMETRY_SLOW_REQUEST_SECONDS).
@@ -78,13 +80,15 @@ class TelemetrySettings(EnvironmentSettings):
 
     endpoint: str = setting("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318", http_url)
     protocol: str = setting(
-        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", one_of("http/protobuf", "grpc")
+        "OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", one_of("http/protobuf", GRPC)
     )
     headers: Mapping[str, str] = setting("OTEL_EXPORTER_OTLP_HEADERS", {}, pairs, hidden=True)
     timeout_seconds: float = setting("OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, number(0.1, 120))
     certificate: str = setting("OTEL_EXPORTER_OTLP_CERTIFICATE", "")
     compression: str = setting("OTEL_EXPORTER_OTLP_COMPRESSION", "none", one_of("none", "gzip"))
-    exporter: str = setting("TELEMETRY_EXPORTER", "lean", one_of("lean", "contrib"))
+    engine: str = setting(
+        "TELEMETRY_ENGINE", "", one_of(*ENGINES), formerly=("TELEMETRY_FLASK", "TELEMETRY_EXPORTER")
+    )
     sampler: str = setting("OTEL_TRACES_SAMPLER", "parentbased_always_on", one_of(*SAMPLERS))
     sampler_ratio: float = setting("OTEL_TRACES_SAMPLER_ARG", 1.0, number(0, 1))
     sdk_disabled: bool = setting("OTEL_SDK_DISABLED", False, flag)
@@ -95,7 +99,6 @@ class TelemetrySettings(EnvironmentSettings):
     queue_size: int = setting("OTEL_BSP_MAX_QUEUE_SIZE", 2048, integer(16, 1_000_000))
     batch_size: int = setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, integer(1, 10_000))
     delay_seconds: float = setting("OTEL_BSP_SCHEDULE_DELAY", 0.5, _milliseconds)
-    flask: str = setting("TELEMETRY_FLASK", "lean", one_of("lean", "contrib"))
     log_level: str = setting("TELEMETRY_LOG_LEVEL", "INFO", one_of(*LOG_LEVELS))
     slow_seconds: float = setting("TELEMETRY_SLOW_REQUEST_SECONDS", 1.0, number(0))
     multiproc_dir: Path | None = setting("PROMETHEUS_MULTIPROC_DIR", None, Path)
@@ -105,6 +108,16 @@ class TelemetrySettings(EnvironmentSettings):
         if self.service_name:
             named = {**self.resource, "service.name": self.service_name}
             object.__setattr__(self, "resource", named)
+        if not self.engine:
+            object.__setattr__(self, "engine", SDK if self.protocol == GRPC else LEAN)
+
+    def check(self, reader: EnvironmentReader) -> None:
+        """Refuse the one combination of settings that cannot work."""
+        if self.engine == LEAN and self.protocol == GRPC:
+            expected = (
+                f"`{SDK}`, since OTEL_EXPORTER_OTLP_PROTOCOL={GRPC}, which `{LEAN}` does not speak"
+            )
+            reader.add_problem("TELEMETRY_ENGINE", expected, value=self.engine)
 
     @property
     def warnings(self) -> tuple[str, ...]:

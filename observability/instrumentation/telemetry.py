@@ -6,30 +6,27 @@ import atexit
 import logging
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import trace as trace_api
 
 from . import semconv
-from ._export import otlp
-from ._export.pending import PendingCount
-from ._export.pipeline import Pipeline
+from ._export.counts import ExportCounts
+from ._export.lean_engine import LeanEngine
 from ._export.resource import make_resource
-from ._export.signal_queue import Sender, Signal
-from ._export.transport import HttpTransport, Outcome
 from ._multiprocess.forking import call_in_children
 from ._multiprocess.liveness import mark_alive
-from ._tracing.sampling import Sampler
-from ._tracing.tracer import RecordingTracerProvider
 from .logs import JsonHandler, flush_lines
 from .metrics import Metrics
+from .settings import SDK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-    from opentelemetry.trace import Tracer
+    from opentelemetry.sdk.trace import ReadableSpan
+    from opentelemetry.trace import Span, Tracer, TracerProvider
 
-    from ._tracing.recorded_span import RecordedSpan
     from .logs.log_line import Line
     from .settings import TelemetrySettings
 
@@ -40,20 +37,35 @@ _start_lock = threading.Lock()
 _started: list[Telemetry] = []
 
 
-class EncodedSender:
-    """A sender of spans and log lines that are already encoded."""
+class Engine(Protocol):
+    """An object that makes the spans of this process, and exports them with its log lines.
 
-    def __init__(
-        self, settings: TelemetrySettings, resource: Callable[[], Mapping[str, Any]]
-    ) -> None:
-        self._transport = HttpTransport(settings)
-        self._resource = resource
-        self.close = self._transport.close
-        self.forget = self._transport.forget
+    Its class takes the settings, a function that returns the resource of the process, the counters
+    and, as keywords: `is_dropping`, called before each export; `on_tick`, called a few times per
+    second by a thread of the engine; and `sink`, which takes the ended spans in place of a queue.
+    """
 
-    def send(self, signal: str, items: list[Any], timeout: float | None) -> tuple[Outcome, int]:
-        """Send a batch; return the outcome and how many items were refused."""
-        return self._transport.post(signal, otlp.request(self._resource(), items), timeout)
+    @property
+    def provider(self) -> TracerProvider:
+        """Return the provider of tracers."""
+
+    def run(self) -> None:
+        """Start the engine's thread, if this process has none."""
+
+    def put_line(self, line: Line) -> None:
+        """Queue a log line, unless an exporting thread wrote it."""
+
+    def is_exported(self, span: Span) -> bool:
+        """Return whether a span that has ended is exported."""
+
+    def flush(self, timeout_seconds: float) -> bool:
+        """Export what is waiting; return whether all of it was exported in time."""
+
+    def shutdown(self, timeout_seconds: float) -> None:
+        """Export what is waiting, within the time given, and stop."""
+
+    def after_fork(self) -> None:
+        """Describe the child process."""
 
 
 def start_telemetry(
@@ -104,53 +116,25 @@ class Telemetry:
         identity: dict[str, str],
         *,
         is_dropping: Callable[[], bool] | None = None,
+        sink: Callable[[ReadableSpan], None] | None = None,
     ) -> None:
         self.settings = settings
-        self._identity = identity
         if settings.multiproc_dir is not None:
             mark_alive(settings.multiproc_dir)
         self.metrics = Metrics(settings.multiproc_dir)
-        self._make_counters()
-        self.pipeline = Pipeline(
+        self._counts = ExportCounts(self.metrics)
+        self._exports_logs = settings.logs_export and not settings.sdk_disabled
+        self.engine: Engine = _engine_class(settings)(
             settings,
-            self._make_sender,
-            signals=(self._spans, self._logs),
+            partial(make_resource, settings, identity),
+            self._counts,
             is_dropping=is_dropping or (lambda: False),
             on_tick=self.settle,
+            sink=sink,
         )
-        self._scopes: dict[str, bytes] = {}
-        self._encodes = settings.exporter == "lean" and settings.protocol != "grpc"
-        self._exports_logs = settings.logs_export and not settings.sdk_disabled
-        self.provider = RecordingTracerProvider(
-            make_resource(settings, identity),
-            Sampler(settings),
-            sink=self._export_span if settings.traces_export else self._discard,
-            count_unsampled=self._count_unsampled,
-            slow_seconds=settings.slow_seconds,
-        )
+        self.provider = self.engine.provider
         self.tracer: Tracer = self._own_tracer()
         call_in_children(self)
-
-    def _make_counters(self) -> None:
-        counter = self.metrics.counter
-        ended = counter(semconv.TELEMETRY_SPANS_ENDED)
-        self._ended = PendingCount(ended.labels("true").inc)
-        self._unsampled = PendingCount(ended.labels("false").inc)
-        self._dropped = counter(semconv.TELEMETRY_SPANS_DROPPED)
-        self._dropped.zero([(reason,) for reason in semconv.DROP_REASONS])
-        self._lines = PendingCount(counter(semconv.TELEMETRY_LOG_LINES).labels().inc)
-        self._spans = Signal(
-            "traces",
-            self.settings.queue_size,
-            exported=counter(semconv.TELEMETRY_SPANS_EXPORTED).labels().inc,
-            dropped=lambda reason, count: self._dropped.labels(reason).inc(count),
-        )
-        self._logs = Signal(
-            "logs",
-            self.settings.queue_size,
-            exported=counter(semconv.TELEMETRY_LOG_LINES_EXPORTED).labels().inc,
-            dropped=lambda _reason, _count: None,
-        )
 
     def _own_tracer(self) -> Tracer:
         if self.settings.sdk_disabled:
@@ -170,69 +154,42 @@ class Telemetry:
             trace_api.set_tracer_provider(self.provider)
         else:
             # From opentelemetry-instrument, for example; it has an exporter of its own.
+            self.provider = known
             self.tracer = known.get_tracer(SCOPE)
             _logger.info("another tracer provider is registered: its exporter is used")
         _logger.info("traces and logs go to %s", self.settings.endpoint)
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Export what is waiting; return whether all of it was exported in time."""
-        return self.pipeline.flush(timeout_seconds)
+        return self.engine.flush(timeout_seconds)
 
     def shutdown(self, timeout_seconds: float = 4.5) -> None:
         """Export what is waiting, within the time given, and stop; later items are dropped."""
-        self.pipeline.shutdown(timeout_seconds)
+        self.engine.shutdown(timeout_seconds)
 
     def after_fork(self) -> None:
         """Adopt the identity of the child process, and mark it alive."""
-        self.provider.resource = make_resource(self.settings, self._identity)
+        self.engine.after_fork()
         if self.settings.multiproc_dir is not None:
             with suppress(OSError):
                 mark_alive(self.settings.multiproc_dir)
 
     def written(self, line: Line) -> None:
         """Count a log line, and queue it unless the exporting thread wrote it."""
-        self._lines.increment()
-        if not self.pipeline.has_thread:
-            self.pipeline.start()
-        if not self._exports_logs or threading.get_ident() == self.pipeline.thread_ident:
-            return
-        if not self._encodes:
-            self.pipeline.put(self._logs, line)
-            return
-        scope = self._scopes.get(line.logger)
-        if scope is None:
-            scope = self._scopes[line.logger] = otlp.scope(line.logger)
-        self.pipeline.put(self._logs, (scope, otlp.encode_log(line)))
+        self._counts.lines.increment()
+        self.engine.run()
+        if self._exports_logs:
+            self.engine.put_line(line)
 
     def settle(self) -> None:
         """Write waiting log lines and add pending counts to their counters."""
         flush_lines()
-        for pending in (self._ended, self._unsampled, self._lines):
-            pending.settle()
+        self._counts.settle()
 
-    def _count_unsampled(self) -> None:
-        self._unsampled.increment()
-        if not self.pipeline.has_thread:
-            self.pipeline.start()
 
-    def _export_span(self, span: RecordedSpan) -> None:
-        self._ended.increment()
-        if not self._encodes:
-            self.pipeline.put(self._spans, span)
-            return
-        scope = span.tracer.encoded_scope
-        if scope is None:
-            name, version = span.tracer.scope.name, span.tracer.scope.version
-            scope = span.tracer.encoded_scope = otlp.scope(name, version or "")
-        self.pipeline.put(self._spans, (scope, otlp.encode_span(span)))
+def _engine_class(settings: TelemetrySettings) -> Callable[..., Engine]:
+    if settings.engine != SDK:
+        return LeanEngine
+    from ._export.sdk_engine import SdkEngine  # noqa: PLC0415 - loads much of the SDK
 
-    def _discard(self, span: RecordedSpan) -> None:  # noqa: ARG002
-        """Count a span only: OTEL_TRACES_EXPORTER is not `otlp`."""
-        self._count_unsampled()
-
-    def _make_sender(self) -> Sender:
-        if self._encodes:
-            return EncodedSender(self.settings, lambda: self.provider.resource.attributes)
-        from ._export.contrib_exporter import ContribSender  # noqa: PLC0415 - loads grpc
-
-        return ContribSender(self.settings, lambda: self.provider.resource)
+    return SdkEngine

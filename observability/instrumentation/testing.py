@@ -15,7 +15,8 @@ from .telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._tracing.recorded_span import RecordedSpan
+    from opentelemetry.sdk.trace import ReadableSpan
+
     from .semconv import Metric
 
 
@@ -47,20 +48,16 @@ class RecordedTelemetry(Telemetry):
     """Telemetry that keeps its spans and log lines instead of exporting them."""
 
     def __init__(self, settings: TelemetrySettings) -> None:
-        self.spans: list[RecordedSpan] = []
+        self.spans: list[ReadableSpan] = []
         self.recorder = _Recorder()
-        super().__init__(settings, {"service.name": "test"})
-
-    def _export_span(self, span: RecordedSpan) -> None:
-        self._ended.increment()
-        self.spans.append(span)
+        super().__init__(settings, {"service.name": "test"}, sink=self.spans.append)
 
     @property
     def logs(self) -> list[LogLine]:
         """Return the lines written so far."""
         return self.recorder.lines
 
-    def span(self, name: str) -> RecordedSpan:
+    def span(self, name: str) -> ReadableSpan:
         """Return the one ended span of this name.
 
         Raises:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import flask
 import redis
 
 VARIANT = os.environ.get("BENCH_VARIANT", "bare")
-LOGS = ("logs", "all", "all-10%", "contrib", "auto")
+SDK = ("sdk", "sdk-own-middleware", "sdk-own-exporter")
+LOGS = ("logs", "all", "all-10%", *SDK, "contrib", "auto")
 
 
 def make_app() -> tuple[flask.Flask, redis.Redis]:
@@ -53,9 +56,27 @@ def with_kit(app: flask.Flask, cache: redis.Redis) -> None:
         logs.JsonHandler.sink = telemetry if VARIANT == "logs" else None
     else:
         count_lookups(app, CacheInstruments(telemetry, "orders"))
+    if VARIANT == "sdk-own-exporter":
+        export_by_own(telemetry)
+    if VARIANT == "sdk-own-middleware":
+        # Only Flask's instrumentation asks for the engine from here on.
+        telemetry.settings = replace(telemetry.settings, engine="lean")
     instrument_app(app, telemetry)
     if VARIANT != "metrics":
         instrument_redis(cache, telemetry)
+
+
+def export_by_own(telemetry: Any) -> None:
+    """Export the SDK's spans, and the log lines, by the exporting thread of the engine `lean`."""
+    from observability.instrumentation.telemetry import Telemetry
+
+    own = Telemetry(replace(telemetry.settings, engine="lean"), {"service.name": "bench"}).engine
+
+    def queue(span: Any) -> None:
+        span.tracer = SimpleNamespace(scope=span.instrumentation_scope, encoded_scope=None)
+        own._queue(span)
+
+    telemetry.engine._sink, telemetry.engine.put_line = queue, own.put_line
 
 
 def count_lookups(app: flask.Flask, instruments: Any) -> None:

@@ -32,6 +32,10 @@ Written by `make bench`: the newest run that was committed.
 | all | the three together, exemplars included |
 | all-10% | the same with `parentbased_traceidratio` at 0.1 and all log lines; spans of the other \
 traces are recorded too, so that failed and slow ones can be exported |
+| sdk | `all` with `TELEMETRY_ENGINE=sdk`: OpenTelemetry's own provider, batch processors, \
+exporters and Flask instrumentor, with the kit's counters, metrics and log lines |
+| sdk-own-middleware | `sdk`, but the kit's middleware makes the server span |
+| sdk-own-exporter | `sdk`, but the kit's encoder and thread export spans and log lines |
 | contrib | the same signals, set up by hand with opentelemetry-instrumentation-flask and -redis, \
 prometheus-flask-exporter, python-json-logger and the SDK's handler for logs |
 | auto | `opentelemetry-instrument gunicorn`, its three signals over OTLP |

@@ -19,7 +19,8 @@ import redis
 from tools.bench.machine import tree
 from tools.servers import ROOT, free_port, is_listening, running, running_redis, wait_until
 
-VARIANTS = ("bare", "metrics", "traces", "logs", "all", "all-10%", "contrib", "auto")
+ENGINES = ("sdk", "sdk-own-middleware", "sdk-own-exporter")
+VARIANTS = ("bare", "metrics", "traces", "logs", "all", "all-10%", *ENGINES, "contrib", "auto")
 KIT_VARIANTS = ("metrics", "traces", "logs", "all", "all-10%")
 ORDER_PATH = "/orders/0b1e6a52-6f0e-4a5c-9c2e-2f6f9f8b6f11"
 ORDER = json.dumps({"id": ORDER_PATH[8:], "status": "confirmed", "items": [{"sku": "a"}] * 3})
@@ -129,6 +130,8 @@ def variant_settings(variant: str, metrics_folder: str) -> dict[str, str]:
             "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
             "OTEL_TRACES_SAMPLER_ARG": "0.1",
         }
+    if variant in ENGINES:
+        variables |= {"TELEMETRY_ENGINE": "sdk"}
     if variant == "auto":
         variables |= {
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",

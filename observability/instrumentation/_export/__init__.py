@@ -2,7 +2,8 @@
 
 Private: only this kit imports it, and any of it may change.
 
-`pipeline` owns the exporting thread and `signal_queue` what waits for it; `otlp` encodes, with the
-primitives of `wire`; `transport` posts, or `contrib_exporter` does both; `resource` describes the
-process, and `pending` counts without locks.
+`lean_engine` is ours: `pipeline` owns its exporting thread and `signal_queue` what waits for it;
+`otlp` encodes, with the primitives of `wire`; `transport` posts. `sdk_engine` is OpenTelemetry's,
+with `sdk_exporters` around its exporters. Both use `resource`, which describes the process,
+`counts`, `pending`, which counts without locks, and `failure_log`.
 """

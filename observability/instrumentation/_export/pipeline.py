@@ -7,13 +7,13 @@ process starts its own.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Any
 
 from .._multiprocess.forking import call_in_children, gated
+from .failure_log import FailureLog
 from .transport import Outcome
 
 if TYPE_CHECKING:
@@ -22,13 +22,9 @@ if TYPE_CHECKING:
     from ..settings import TelemetrySettings
     from .signal_queue import Sender, Signal
 
-_logger = logging.getLogger(__name__)
-
 # A batch is retried after 1, 2 and 4 s, then dropped: memory is bounded, and newer spans matter
 # more.
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0)
-# One line a minute and process while the receiver is down.
-WARN_EVERY_SECONDS = 60.0
 # Longest wait of pending counts and log lines.
 TICK_SECONDS = 0.2
 
@@ -51,8 +47,7 @@ class Pipeline:
         self._is_dropping = is_dropping
         self.signals = tuple(signals)
         self._sender: Sender | None = None
-        self._warned_at = float("-inf")
-        self._failures = 0
+        self._failures = FailureLog(settings.endpoint)
         self.thread_ident: int | None = None
         self._begin()
         call_in_children(self)
@@ -64,6 +59,7 @@ class Pipeline:
         self._thread: threading.Thread | None = None
         self._deadline: float | None = None
         self._closed = False
+        self._failures.is_quiet = False
 
     def after_fork(self) -> None:
         """Start with empty queues; the parent still has, and exports, what was waiting."""
@@ -113,6 +109,7 @@ class Pipeline:
         if self._closed:
             return
         self._deadline = time.monotonic() + timeout_seconds
+        self._failures.is_quiet = True
         self._on_tick()
         thread = self._thread
         if thread is not None:
@@ -196,25 +193,11 @@ class Pipeline:
                 self._sender = self._make_sender()
             outcome = self._sender.send(signal.name, signal.pending, timeout)
         except (OSError, HTTPException) as error:
-            self._warn(signal.name, f"{type(error).__name__}: {error}")
+            self._failures.note(signal.name, f"{type(error).__name__}: {error}")
             return Outcome.RETRY, 0
         except Exception as error:  # noqa: BLE001 - a bad batch must not end the thread
-            self._warn(signal.name, f"{type(error).__name__}: {error}")
+            self._failures.note(signal.name, f"{type(error).__name__}: {error}")
             return Outcome.REFUSED, 0
         if outcome[0] is not Outcome.ACCEPTED:
-            self._warn(signal.name, f"the receiver answered: {outcome[0].value}")
+            self._failures.note(signal.name, f"the receiver answered: {outcome[0].value}")
         return outcome
-
-    def _warn(self, signal_name: str, problem: str) -> None:
-        self._failures += 1
-        now = time.monotonic()
-        if now - self._warned_at < WARN_EVERY_SECONDS or self._deadline is not None:
-            return
-        self._warned_at = now
-        _logger.warning(
-            "exporting %s to %s failed, %d failures so far: %s",
-            signal_name,
-            self._settings.endpoint,
-            self._failures,
-            problem,
-        )

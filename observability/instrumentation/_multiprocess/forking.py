@@ -81,6 +81,19 @@ def unforked() -> AbstractContextManager[None]:
     return _blocks.run()
 
 
+_main = {"pid": 0}
+
+
+def note_main_process() -> None:
+    """Record that this process forks children that do the work, as a pool's main process does."""
+    _main["pid"] = os.getpid()
+
+
+def forks_children() -> bool:
+    """Return whether this process is such a main process; its children are not."""
+    return _main["pid"] == os.getpid()
+
+
 class ForkAware(Protocol):
     """An object with state that is not valid in a child process."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import celery.apps.worker
 
 from .. import semconv
+from .._multiprocess.forking import note_main_process
 from ..exposition import FOLDER_MISSING, claim_directory, start_metrics_server
 from ..logs import configure_logging, log_from_signal_handler
 from ..metrics import family
@@ -93,6 +94,8 @@ class MainProcess:
         if settings.multiproc_dir is None and _forks(sender) and self._metrics_port is not None:
             raise SettingsError([FOLDER_MISSING])
         remember_main_process()
+        if _forks(sender):
+            note_main_process()
         if settings.multiproc_dir is not None:
             claim_directory(settings)
         if settings.protocol == "grpc" and _forks(sender):

@@ -44,6 +44,9 @@ class EnvironmentSettings:
         settings: Self = Nested(cls).read(reader, values)
         return settings
 
+    def check(self, reader: EnvironmentReader) -> None:
+        """Note what is wrong with the settings together; nothing by default."""
+
     @classmethod
     def variables(cls) -> dict[str, Setting]:
         """Return every setting by its variable, those of nested settings included."""
@@ -92,7 +95,9 @@ class Nested:
                     if isinstance(declared, Nested)
                     else reader.read(declared)
                 )
-        return self.kind(**found)
+        made = self.kind(**found)
+        made.check(reader)
+        return made
 
 
 def setting(

@@ -1,4 +1,4 @@
-"""Server spans by opentelemetry-instrumentation-flask (TELEMETRY_FLASK=contrib)."""
+"""Server spans by opentelemetry-instrumentation-flask (TELEMETRY_ENGINE=sdk)."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def instrument(app: Flask, telemetry: Telemetry, excluded: frozenset[str]) -> No
         excluded_urls=rf"^[^/]+//[^/]+({paths})(\?.*)?$" if paths else None,
         enable_commenter=False,
     )
+    # Flask calls these in reverse order: the span must end after the app's own functions.
+    functions = app.teardown_request_funcs[None]
+    functions.insert(0, functions.pop())
 
 
 def _bound_span_name(span: Any, environ: dict[str, Any]) -> None:

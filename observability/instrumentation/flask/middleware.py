@@ -17,9 +17,9 @@ from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 from werkzeug.exceptions import HTTPException
 
 from .. import semconv
-from .._tracing.recorded_span import RecordedSpan
 from ..logs import write_line
 from ..propagation import format_traceparent, remote_context
+from ..settings import SDK
 from .attributes import server_attributes
 from .request import KNOWN_METHODS, RequestState
 from .routes import known_label_sets
@@ -60,7 +60,7 @@ def instrument_app(
     excluded = frozenset(exclude)
     middleware = TelemetryMiddleware(app, telemetry, excluded)
     middleware.zero(known_label_sets(app, excluded, success_codes or {}))
-    if telemetry.settings.flask == "contrib":
+    if telemetry.settings.engine == SDK and not _is_instrumented(app):
         from .contrib import instrument  # noqa: PLC0415 - only where it is chosen
 
         instrument(app, telemetry, excluded)
@@ -73,10 +73,13 @@ def instrument_app(
 
 def _is_traced(app: Flask, telemetry: Telemetry) -> bool:
     """Return whether contrib's instrumentor makes, or will make, the server spans."""
+    return _is_instrumented(app) or telemetry.settings.engine == SDK
+
+
+def _is_instrumented(app: Flask) -> bool:
     # Private, but meant for this purpose:
     # https://github.com/open-telemetry/opentelemetry-python-contrib/pull/549
-    is_instrumented: bool = getattr(app, "_is_instrumented_by_opentelemetry", False)
-    return is_instrumented or telemetry.settings.flask == "contrib"
+    return bool(getattr(app, "_is_instrumented_by_opentelemetry", False))
 
 
 def _note_exception(_app: Flask, exception: BaseException, **_: Any) -> None:
@@ -113,6 +116,7 @@ class TelemetryMiddleware:
         self._url_map = app.url_map
         self._tracer = telemetry.tracer
         self._makes_spans = not (telemetry.settings.sdk_disabled or _is_traced(app, telemetry))
+        self._is_exported = telemetry.engine.is_exported
         self._slow_seconds = telemetry.settings.slow_seconds
         self._excluded = excluded
         self._durations = telemetry.metrics.histogram(semconv.HTTP_SERVER_REQUEST_DURATION)
@@ -177,12 +181,25 @@ class TelemetryMiddleware:
             span = state.current_span()
             if state.handled is not None and state.status >= 500:
                 span.record_exception(state.handled)
+            if state.token is None and state.differs():
+                self._correct(span, state)
             context = span.get_span_context()
             if context.trace_id:
                 headers.append((semconv.HEADER_TRACERESPONSE, format_traceparent(context)))
             return start_response(status, headers, *exc_info)
 
         return start
+
+    def _correct(self, span: Span, state: RequestState) -> None:
+        """Give the span of OpenTelemetry's instrumentor what it misses, while it has not ended."""
+        if not span.is_recording():
+            return
+        path, route, method = state.path(), state.route, state.method
+        if route:
+            span.update_name(f"{method} {route}")
+        span.set_attributes(server_attributes(state.environ, path, method, route, state.status))
+        if state.error is not None:
+            span.set_attribute(semconv.ATTR_ERROR_TYPE, type(state.error).__name__)
 
     def _finish(self, state: RequestState) -> None:
         seconds = perf_counter() - state.started
@@ -202,7 +219,7 @@ class TelemetryMiddleware:
         if state.status == HTTPStatus.SWITCHING_PROTOCOLS:
             return
         child = self._child((state.method, route or semconv.OTHER, state.status))
-        child.observe(seconds, _exemplar_trace_id(span))
+        child.observe(seconds, self._exemplar_trace_id(span))
 
     def _describe(self, span: Span, state: RequestState, path: str, seconds: float) -> None:
         route = state.route
@@ -240,19 +257,16 @@ class TelemetryMiddleware:
         level = logging.ERROR if failed else logging.INFO
         write_line(_logger, level, f"{state.method} {path} {state.status}", attributes)
 
+    def _exemplar_trace_id(self, span: Span) -> int:
+        """Return the trace id if the span is exported, else 0."""
+        return span.get_span_context()[0] if self._is_exported(span) else 0
+
     def _child(self, key: tuple[str, str, int]) -> Any:
         child = self._children.get(key)
         if child is None:
             method, route, status = key
             child = self._children[key] = self._durations.labels(method, route, str(status))
         return child
-
-
-def _exemplar_trace_id(span: Span) -> int:
-    """Return the trace id if the span is exported, else 0."""
-    context = span.get_span_context()
-    kept = span.exported if type(span) is RecordedSpan else context[3] & 1
-    return context[0] if kept else 0
 
 
 class _Stream:

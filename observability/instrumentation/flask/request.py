@@ -109,6 +109,21 @@ class RequestState:
             and self.environ.get("HTTP_UPGRADE", "").lower() == "websocket"
         )
 
+    def differs(self) -> bool:
+        """Return whether OpenTelemetry's instrumentor describes the request in another way.
+
+        It takes neither the prefix of a mounted app nor UTF-8 from WSGI's texts, and knows the
+        status of a request that failed, but not the exception.
+        https://github.com/open-telemetry/opentelemetry-python-contrib/issues/3237
+        """
+        get = self.environ.get
+        texts = (get("PATH_INFO", ""), get("QUERY_STRING", ""), get("HTTP_USER_AGENT", ""))
+        return bool(
+            self.error is not None
+            or get("SCRIPT_NAME")
+            or not all(text.isascii() for text in texts)
+        )
+
     def path(self) -> str:
         """Return the path that the client asked for."""
         environ = self.environ

@@ -22,6 +22,18 @@ from tools.servers import ROOT, Redis, free_port, running, wait_until
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
+# For the tests that `make check` runs with both engines; `make nightly` runs all others with `sdk`.
+both_engines = pytest.mark.parametrize(
+    "engine", ["lean", pytest.param("sdk", marks=pytest.mark.slow)], indirect=True
+)
+
+
+@pytest.fixture(params=["lean", pytest.param("sdk", marks=pytest.mark.nightly)])
+def engine(request: pytest.FixtureRequest) -> str:
+    """The value of TELEMETRY_ENGINE."""
+    return request.param
+
+
 @pytest.fixture
 def sink() -> Iterator[Sink]:
     """An OTLP receiver that keeps what it receives."""
@@ -104,6 +116,7 @@ class Starter:
 
     folder: Path
     stack: ExitStack
+    engine: str
     count: int = field(default=0)
 
     def environment(self, endpoint: str, extra: dict[str, str]) -> tuple[dict[str, str], Path]:
@@ -118,14 +131,16 @@ class Starter:
             "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
             "OTEL_BSP_SCHEDULE_DELAY": "100",
             "TEST_METRICS_PORT": str(free_port()),
+            # Unset for `lean`, the default.
+            "TELEMETRY_ENGINE": "" if self.engine == "lean" else self.engine,
         }
         return variables | extra, metrics
 
 
 @pytest.fixture
-def starter(tmp_path: Path) -> Iterator[Starter]:
+def starter(tmp_path: Path, engine: str) -> Iterator[Starter]:
     with ExitStack() as stack:
-        yield Starter(tmp_path, stack)
+        yield Starter(tmp_path, stack, engine)
 
 
 @pytest.fixture

@@ -21,7 +21,13 @@ from observability.instrumentation.celery import instrument_producer
 from observability.instrumentation.celery.attempts import queue_wait_seconds
 from observability.instrumentation.propagation import TraceContext
 from observability.instrumentation.testing import RecordedTelemetry
-from tests.integration.instrumentation.conftest import OPENMETRICS, Worker, samples, total
+from tests.integration.instrumentation.conftest import (
+    OPENMETRICS,
+    Worker,
+    both_engines,
+    samples,
+    total,
+)
 from tools.bench.sink import Sink
 from tools.servers import free_port, wait_until
 
@@ -97,6 +103,7 @@ def test_a_broker_that_is_down_is_an_error_in_the_producers_span(
     app.close()
 
 
+@both_engines
 def test_one_trace_leads_from_the_producer_into_the_task_and_its_lines(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
@@ -201,6 +208,7 @@ def test_a_message_of_another_producer_runs_in_a_trace_of_its_own(
     assert "detach" not in worker.log.read_text()
 
 
+@both_engines
 @pytest.mark.slow
 def test_fifty_tasks_make_fifty_spans_although_a_child_does_only_one(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
@@ -256,6 +264,7 @@ def test_a_worker_logs_only_json_from_start_to_warm_shutdown(
     assert not any("data" in line for line in lines)
 
 
+@both_engines
 @pytest.mark.slow
 def test_a_worker_stops_in_time_while_the_receiver_hangs(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink

@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.instrumentation.conftest import OPENMETRICS, Site, samples, total
+from tests.integration.instrumentation.conftest import (
+    OPENMETRICS,
+    Site,
+    both_engines,
+    samples,
+    total,
+)
 from tools.bench.sink import Sink
 from tools.servers import free_port, running_prometheus, wait_until
 
@@ -35,6 +41,7 @@ def children(pid: int) -> list[int]:
     return [int(word) for word in text.split()]
 
 
+@both_engines
 @pytest.mark.parametrize(
     ("arguments", "processes"),
     [
@@ -75,6 +82,7 @@ def test_a_site_stops_in_time_with_exit_code_0_while_the_receiver_is_down(
     assert time.monotonic() - started < 8
 
 
+@both_engines
 def test_a_site_serves_and_stops_in_time_while_the_receiver_hangs(
     start_site: StartSite, sink: Sink
 ) -> None:
@@ -88,6 +96,7 @@ def test_a_site_serves_and_stops_in_time_while_the_receiver_hangs(
     assert time.monotonic() - started < 8
 
 
+@both_engines
 def test_an_outage_logs_one_line_per_process_and_loses_nothing_that_fits_the_queue(
     start_site: StartSite, sink: Sink
 ) -> None:

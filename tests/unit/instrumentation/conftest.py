@@ -1,3 +1,3 @@
 """Telemetry in memory."""
 
-from tests.recorded import telemetry  # noqa: F401 - a fixture
+from tests.recorded import engine, telemetry  # noqa: F401 - fixtures

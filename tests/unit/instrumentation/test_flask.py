@@ -13,6 +13,7 @@ from opentelemetry.trace import get_current_span
 from observability.instrumentation import semconv
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.testing import RecordedTelemetry, recorded_telemetry
+from tests.recorded import only_lean
 
 DURATION = semconv.HTTP_SERVER_REQUEST_DURATION
 log = logging.getLogger("views")
@@ -160,6 +161,7 @@ def test_a_client_error_is_not_a_failure(
     assert telemetry.span("GET /v1/abort/<int:code>").status.status_code.name == "UNSET"
 
 
+@only_lean
 def test_a_stream_ends_when_its_last_byte_is_read(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
@@ -172,6 +174,7 @@ def test_a_stream_ends_when_its_last_byte_is_read(
     assert telemetry.value(active, http_request_method="GET") == 0
 
 
+@only_lean
 def test_a_stream_that_breaks_is_a_failure(
     client: flask.testing.FlaskClient, telemetry: RecordedTelemetry
 ) -> None:
@@ -256,9 +259,9 @@ def test_a_factory_may_run_twice_in_one_process(telemetry: RecordedTelemetry) ->
     assert observed(telemetry, "GET", "/v1/orders/<order_id>", 200) == 2
 
 
-def test_a_watched_trace_is_exported_when_it_fails_or_is_slow() -> None:
+def test_a_watched_trace_is_exported_when_it_fails_or_is_slow(engine: str) -> None:
     settings = {"sampler": "parentbased_traceidratio", "sampler_ratio": 0.0}
-    with recorded_telemetry(**settings) as telemetry:
+    with recorded_telemetry(engine=engine, **settings) as telemetry:
         client = make_app(telemetry).test_client()
         client.get("/v1/orders/1")
         assert telemetry.spans == []
@@ -267,14 +270,14 @@ def test_a_watched_trace_is_exported_when_it_fails_or_is_slow() -> None:
         ended = semconv.TELEMETRY_SPANS_ENDED
         assert telemetry.value(ended, sampled="true") == 1
         assert telemetry.value(ended, sampled="false") == 1
-    with recorded_telemetry(**settings, slow_seconds=0.0) as telemetry:
+    with recorded_telemetry(engine=engine, **settings, slow_seconds=0.0) as telemetry:
         make_app(telemetry).test_client().get("/v1/orders/1")
         span = telemetry.span("GET /v1/orders/<order_id>")
         assert span.attributes["telemetry.kept_because"] == "slow"
         assert span.attributes["url.path"] == "/v1/orders/1"
 
 
-def test_exemplars_name_only_traces_that_are_exported() -> None:
+def test_exemplars_name_only_traces_that_are_exported(engine: str) -> None:
     def exemplars(telemetry: RecordedTelemetry) -> list[str]:
         return [
             sample.exemplar.labels["trace_id"]
@@ -285,7 +288,7 @@ def test_exemplars_name_only_traces_that_are_exported() -> None:
 
     for ratio, expected in ((1.0, 1), (0.0, 0)):
         settings = {"sampler": "parentbased_traceidratio", "sampler_ratio": ratio}
-        with recorded_telemetry(**settings) as telemetry:
+        with recorded_telemetry(engine=engine, **settings) as telemetry:
             make_app(telemetry).test_client().get("/v1/orders/1")
             found = exemplars(telemetry)
             assert len(found) == expected

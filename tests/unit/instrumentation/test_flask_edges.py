@@ -14,7 +14,8 @@ from werkzeug.test import create_environ
 from observability.instrumentation import semconv
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.flask import request as request_module
-from observability.instrumentation.testing import RecordedTelemetry, recorded_telemetry
+from observability.instrumentation.testing import RecordedTelemetry
+from tests.recorded import only_lean
 from tests.unit.instrumentation.test_flask import observed
 
 UPGRADE = {"Connection": "Upgrade", "Upgrade": "websocket"}
@@ -45,7 +46,11 @@ def mounted(telemetry: RecordedTelemetry) -> flask.Flask:
     return app
 
 
-@pytest.mark.parametrize("mount", ["", "/admin", "/both"])
+@pytest.mark.parametrize(
+    ("engine", "mount"),
+    [("lean", ""), ("lean", "/admin"), ("lean", "/both"), ("sdk", ""), ("sdk", "/both")],
+    indirect=["engine"],
+)
 def test_a_mounted_app_has_its_prefix_in_route_and_path_and_is_counted_once(
     mounted: flask.Flask, telemetry: RecordedTelemetry, mount: str
 ) -> None:
@@ -62,7 +67,11 @@ def test_a_mounted_app_has_its_prefix_in_route_and_path_and_is_counted_once(
         assert observed(telemetry, "GET", "/users/<int:user>", 200) == 0
 
 
-@pytest.mark.parametrize("mount", ["", "/admin", "/both"])
+@pytest.mark.parametrize(
+    ("engine", "mount"),
+    [("lean", ""), ("lean", "/admin"), ("lean", "/both"), ("sdk", ""), ("sdk", "/both")],
+    indirect=["engine"],
+)
 def test_a_failure_of_a_mounted_app_is_on_the_span(
     mounted: flask.Flask, telemetry: RecordedTelemetry, mount: str
 ) -> None:
@@ -112,6 +121,7 @@ class TestWebSockets:
         instrument_app(app, telemetry)
         return app
 
+    @only_lean
     @pytest.mark.parametrize("error", ["", "stop", "reset"])
     def test_one_that_ended_is_no_failure_and_has_no_duration(
         self, app: flask.Flask, telemetry: RecordedTelemetry, error: str
@@ -177,24 +187,22 @@ class DomainError(Exception):
     """An error of an application."""
 
 
-@pytest.mark.parametrize("flavour", ["lean", "contrib"])
 @pytest.mark.parametrize("status", [500, 503, 409])
 def test_an_exception_that_a_handler_turned_into_a_failure_is_on_span_and_line(
-    flavour: str, status: int
+    telemetry: RecordedTelemetry, status: int
 ) -> None:
-    with recorded_telemetry(flask=flavour) as telemetry:
-        app = flask.Flask("app")
-        app.errorhandler(DomainError)(lambda error: ({"error": str(error)}, status))
+    app = flask.Flask("app")
+    app.errorhandler(DomainError)(lambda error: ({"error": str(error)}, status))
 
-        @app.get("/handled")
-        def handled() -> str:
-            raise DomainError("the pool is empty")
+    @app.get("/handled")
+    def handled() -> str:
+        raise DomainError("the pool is empty")
 
-        instrument_app(app, telemetry)
-        app.test_client().get("/handled")
+    instrument_app(app, telemetry)
+    app.test_client().get("/handled")
 
-        line = telemetry.log(f"GET /handled {status}").attributes
-        events = telemetry.span("GET /handled").events
+    line = telemetry.log(f"GET /handled {status}").attributes
+    events = telemetry.span("GET /handled").events
     if status < 500:
         assert events == ()
         assert "exception.type" not in line

@@ -181,7 +181,7 @@ def test_warnings_and_uncaught_exceptions_are_logged_as_json() -> None:
 def test_importing_the_kit_raises_no_warnings() -> None:
     names = (
         "settings telemetry metrics logs spans exposition flask flask.contrib gunicorn celery "
-        "psycopg redis requests dependencies testing _export.contrib_exporter"
+        "psycopg redis requests dependencies testing _export.sdk_engine"
     )
     imports = ", ".join(f"observability.instrumentation.{name}" for name in names.split())
     subprocess.run([sys.executable, "-W", "error", "-c", f"import {imports}"], check=True, cwd=ROOT)

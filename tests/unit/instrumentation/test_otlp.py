@@ -10,12 +10,14 @@ from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanKind, StatusCode, TraceFlags, TraceState
 from opentelemetry.trace import SpanContext as Context
 
 from observability.instrumentation._export import otlp, wire
-from observability.instrumentation._export.contrib_exporter import ContribSender
+from observability.instrumentation._export.sdk_engine import as_record
 from observability.instrumentation.logs.log_line import as_line
 from observability.instrumentation.propagation import TraceContext
 from observability.instrumentation.testing import RecordedTelemetry
@@ -95,9 +97,8 @@ def test_a_log_line_is_encoded_as_by_the_package(
     resource = Resource({"service.name": "x"})
     encoded = [(otlp.scope("orders"), otlp.encode_log(line))]
     ours = otlp.request(resource.attributes, encoded)
-    sender = ContribSender.__new__(ContribSender)
-    sender._resource = lambda: resource
-    theirs = encode_logs([sender._record(line)])
+    scope = InstrumentationScope("orders")
+    theirs = encode_logs([ReadableLogRecord(as_record(line), resource, scope)])
     assert ExportLogsServiceRequest.FromString(ours) == theirs
 
 

@@ -53,17 +53,44 @@ def test_every_bad_variable_is_named_with_its_value_and_what_was_expected() -> N
         "OTEL_RESOURCE_ATTRIBUTES": "team",
         "OTEL_BSP_MAX_QUEUE_SIZE": "many",
         "OTEL_BSP_SCHEDULE_DELAY": "nan",
-        "TELEMETRY_FLASK": "fast",
+        "TELEMETRY_ENGINE": "fast",
         "TELEMETRY_LOG_LEVEL": "LOUD",
         "TELEMETRY_LOGS_EXPORT": "maybe",
         "TELEMETRY_SLOW_REQUEST_SECONDS": "-1",
-        "TELEMETRY_EXPORTER": "none",
     }
     with pytest.raises(SettingsError) as raised:
         TelemetrySettings.from_env(bad)
     assert len(raised.value.problems) == len(bad)
     for name, value in bad.items():
         assert any(name in problem and value in problem for problem in raised.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("variables", "engine"),
+    [
+        ({}, "lean"),
+        ({"TELEMETRY_ENGINE": "sdk"}, "sdk"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "sdk"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "TELEMETRY_ENGINE": "sdk"}, "sdk"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "TELEMETRY_ENGINE": ""}, "lean"),
+    ],
+)
+def test_the_engine_is_lean_unless_it_is_chosen_or_grpc_needs_the_other(
+    variables: dict[str, str], engine: str
+) -> None:
+    assert TelemetrySettings.from_env(variables).engine == engine
+
+
+def test_lean_with_grpc_is_refused_and_names_sdk() -> None:
+    variables = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "TELEMETRY_ENGINE": "lean"}
+    with pytest.raises(SettingsError, match=r"TELEMETRY_ENGINE='lean': expected `sdk`"):
+        TelemetrySettings.from_env(variables)
+
+
+@pytest.mark.parametrize("name", ["TELEMETRY_FLASK", "TELEMETRY_EXPORTER"])
+def test_the_variables_that_the_engine_replaces_are_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: renamed to TELEMETRY_ENGINE"):
+        TelemetrySettings.from_env({name: "lean"})
 
 
 def test_a_bad_header_is_reported_without_its_value() -> None:

@@ -1,4 +1,4 @@
-"""The lean and the contrib instrumentor make the same spans."""
+"""Both engines make the same spans, but for the listed differences."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import flask
 import pytest
 
 from observability.instrumentation.testing import RecordedTelemetry, recorded_telemetry
+from tests.unit.instrumentation.differences import DIFFERENCES, Difference
 from tests.unit.instrumentation.test_flask import make_app
 from tools.servers import ROOT
 
@@ -36,8 +37,8 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
 ENVIRON = {"REMOTE_ADDR": "192.0.2.7", "REMOTE_PORT": "51234", "RAW_URI": "/raw"}
 
 
-def recorded(flavour: str) -> list[dict[str, Any]]:
-    with recorded_telemetry(flask=flavour) as telemetry:
+def recorded(engine: str) -> list[dict[str, Any]]:
+    with recorded_telemetry(engine=engine) as telemetry:
         client = make_app(telemetry).test_client()
         for method, path, options in REQUESTS:
             client.open(path, method=method, environ_base=ENVIRON, **options)
@@ -54,24 +55,39 @@ def describe(span: Any) -> dict[str, Any]:
     }
 
 
-def test_lean_records_the_same_spans_as_contrib() -> None:
-    lean, contrib = recorded("lean"), recorded("contrib")
-    assert len(lean) == len(contrib) == len(REQUESTS)
-    for ours, theirs in zip(lean, contrib, strict=True):
+def test_both_engines_record_the_same_spans() -> None:
+    lean, sdk = recorded("lean"), recorded("sdk")
+    assert len(lean) == len(sdk) == len(REQUESTS)
+    for ours, theirs in zip(lean, sdk, strict=True):
         assert ours == theirs
 
 
-@pytest.mark.parametrize("flavour", ["lean", "contrib"])
-def test_both_flavours_make_one_span_one_observation_and_one_line(flavour: str) -> None:
-    with recorded_telemetry(flask=flavour) as telemetry:
-        client = make_app(telemetry).test_client()
-        answer = client.get("/v1/orders/7")
-        client.get("/v1/livez")
-        (span,) = telemetry.spans
-        trace_id = f"{span.context.trace_id:032x}"
-        assert answer.headers["traceresponse"].split("-")[1] == trace_id
-        assert telemetry.log("GET /v1/orders/7 200").trace_id == trace_id
-        assert telemetry.log("in view").trace_id == trace_id
+@pytest.mark.parametrize("row", DIFFERENCES, ids=lambda row: row.observe.__name__)
+def test_what_may_differ_does_differ_on_both_sides(
+    telemetry: RecordedTelemetry, engine: str, row: Difference
+) -> None:
+    assert row.lean != row.sdk
+    assert row.observe(telemetry) == getattr(row, engine)
+
+
+def test_the_document_lists_every_difference_with_its_link() -> None:
+    page = (ROOT / "docs/decisions/0002-own-span-engine.md").read_text()
+    listed = [line for line in page.splitlines() if line.startswith("| ") and "http" in line]
+    assert len(listed) == len(DIFFERENCES)
+    for row, line in zip(DIFFERENCES, listed, strict=True):
+        assert row.what in line
+        assert row.upstream in line
+
+
+def test_a_request_is_one_span_one_observation_and_one_line(telemetry: RecordedTelemetry) -> None:
+    client = make_app(telemetry).test_client()
+    answer = client.get("/v1/orders/7")
+    client.get("/v1/livez")
+    (span,) = telemetry.spans
+    trace_id = f"{span.context.trace_id:032x}"
+    assert answer.headers["traceresponse"].split("-")[1] == trace_id
+    assert telemetry.log("GET /v1/orders/7 200").trace_id == trace_id
+    assert telemetry.log("in view").trace_id == trace_id
 
 
 def test_opentelemetry_instrument_adds_no_second_server_span() -> None:
