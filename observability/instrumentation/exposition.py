@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import prometheus_client
-from prometheus_client import CollectorRegistry
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    REGISTRY,
+    CollectorRegistry,
+)
 
 from ._multiprocess.collector import family_collector
 from ._multiprocess.liveness import claim, mark_alive
@@ -77,8 +83,29 @@ def make_registry(
         registry.register(family_collector(settings.multiproc_dir))
     elif own is not None:
         registry.register(own)
+        registry.register(_AppMetrics())
     registry.register(_AtOnce((MemoryCollector(), *collectors)))
     return registry
+
+
+class _AppMetrics:
+    """The metrics that the app itself created, in prometheus_client's default registry.
+
+    Without those that the library adds about the process: they are not there when several
+    processes share a folder, so that dashboards cannot rely on them.
+    """
+
+    def __init__(self) -> None:
+        libraries = (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR)
+        self._left_out = {family.name for one in libraries for family in one.collect()}
+
+    def describe(self) -> list[Family]:
+        """Return nothing: the app may create more."""
+        return []
+
+    def collect(self) -> list[Family]:
+        """Return the families of the app."""
+        return [family for family in REGISTRY.collect() if family.name not in self._left_out]
 
 
 class _AtOnce:

@@ -9,13 +9,18 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.core import GaugeMetricFamily
 
 from . import semconv
 from ._multiprocess.exemplars import ExemplarFile
 from ._multiprocess.histograms import SharedHistogram
-from ._multiprocess.shared_values import SharedChild, use_shared_values
+from ._multiprocess.shared_values import (
+    SharedChild,
+    SharedValue,
+    share_values,
+    use_shared_values,
+)
 from ._tracing.recorded_span import sampled_trace_id
 
 if TYPE_CHECKING:
@@ -38,6 +43,13 @@ class HistogramChild:
 
     def __init__(self, child: Histogram) -> None:
         self._child = child
+
+    def share(
+        self, metric: semconv.Metric, label_values: tuple[str, ...], file: ExemplarFile
+    ) -> None:
+        """Write exemplars into a file from now on; the values are in shared files already."""
+        shared = SharedHistogram(self._child, metric, label_values, file)
+        self.observe = shared.observe  # type: ignore[method-assign]
 
     def observe(self, value: float, trace_id: int | None = None) -> None:
         """Count a value, with an exemplar.
@@ -77,6 +89,13 @@ class Instrument:
         for label_values in label_sets:
             self.labels(*label_values)
 
+    def share(self, file: ExemplarFile) -> None:
+        """Write exemplars into a file from now on."""
+        self._file = file
+        for label_values, child in self._children.items():
+            if isinstance(child, HistogramChild):
+                child.share(self.metric, label_values, file)
+
     def _make_child(self, label_values: tuple[str, ...]) -> Any:
         child: Any = self._family.labels(*label_values) if self.metric.labels else self._family
         if self.metric.kind != "histogram":
@@ -108,6 +127,19 @@ class Metrics:
             use_shared_values(folder)
             self._file = ExemplarFile(folder)
         self._instruments: dict[str, Instrument] = {}
+
+    def share(self, folder: Path) -> None:
+        """Move the values of this process into a folder, before it forks; those of apps too."""
+        share_values(folder, (REGISTRY, self.registry))
+        self._file = ExemplarFile(folder)
+        for instrument in self._instruments.values():
+            instrument.share(self._file)
+
+    def reopen(self) -> None:
+        """Open the files of this process again when they are next used."""
+        if self._file is not None:
+            SharedValue.store.after_fork()
+            self._file.after_fork()
 
     def counter(self, metric: semconv.Metric) -> Instrument:
         """Return the counter of this name."""

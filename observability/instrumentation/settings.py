@@ -11,19 +11,28 @@ from .environment import (
     EnvironmentReader,
     EnvironmentSettings,
     SettingsError,
+    TrustedHosts,
     flag,
     http_url,
     integer,
+    nested,
     number,
     one_of,
     pairs,
+    port_or_any,
     setting,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["EnvironmentReader", "SettingsError", "TelemetrySettings", "prefer_stable_http_names"]
+__all__ = [
+    "EntrySettings",
+    "EnvironmentReader",
+    "SettingsError",
+    "TelemetrySettings",
+    "prefer_stable_http_names",
+]
 
 SAMPLERS = (
     "always_on",
@@ -73,6 +82,7 @@ class TelemetrySettings(EnvironmentSettings):
         batch_size: Most of them in one export (OTEL_BSP_MAX_EXPORT_BATCH_SIZE).
         delay_seconds: Longest wait for an export (OTEL_BSP_SCHEDULE_DELAY, milliseconds there).
         log_level: Lowest severity that is written (TELEMETRY_LOG_LEVEL).
+        log_stream: Where log lines are written (TELEMETRY_LOG_STREAM): `stdout` or `stderr`.
         slow_seconds: A request that took longer is exported even if it was not sampled
             (TELEMETRY_SLOW_REQUEST_SECONDS).
         multiproc_dir: Folder of the metrics of this process's family (PROMETHEUS_MULTIPROC_DIR).
@@ -100,6 +110,7 @@ class TelemetrySettings(EnvironmentSettings):
     batch_size: int = setting("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 512, integer(1, 10_000))
     delay_seconds: float = setting("OTEL_BSP_SCHEDULE_DELAY", 0.5, _milliseconds)
     log_level: str = setting("TELEMETRY_LOG_LEVEL", "INFO", one_of(*LOG_LEVELS))
+    log_stream: str = setting("TELEMETRY_LOG_STREAM", "stdout", one_of("stdout", "stderr"))
     slow_seconds: float = setting("TELEMETRY_SLOW_REQUEST_SECONDS", 1.0, number(0))
     multiproc_dir: Path | None = setting("PROMETHEUS_MULTIPROC_DIR", None, Path)
 
@@ -126,6 +137,30 @@ class TelemetrySettings(EnvironmentSettings):
             return ()
         hint = "ends in a signal's path, which is appended once more: give the base URL only"
         return (f"OTEL_EXPORTER_OTLP_ENDPOINT={self.endpoint} {hint}",)
+
+
+@dataclass(frozen=True)
+class EntrySettings(EnvironmentSettings):
+    """Settings of a program that is instrumented by one call.
+
+    Args:
+        telemetry: Settings of its telemetry.
+        metrics_port: Where `/metrics` is served (OTEL_EXPORTER_PROMETHEUS_PORT); by default each
+            kind of program has a port of its own, and 0 takes a free one.
+        metrics_host: Address to listen on (OTEL_EXPORTER_PROMETHEUS_HOST).
+        trusted_hosts: Public names under which it may be scraped (TRUSTED_HOSTS).
+    """
+
+    telemetry: TelemetrySettings = nested(TelemetrySettings)
+    metrics_port: int | None = setting("OTEL_EXPORTER_PROMETHEUS_PORT", None, port_or_any)
+    # Scrapes come from another container.
+    metrics_host: str = setting("OTEL_EXPORTER_PROMETHEUS_HOST", "0.0.0.0")
+    trusted_hosts: TrustedHosts = setting("TRUSTED_HOSTS", TrustedHosts(), TrustedHosts.parse)
+
+
+def set_metrics_folder(folder: Path) -> None:
+    """Set PROMETHEUS_MULTIPROC_DIR for this process and its children."""
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
 def prefer_stable_http_names() -> None:

@@ -6,7 +6,8 @@ import atexit
 import logging
 import threading
 from contextlib import suppress
-from functools import partial
+from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from opentelemetry import trace as trace_api
@@ -16,13 +17,14 @@ from ._export.counts import ExportCounts
 from ._export.lean_engine import LeanEngine
 from ._export.resource import make_resource
 from ._multiprocess.forking import call_in_children
-from ._multiprocess.liveness import mark_alive
-from .logs import JsonHandler, flush_lines
+from ._multiprocess.liveness import mark_alive, release
+from .logs import JsonHandler, WaitingLines, flush_lines
 from .metrics import Metrics
 from .settings import SDK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -35,6 +37,7 @@ SCOPE = "observability.instrumentation"
 
 _start_lock = threading.Lock()
 _started: list[Telemetry] = []
+_is_role: ContextVar[bool] = ContextVar("is_role", default=False)
 
 
 class Engine(Protocol):
@@ -64,6 +67,9 @@ class Engine(Protocol):
     def shutdown(self, timeout_seconds: float) -> None:
         """Export what is waiting, within the time given, and stop."""
 
+    def describe(self) -> None:
+        """Describe this process in what is exported from now on."""
+
     def after_fork(self) -> None:
         """Describe the child process."""
 
@@ -78,7 +84,8 @@ def start_telemetry(
 ) -> Telemetry:
     """Start telemetry, or return what this process or its parent has started before.
 
-    Safe in a process that forks: a thread starts with the first item, in each child again.
+    Safe in a process that forks: a thread starts with the first item, in each child again. A
+    process has one name. In a Celery worker that is the worker's, whatever else is started in it.
 
     Args:
         settings: What to export, and where.
@@ -87,18 +94,45 @@ def start_telemetry(
         service_version: The version of the program.
         is_dropping: Called before each export; while it returns true, batches are dropped and
             counted.
+
+    Raises:
+        ValueError: The process has been started under another name.
     """
+    identity = {
+        semconv.ATTR_SERVICE_NAME: service_name,
+        semconv.ATTR_SERVICE_NAMESPACE: service_namespace,
+        semconv.ATTR_SERVICE_VERSION: service_version,
+    }
     with _start_lock:
         if not _started:
-            identity = {
-                semconv.ATTR_SERVICE_NAME: service_name,
-                semconv.ATTR_SERVICE_NAMESPACE: service_namespace,
-                semconv.ATTR_SERVICE_VERSION: service_version,
-            }
             telemetry = Telemetry(settings, identity, is_dropping=is_dropping)
             telemetry.install()
             _started.append(telemetry)
+        elif _is_role.get():
+            _started[0].take_role(settings, identity)
+        else:
+            _started[0].check_name(service_name)
         return _started[0]
+
+
+def running_telemetry() -> Telemetry | None:
+    """Return what `start_telemetry` has started in this process or its parent, if anything."""
+    return _started[0] if _started else None
+
+
+def start_role(start: Callable[[], Telemetry]) -> Telemetry:
+    """Call a function that starts telemetry under the name of this process's role.
+
+    For the main process of a Celery worker, in which a web app may have been created before: the
+    name given by `start` replaces the app's, and later names are ignored.
+    """
+    token = _is_role.set(True)
+    try:
+        telemetry = start()
+    finally:
+        _is_role.reset(token)
+    telemetry.has_role = True
+    return telemetry
 
 
 def shutdown_telemetry() -> None:
@@ -119,6 +153,8 @@ class Telemetry:
         sink: Callable[[ReadableSpan], None] | None = None,
     ) -> None:
         self.settings = settings
+        self.has_role = False
+        self._identity = identity
         if settings.multiproc_dir is not None:
             mark_alive(settings.multiproc_dir)
         self.metrics = Metrics(settings.multiproc_dir)
@@ -126,7 +162,7 @@ class Telemetry:
         self._exports_logs = settings.logs_export and not settings.sdk_disabled
         self.engine: Engine = _engine_class(settings)(
             settings,
-            partial(make_resource, settings, identity),
+            lambda: make_resource(self.settings, self._identity),
             self._counts,
             is_dropping=is_dropping or (lambda: False),
             on_tick=self.settle,
@@ -143,7 +179,10 @@ class Telemetry:
 
     def install(self) -> None:
         """Register the tracer provider of this process, and receive its log lines."""
-        JsonHandler.sink = self
+        before, JsonHandler.sink = JsonHandler.sink, self
+        if isinstance(before, WaitingLines):
+            for line in before.take():
+                self.written(line)
         atexit.register(self.shutdown)
         for warning in self.settings.warnings:
             _logger.warning("%s", warning)
@@ -158,6 +197,47 @@ class Telemetry:
             self.tracer = known.get_tracer(SCOPE)
             _logger.info("another tracer provider is registered: its exporter is used")
         _logger.info("traces and logs go to %s", self.settings.endpoint)
+
+    @property
+    def service_name(self) -> str:
+        """The name of this process in every signal."""
+        own = self._identity.get(semconv.ATTR_SERVICE_NAME, "")
+        return self.settings.resource.get(semconv.ATTR_SERVICE_NAME, own)
+
+    def check_name(self, name: str) -> None:
+        """Raise ValueError unless this process may be started under this name too."""
+        # OTEL_SERVICE_NAME overrides every name.
+        own = self._identity[semconv.ATTR_SERVICE_NAME]
+        if self.has_role or name == own or semconv.ATTR_SERVICE_NAME in self.settings.resource:
+            return
+        raise ValueError(
+            f"telemetry of this process was started as {own!r}, and now as {name!r}: "
+            "use one name per process"
+        )
+
+    def take_role(self, settings: TelemetrySettings, identity: dict[str, str]) -> None:
+        """Take the name of this process's role, and its metrics folder if there was none."""
+        if settings.multiproc_dir is not None and self.settings.multiproc_dir is None:
+            self.share_metrics(settings.multiproc_dir)
+        self._identity = identity
+        self.engine.describe()
+
+    def share_metrics(self, folder: Path) -> None:
+        """Keep the metrics of this process in a folder from now on, before it forks."""
+        self.settings = replace(self.settings, multiproc_dir=folder)
+        mark_alive(folder)
+        self.metrics.share(folder)
+
+    def reopen_metrics(self) -> None:
+        """Lock and open the files of this process again, after it has closed all descriptors.
+
+        Without the lock its files may be taken for those of a dead process, and deleted.
+        """
+        folder = self.settings.multiproc_dir
+        if folder is not None:
+            release(folder)
+            mark_alive(folder)
+            self.metrics.reopen()
 
     def flush(self, timeout_seconds: float = 5.0) -> bool:
         """Export what is waiting; return whether all of it was exported in time."""

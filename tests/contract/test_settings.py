@@ -9,7 +9,7 @@ import yaml
 
 from local.console.settings import ConsoleSettings
 from local.settings import LocalSettings
-from observability.instrumentation.settings import TelemetrySettings
+from observability.instrumentation.settings import EntrySettings, TelemetrySettings
 from service.settings import FaultsCommandSettings, MigrateSettings, Settings
 from simulators.settings import CustomersSettings, ProviderSettings
 from tools.servers import ROOT
@@ -26,6 +26,7 @@ KINDS = (
     ConsoleSettings,
     LocalSettings,
     TelemetrySettings,
+    EntrySettings,
 )
 LINE = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$", re.MULTILINE)
 

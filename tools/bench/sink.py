@@ -29,6 +29,7 @@ class Sink:
         self.spans: list[Any] = []
         self.span_resources: list[dict[str, Any]] = []
         self.logs: list[Any] = []
+        self.log_resources: list[dict[str, Any]] = []
         self.log_scopes: Counter[str] = Counter()
         self.headers: list[dict[str, str]] = []
         self._lock = threading.Lock()
@@ -90,8 +91,10 @@ class Sink:
                     self.span_resources += [known] * len(scope.spans)
         elif path == "/v1/logs":
             for resource in ExportLogsServiceRequest.FromString(body).resource_logs:
+                known = {pair.key: _plain(pair.value) for pair in resource.resource.attributes}
                 for scope in resource.scope_logs:
                     self.logs += scope.log_records
+                    self.log_resources += [known] * len(scope.log_records)
                     self.log_scopes[scope.scope.name] += len(scope.log_records)
 
     def span_names(self) -> Counter[str]:

@@ -101,9 +101,11 @@ class LeanEngine:
         """Return whether a span that has ended is exported."""
         return span.exported if type(span) is RecordedSpan else _is_sampled(span)
 
-    def after_fork(self) -> None:
-        """Describe the child process."""
+    def describe(self) -> None:
+        """Describe this process in what is exported from now on."""
         self.provider.resource = self._make_resource()
+
+    after_fork = describe
 
     def _count_unsampled(self) -> None:
         self._counts.unsampled.increment()

@@ -204,6 +204,10 @@ class SdkEngine:
             self._batches.shutdown(timeout_seconds)
         self._clock.shutdown(0.5)
 
+    def describe(self) -> None:
+        """Describe this process in what is exported from now on."""
+        self._resource.renew()
+
     def after_fork(self) -> None:
         """Describe the child process, and leave what is waiting to the parent."""
         if self._batches is not None:

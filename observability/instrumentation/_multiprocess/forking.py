@@ -66,6 +66,7 @@ class _Blocks:
 
 
 _blocks = _Blocks()
+_targets: list[weakref.ref[ForkAware]] = []
 os.register_at_fork(
     before=_blocks.before_fork,
     after_in_parent=_blocks.after_in_parent,
@@ -104,6 +105,7 @@ class ForkAware(Protocol):
 def call_in_children(target: ForkAware) -> None:
     """Call the object's `after_fork` in each child process while the object exists."""
     reference = weakref.ref(target)
+    _targets.append(reference)
 
     def run() -> None:
         alive = reference()
@@ -111,6 +113,21 @@ def call_in_children(target: ForkAware) -> None:
             alive.after_fork()
 
     os.register_at_fork(after_in_child=run)
+
+
+def begin_again() -> None:
+    """Replace all threads, locks and files of this kit, as in a new child process.
+
+    For a child process whose locks or descriptors were replaced after the fork: by gevent, or by
+    code that closes all descriptors.
+    """
+    _blocks._begin()
+    for reference in list(_targets):
+        target = reference()
+        if target is None:
+            _targets.remove(reference)
+        else:
+            target.after_fork()
 
 
 def gated(function: Callable[[float], None], amount: float) -> None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import fcntl
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ..settings import SettingsError
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+_MAPS = Path("/proc/self/maps")
 _held: dict[Path, int] = {}
 
 
 def claim(folder: Path) -> None:
     """Reserve a folder for this process and its children, and empty it; once per process.
+
+    Files that this process has already mapped stay: an app may count before it is known that its
+    process is the main one.
 
     Raises:
         SettingsError: when it cannot be written, or another live process has reserved it.
@@ -31,15 +32,37 @@ def claim(folder: Path) -> None:
             return
         if not _lock(owner, owner):
             raise _bad(folder, "a folder that no other running process uses")
+        kept = _in_use(folder)
         for path in folder.iterdir():
-            if path.suffix in (".db", ".bin", ".alive"):
+            if path.suffix in (".db", ".bin", ".alive") and path.name not in kept:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise _bad(folder, f"a folder that can be written ({error.strerror})") from error
 
 
+def is_claimed(folder: Path) -> bool:
+    """Return whether this process, or one that it was forked from, has reserved the folder."""
+    return folder / "owner.lock" in _held
+
+
+def _in_use(folder: Path) -> set[str]:
+    """Return the names of the files that this process has mapped or locked."""
+    mine = [path.name for path in folder.iterdir() if path.stem.endswith(f"_{os.getpid()}")]
+    locked = {path.name for path, pid in _held.items() if pid == os.getpid()}
+    try:
+        mapped = _MAPS.read_text(errors="replace")
+    except OSError:  # a system without /proc
+        return locked.union(mine)
+    return locked.union(name for name in mine if f"{folder.resolve() / name}\n" in mapped)
+
+
 def _bad(folder: Path, expected: str) -> SettingsError:
     return SettingsError([f"PROMETHEUS_MULTIPROC_DIR={str(folder)!r}: expected {expected}"])
+
+
+def release(folder: Path) -> None:
+    """Forget the lock of this process on its file, which closing all descriptors has released."""
+    _held.pop(folder / f"{os.getpid()}.alive", None)
 
 
 def mark_alive(folder: Path) -> None:

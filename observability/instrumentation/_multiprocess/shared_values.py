@@ -12,14 +12,16 @@ import threading
 from struct import Struct
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import values
+from prometheus_client import Counter, Gauge, Histogram, Summary, values
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
 from .forking import call_in_children
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
+
+    from prometheus_client import CollectorRegistry
 
 _pack = Struct("dd").pack
 # Internal: upstream documents no writer of its files. Custom value classes are proposed in
@@ -145,3 +147,37 @@ def use_shared_values(folder: Path) -> None:
     SharedValue.store = SharedStore(folder)
     # Upstream has no setting yet: https://github.com/prometheus/client_python/pull/1158
     values.ValueClass = SharedValue
+
+
+def share_values(folder: Path, registries: Iterable[CollectorRegistry]) -> None:
+    """Move existing metrics, and those created from now on, into the files of a folder.
+
+    For a process that is about to fork and has metrics already: prometheus_client decides where
+    values are kept when it is imported.
+    """
+    use_shared_values(folder)
+    for registry in registries:
+        # Private: upstream has no list of a registry's metrics.
+        for metric in list(registry._collector_to_names):
+            if isinstance(metric, (Counter, Gauge, Histogram, Summary)):
+                _move(metric)
+
+
+def _move(metric: Any) -> None:
+    """Keep a metric's values, those of its children included, in the files of this process."""
+    # Private, as are the names in `_values_of`: upstream creates values in `_metric_init` only.
+    for child in list(getattr(metric, "_metrics", {}).values()):
+        _move(child)
+    if metric._is_parent():
+        return
+    before = [value.get() for value in _values_of(metric)]
+    metric._metric_init()
+    for value, amount in zip(_values_of(metric), before, strict=True):
+        if amount:
+            value.inc(amount)
+
+
+def _values_of(metric: Any) -> list[Any]:
+    if isinstance(metric, Histogram):
+        return [metric._sum, *metric._buckets]
+    return [metric._count, metric._sum] if isinstance(metric, Summary) else [metric._value]

@@ -7,6 +7,7 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from celery.exceptions import Reject
@@ -20,7 +21,7 @@ from ..spans import fail_span
 from .attributes import message_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from opentelemetry.trace import Span
 
@@ -69,10 +70,11 @@ class AttemptRecorder:
         start: Callable[[], Telemetry],
         task_queues: Mapping[str, str],
         error_types: Sequence[str],
+        known_queues: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._start = start
         self._task_queues = task_queues
-        self._queues = frozenset(task_queues.values())
+        self._known_queues = known_queues
         self._error_types = set(error_types)
         self._max_errors = len(self._error_types) + MAX_OTHER_ERRORS
         self._running: dict[str, Attempt] = {}
@@ -82,6 +84,11 @@ class AttemptRecorder:
     def prepare(self) -> None:
         """Create all known series at 0."""
         self._counters()
+
+    @cached_property
+    def _queues(self) -> frozenset[str]:
+        # Read late: an app completes its configuration after it was instrumented.
+        return frozenset((*self._task_queues.values(), *self._known_queues()))
 
     def _counters(self) -> _Instruments:
         if self._instruments is None:

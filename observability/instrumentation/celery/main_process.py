@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import celery.app.base
 import celery.apps.worker
+from celery.utils.log import mlevel
 
 from .. import semconv
+from .._entry.folder import make_private_folder
+from .._entry.process import stop_serving
 from .._multiprocess.forking import note_main_process
 from ..exposition import FOLDER_MISSING, claim_directory, start_metrics_server
-from ..logs import configure_logging, log_from_signal_handler
+from ..logs import configure_logging, log_from_signal_handler, log_prints
 from ..metrics import family
 from ..settings import SettingsError
-from ..telemetry import shutdown_telemetry
+from ..telemetry import running_telemetry, shutdown_telemetry, start_role
 from .attempts import AttemptRecorder, remember_main_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from celery import Celery
     from prometheus_client.metrics_core import Metric as Family
 
     from ..environment import TrustedHosts
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 _EXIT_CODE = 2
+# Celery's name for them.
+_PRINTS = "celery.redirected"
 
 
 class MainProcess:
@@ -37,7 +45,9 @@ class MainProcess:
 
     def __init__(
         self,
+        app: Celery,
         *,
+        makes_folder: bool,
         instrument: Callable[[Telemetry], None],
         start: Callable[[], Telemetry],
         settings: TelemetrySettings | Callable[[], TelemetrySettings],
@@ -48,6 +58,8 @@ class MainProcess:
         collectors: Callable[[], Iterable[Collector]],
         on_process_start: Callable[[Telemetry], None] | None,
     ) -> None:
+        self._app = app
+        self._makes_folder = makes_folder
         self._instrument = instrument
         self._start = start
         self._given_settings = settings
@@ -59,6 +71,7 @@ class MainProcess:
         self._children = ChildrenCollector()
         self._server: MetricsServer | None = None
         self._prepared = False
+        self._is_running = False
 
     def _settings(self) -> TelemetrySettings:
         if callable(self._given_settings):
@@ -67,6 +80,8 @@ class MainProcess:
 
     def on_program_start(self, instance: Any = None, **_: Any) -> None:
         """Log JSON from the first line on, and leave out the banner, which is plain text."""
+        if not self._is_ours(instance):
+            return
         configure_logging(self._settings())
         # Signal handlers print plain text through it: https://github.com/celery/celery/issues/8101
         celery.apps.worker.safe_say = log_from_signal_handler
@@ -80,19 +95,38 @@ class MainProcess:
 
     def on_init(self, sender: Any = None, **_: Any) -> None:
         """Serve the metrics, or exit with code 2."""
+        if not self._is_ours(sender):
+            return
         # Raised as SystemExit: Celery logs a receiver's exception and carries on without metrics.
         # https://github.com/celery/celery/issues/2738
         try:
             self._begin(sender)
         except (SettingsError, OSError) as error:
-            _logger.critical("the worker does not start without its metrics: %s", error)
+            text = "the worker does not start without its metrics on port %s: %s"
+            _logger.critical(text, self._metrics_port, error)
             raise SystemExit(_EXIT_CODE) from error
+        if getattr(sender, "redirect_stdouts", False):
+            # Celery leaves this out where a program configures logging itself, and otherwise logs
+            # each argument of a print as a line of its own.
+            log_prints(logging.getLogger(_PRINTS), mlevel(sender.redirect_stdouts_level))
+
+    def _is_ours(self, controller: Any) -> bool:
+        """Return whether a worker runs this app, and not another one in the same process."""
+        return getattr(controller, "app", self._app) is self._app
 
     def _begin(self, sender: Any) -> None:
         """Empty the metrics folder, start telemetry and serve the metrics, before any fork."""
+        stop_serving()
         settings = self._settings()
         if settings.multiproc_dir is None and _forks(sender) and self._metrics_port is not None:
-            raise SettingsError([FOLDER_MISSING])
+            if not self._makes_folder:
+                raise SettingsError([FOLDER_MISSING])
+            settings = replace(settings, multiproc_dir=make_private_folder())
+            self._given_settings = settings
+            _logger.info(
+                "metrics folder %s, as PROMETHEUS_MULTIPROC_DIR is not set", settings.multiproc_dir
+            )
+        self._is_running = True
         remember_main_process()
         if _forks(sender):
             note_main_process()
@@ -103,7 +137,7 @@ class MainProcess:
             # lines are not exported: https://github.com/grpc/grpc/issues/15334
             own = None
         else:
-            telemetry = self._start()
+            telemetry = start_role(self._start)
             self._recorder.prepare()
             own = telemetry.metrics.registry
         if self._metrics_port is not None:
@@ -122,10 +156,23 @@ class MainProcess:
 
     def on_child_start(self, **_: Any) -> None:
         """Start telemetry in a child process; the solo pool sends this signal as well."""
-        self._begin_tasks()
+        # The second in a child that was not forked, and has imported the app again.
+        if self._is_running or celery.app.base.USING_EXECV:
+            self._begin_tasks()
+
+    def on_beat_start(self, sender: Any = None, **_: Any) -> None:
+        """Start telemetry in beat, so that its lines are exported and its messages traced."""
+        if self._is_ours(sender):
+            self._instrument(start_role(self._start))
+
+    def on_embedded_beat_start(self, **_: Any) -> None:
+        """Open files and locks again in the process of `worker -B`, which has closed them all."""
+        telemetry = running_telemetry()
+        if telemetry is not None:
+            telemetry.reopen_metrics()
 
     def _begin_tasks(self) -> None:
-        telemetry = self._start()
+        telemetry = start_role(self._start)
         self._recorder.prepare()
         self._instrument(telemetry)
         if self._on_process_start is not None and not self._prepared:

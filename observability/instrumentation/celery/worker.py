@@ -53,8 +53,56 @@ def instrument_worker(
         on_process_start: Called in each process that runs tasks, once telemetry has started; the
             place to open pools.
     """
-    recorder = AttemptRecorder(start, task_queues, error_types)
+    connect_worker(
+        app,
+        start=start,
+        task_queues=task_queues,
+        metrics_port=metrics_port,
+        metrics_host=metrics_host,
+        trusted_hosts=trusted_hosts,
+        settings=settings,
+        collectors=collectors,
+        error_types=error_types,
+        on_process_start=on_process_start,
+        makes_folder=False,
+    )
+
+
+def connect_worker(
+    app: Celery,
+    *,
+    start: Callable[[], Telemetry],
+    task_queues: Mapping[str, str],
+    metrics_port: int | None,
+    metrics_host: str,
+    trusted_hosts: TrustedHosts | None,
+    settings: TelemetrySettings | None = None,
+    collectors: Callable[[], Iterable[Collector]],
+    error_types: Sequence[str],
+    on_process_start: Callable[[Telemetry], None] | None,
+    makes_folder: bool,
+    known_queues: Callable[[], Iterable[str]] = tuple,
+) -> None:
+    """Connect the signals of a worker and of beat; see `instrument_worker`.
+
+    Args:
+        app: The app that `celery worker` runs.
+        start: Starts telemetry.
+        task_queues: The tasks that run here and their queues.
+        metrics_port: Where the main process serves `/metrics`.
+        metrics_host: Address to listen on.
+        trusted_hosts: Public names under which it may be scraped.
+        settings: Settings of telemetry; read from the environment unless given.
+        collectors: What the main process reads at each scrape.
+        error_types: Class names of the exceptions that tasks raise.
+        on_process_start: Called in each process that runs tasks.
+        makes_folder: Whether a worker makes a metrics folder if it was given none.
+        known_queues: Queues that may be label values, with those of `task_queues`.
+    """
+    recorder = AttemptRecorder(start, task_queues, error_types, known_queues)
     main_process = MainProcess(
+        app,
+        makes_folder=makes_folder,
         start=start,
         settings=settings or TelemetrySettings.from_env,
         recorder=recorder,
@@ -77,6 +125,8 @@ def _connect(main_process: MainProcess, recorder: AttemptRecorder) -> None:
         (signals.worker_process_shutdown, main_process.on_child_stop),
         (signals.worker_ready, main_process.on_ready),
         (signals.worker_shutdown, main_process.on_stop),
+        (signals.beat_init, main_process.on_beat_start),
+        (signals.beat_embedded_init, main_process.on_embedded_beat_start),
         (signals.task_prerun, recorder.on_start),
         (signals.task_postrun, recorder.on_end),
         (signals.task_failure, recorder.on_lost),

@@ -54,7 +54,7 @@ def instrument_app(
         success_codes: By endpoint or rule, the status codes whose series exist at 0 from the
             start. Default: 201 for POST, 204 for DELETE, else 200. 500 and 503 always exist.
     """
-    if _EXTENSION in app.extensions:
+    if is_instrumented(app):
         return
     app.extensions[_EXTENSION] = telemetry
     excluded = frozenset(exclude)
@@ -69,6 +69,11 @@ def instrument_app(
     _note_handled_exceptions(app)
     # Of every app: one that is mounted in this one answers requests of this one.
     got_request_exception.connect(_note_exception)
+
+
+def is_instrumented(app: Flask) -> bool:
+    """Return whether `instrument_app` was called for this app."""
+    return _EXTENSION in app.extensions
 
 
 def _is_traced(app: Flask, telemetry: Telemetry) -> bool:

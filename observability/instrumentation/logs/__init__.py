@@ -7,6 +7,7 @@ turns a record into JSON, and `line_writer` writes bytes.
 from .handler import (
     JsonHandler,
     capture_warnings_and_errors,
+    configure_console,
     configure_logging,
     flush_lines,
     log_extra,
@@ -14,14 +15,19 @@ from .handler import (
     logging_config,
     write_line,
 )
+from .redirected import log_prints
+from .waiting_lines import WaitingLines
 
 __all__ = [
     "JsonHandler",
+    "WaitingLines",
     "capture_warnings_and_errors",
+    "configure_console",
     "configure_logging",
     "flush_lines",
     "log_extra",
     "log_from_signal_handler",
+    "log_prints",
     "logging_config",
     "write_line",
 ]

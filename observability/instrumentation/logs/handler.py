@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..settings import TelemetrySettings
 
 _writers: WeakSet[LineWriter] = WeakSet()
+_STREAMS = {"stdout": 1, "stderr": 2}
 # Libraries that log failed exports; each of their messages is written once a minute.
 _NOISY = ("opentelemetry", "urllib3", "grpc")
 _QUIET_SECONDS = 60.0
@@ -46,17 +47,22 @@ class JsonHandler(logging.Handler):
     """A handler that writes to a file descriptor and to the sink of this process.
 
     Args:
-        descriptor: The file descriptor; standard output by default.
+        descriptor: The file descriptor; that of `stream` by default.
         clock: Seconds, for the limit on libraries that log failed exports.
+        stream: `stdout` or `stderr`.
     """
 
     sink: LineSink | None = None
 
     def __init__(
-        self, descriptor: int | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        descriptor: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        stream: str = "stdout",
     ) -> None:
         super().__init__()
-        self._writer = LineWriter(sys.stdout.fileno() if descriptor is None else descriptor)
+        self.descriptor = _descriptor_of(stream) if descriptor is None else descriptor
+        self._writer = LineWriter(self.descriptor)
         _writers.add(self._writer)
         self._clock = clock
         self._quiet_until: dict[tuple[str, str], float] = {}
@@ -101,10 +107,20 @@ class JsonHandler(logging.Handler):
         return False
 
 
+def _descriptor_of(stream: str) -> int:
+    try:
+        found = getattr(sys, stream).fileno()
+    except (AttributeError, OSError, ValueError):
+        # Replaced by an object without a file: io.UnsupportedOperation is an OSError.
+        found = None
+    return found if isinstance(found, int) else _STREAMS[stream]
+
+
 def log_from_signal_handler(message: str, *_: Any) -> None:
-    """Write a line from a signal handler: directly to standard output, without any lock."""
+    """Write a line from a signal handler: directly to the log's stream, without any lock."""
     line = Line("signal", time.time(), SEVERITIES[logging.INFO], message.strip(), None, {})
-    os.write(1, JsonFormatter().line(line))
+    ours = [one.descriptor for one in logging.root.handlers if isinstance(one, JsonHandler)]
+    os.write(ours[0] if ours else 1, JsonFormatter().line(line))
 
 
 def write_line(logger: logging.Logger, level: int, body: str, attributes: dict[str, Any]) -> None:
@@ -133,7 +149,8 @@ def flush_lines() -> None:
 
 def logging_config(settings: TelemetrySettings) -> dict[str, Any]:
     """Return a configuration for `logging.config.dictConfig`, or gunicorn's logconfig_dict."""
-    handler = {"console": {"()": JsonHandler}, "error_console": {"()": JsonHandler}}
+    console = {"()": JsonHandler, "stream": settings.log_stream}
+    handler = {"console": console, "error_console": console}
     passed_on = {"handlers": [], "propagate": True}
     return {
         "version": 1,
@@ -157,6 +174,25 @@ def configure_logging(settings: TelemetrySettings) -> None:
 
     dictConfig(logging_config(settings))
     capture_warnings_and_errors()
+
+
+def configure_console(settings: TelemetrySettings) -> None:
+    """Configure this process to log JSON lines in place of lines on its console.
+
+    Handlers that write elsewhere, to a file or to another service, stay.
+    """
+    root, console = logging.root, JsonHandler(stream=settings.log_stream)
+    for handler in list(root.handlers):
+        if isinstance(handler, JsonHandler) or _writes_to_console(handler):
+            root.removeHandler(handler)
+    root.addHandler(console)
+    root.setLevel(settings.log_level)
+    capture_warnings_and_errors()
+
+
+def _writes_to_console(handler: logging.Handler) -> bool:
+    consoles = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
+    return type(handler) is logging.StreamHandler and handler.stream in consoles
 
 
 def capture_warnings_and_errors() -> None:

@@ -83,5 +83,5 @@ def documents() -> list[Path]:
 def test_documents_name_the_pinned_images(page):
     text = page.read_text()
     for name, tag in pulled().items():
-        for found in re.findall(rf"(?<![\w/.-]){re.escape(name)}:([\w.-]*\w)", text):
+        for found in re.findall(rf"(?<![\w/.-])(?<!-c ){re.escape(name)}:([\w.-]*\w)", text):
             assert found == tag, f"{name}:{found}"

@@ -6,22 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_flask_exporter.multiprocess import GunicornPrometheusMetrics
 
-from ._multiprocess.collector import family_collector
-from ._multiprocess.forking import note_main_process
-from ._multiprocess.liveness import mark_alive
-from .exposition import ANY_HOST, claim_directory, make_registry, serve_registry
-from .logs import capture_warnings_and_errors
-from .telemetry import shutdown_telemetry
+from .._multiprocess.collector import family_collector
+from .._multiprocess.forking import begin_again, note_main_process
+from .._multiprocess.liveness import mark_alive
+from ..exposition import ANY_HOST, claim_directory, make_registry, serve_registry
+from ..logs import capture_warnings_and_errors
+from ..telemetry import shutdown_telemetry
+from .master_lines import begin_worker_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from prometheus_client import CollectorRegistry
 
-    from .environment import TrustedHosts
-    from .metrics import Collector
-    from .settings import TelemetrySettings
-    from .telemetry import Telemetry
+    from ..environment import TrustedHosts
+    from ..metrics import Collector
+    from ..settings import TelemetrySettings
+    from ..telemetry import Telemetry
 
 
 class FamilyPrometheusMetrics(GunicornPrometheusMetrics):  # type: ignore[misc]
@@ -73,7 +74,7 @@ class GunicornHooks:
         collectors: Callable[[], Iterable[Collector]] = tuple,
         start: Callable[[], Telemetry] | None = None,
     ) -> None:
-        self._settings = settings
+        self.settings = settings
         self._metrics_port, self._metrics_host = metrics_port, metrics_host
         self._trusted_hosts = trusted_hosts
         self._collectors = collectors
@@ -84,17 +85,25 @@ class GunicornHooks:
     def when_ready(self, server: Any) -> None:
         """Serve the metrics from the master."""
         capture_warnings_and_errors()
-        if self._start is not None and self._settings.protocol != "grpc":
+        if self._start is not None and self.settings.protocol != "grpc":
             self._start()
-        registry = make_registry(self._settings, self._collectors())
+        registry = make_registry(self.settings, self._collectors())
         metrics = FamilyPrometheusMetrics(registry, self._trusted_hosts)
         metrics.start_http_server(self._metrics_port, self._metrics_host)
         server.log.info("metrics on port %d", self._metrics_port)
 
     def post_fork(self, server: Any, worker: Any) -> None:  # noqa: ARG002
         """Mark the worker alive before it writes its first metric."""
-        if self._settings.multiproc_dir is not None:
-            mark_alive(self._settings.multiproc_dir)
+        begin_worker_lines()
+        if type(worker).__module__ == "gunicorn.workers.ggevent":
+            # The worker does this a little later. What was made with the locks and threads of the
+            # master would block all of its requests.
+            from gevent import monkey  # noqa: PLC0415 - loaded already
+
+            monkey.patch_all()
+            begin_again()
+        if self.settings.multiproc_dir is not None:
+            mark_alive(self.settings.multiproc_dir)
 
     def worker_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
         """Flush the worker's remaining telemetry."""
@@ -102,8 +111,8 @@ class GunicornHooks:
 
     def child_exit(self, server: Any, worker: Any) -> None:  # noqa: ARG002
         """Add the dead worker's metrics to the archive, with or without scrapes."""
-        if self._settings.multiproc_dir is not None:
-            family_collector(self._settings.multiproc_dir).fold_dead()
+        if self.settings.multiproc_dir is not None:
+            family_collector(self.settings.multiproc_dir).fold_dead()
 
     def on_exit(self, server: Any) -> None:  # noqa: ARG002
         """Flush the master's remaining telemetry."""

@@ -1,0 +1,50 @@
+"""The log lines of gunicorn's master, about workers that hung or were killed for example.
+
+The master loads no app and so does not know the service's name, unless OTEL_SERVICE_NAME is set.
+Each worker leaves the name of its app in the metrics folder.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .._entry.process import known_name
+from ..logs import JsonHandler, WaitingLines
+from ..telemetry import start_telemetry
+
+if TYPE_CHECKING:
+    from ..logs.log_line import Line
+    from ..settings import TelemetrySettings
+
+
+class MasterLines(WaitingLines):
+    """The lines of the master; they are exported as soon as a line finds the name known."""
+
+    def __init__(self, settings: TelemetrySettings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._pid = os.getpid()
+
+    def written(self, line: Line) -> None:
+        """Keep a line, and export all of them if the name is known."""
+        super().written(line)
+        name = known_name(self._settings) if os.getpid() == self._pid else None
+        if name is not None and JsonHandler.sink is self:
+            start_telemetry(self._settings, service_name=name)
+
+
+def keep_master_lines(settings: TelemetrySettings) -> None:
+    """Export the lines of this process, the master, once its name is known.
+
+    Not with gRPC, which must not be loaded before a fork:
+    https://github.com/grpc/grpc/issues/15334
+    """
+    if settings.protocol != "grpc" and JsonHandler.sink is None:
+        JsonHandler.sink = MasterLines(settings)
+
+
+def begin_worker_lines() -> None:
+    """Leave the master's lines to the master, in a new worker that has no telemetry yet."""
+    if isinstance(JsonHandler.sink, MasterLines):
+        JsonHandler.sink = WaitingLines()
