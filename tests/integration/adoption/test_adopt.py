@@ -38,6 +38,7 @@ def test_the_page_has_five_shapes() -> None:
     assert len(SHAPES) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES[:2], ids=lambda shape: shape.title)
 def test_a_factory_and_its_worker_are_one_trace_and_two_services(
     project: Project, shape: Shape, sink: Sink
@@ -66,6 +67,7 @@ def test_a_factory_and_its_worker_are_one_trace_and_two_services(
     assert "PROMETHEUS_MULTIPROC_DIR is not set" in folders[0]
 
 
+@pytest.mark.slow
 def test_one_module_under_flask_run(project: Project, sink: Sink) -> None:
     project.write(SHAPES[2])
     web = Web(project, SHAPES[2].command("flask"))
@@ -80,6 +82,7 @@ def test_one_module_under_flask_run(project: Project, sink: Sink) -> None:
     assert written.count("looking up") == 1
 
 
+@pytest.mark.slow
 def test_a_worker_with_embedded_beat_counts_by_the_queues_of_its_routes(
     project: Project, sink: Sink
 ) -> None:
@@ -100,6 +103,7 @@ def test_a_worker_with_embedded_beat_counts_by_the_queues_of_its_routes(
     assert are_json(project.lines("worker"))
 
 
+@pytest.mark.slow
 def test_a_factory_with_gevent_and_a_configuration_of_its_own(project: Project, sink: Sink) -> None:
     project.write(SHAPES[4])
     web = Web(project, SHAPES[4].command("gunicorn"))
