@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from alerts.catalogue import LOKI, STORE, TEMPO
 from alerts.promql import equal, series
-from alerts.symptoms.queues import DRAIN_CRITICAL_SECONDS
+from alerts.symptoms.queues import DRAIN_CRITICAL_SECONDS, HANDLED_STATES
 from alerts.symptoms.telemetry import LINES_ACCEPTED, SPANS_ACCEPTED
 from dashboards.objectives import alerts_by_dashboard, bound_seconds, period_seconds
 from observability.instrumentation import semconv as kit
@@ -31,7 +31,7 @@ CACHE = f'{kit.CACHE}=~"$cache"'
 REQUESTS = kit.HTTP_SERVER_REQUEST_DURATION.name
 OK = f'{kit.HTTP_RESPONSE_STATUS_CODE}!~"5.."'
 ERROR = f'{kit.HTTP_RESPONSE_STATUS_CODE}=~"5.."'
-HANDLED = f'{kit.STATE}=~"succeeded|failed"'
+HANDLED = f'{kit.STATE}=~"{"|".join(HANDLED_STATES)}"'
 # For servers and backends, scraped every 15 s, and for Tempo's metrics, which arrive late;
 # `$__rate_interval` assumes a scrape interval of 5 s.
 SLOW_SCRAPE = "1m"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from billiard.util import get_logger
 from celery import Celery, signals
 
 from observability.instrumentation.celery import instrument_worker
@@ -41,16 +40,6 @@ def configure_worker(app: Celery, settings: WorkerSettings) -> None:
     )
 
 
-def propagate_pool_logs(**_: object) -> None:
-    """Let the pool's log records reach the root logger, which writes JSON.
-
-    billiard's logger has no handler, and `get_logger` stops it from propagating, as
-    multiprocessing's does; no upstream issue asks for a setting.
-    Source: https://github.com/celery/billiard/issues/212, since when the pool calls `get_logger`.
-    """
-    get_logger().propagate = True
-
-
 def create_celery(settings: WorkerSettings) -> Celery:
     """Build and wire the worker; nothing is started before Celery forks."""
     app = Celery(ORDERS_WORKER, set_as_current=False)
@@ -61,7 +50,6 @@ def create_celery(settings: WorkerSettings) -> Celery:
     if settings.telemetry.multiproc_dir:
         progress.watch(app, process.progress, settings.telemetry.multiproc_dir)
     signals.worker_before_create_process.connect(share_memory)
-    signals.worker_before_create_process.connect(propagate_pool_logs)
     instrument_worker(
         app,
         start=process.start_telemetry,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alerts.promql import JOB, equal, match, series
+from alerts.promql import JOB, match, series
 from alerts.promrules.model import Alert, Group, Recording
 from alerts.symptoms.alert import PAGE, TICKET, minutes, threshold
 from observability.instrumentation.semconv import (
@@ -14,6 +14,7 @@ from observability.instrumentation.semconv import (
     QUEUE,
     STATE,
     TASK,
+    TASK_FAILURES,
     Metric,
 )
 from service.semconv import ORDERS_DEAD_LETTER_TASKS, ORDERS_WORKER
@@ -27,8 +28,11 @@ FAILURE_RATIO = 0.05
 MIN_FAILURES = 10
 
 DRAIN_TIME = "queue:drain_time:seconds"
-HANDLED = series(CELERY_TASKS, match(STATE, "succeeded", "failed"))
-FAILED = series(CELERY_TASKS, equal(STATE, "failed"))
+# What leaves the queue for good. A lost message may come back: `task_reject_on_worker_lost`.
+HANDLED_STATES = ("succeeded", "failed", "expired", "revoked", "unknown")
+HANDLED = series(CELERY_TASKS, match(STATE, *HANDLED_STATES))
+FAILED = series(CELERY_TASKS, match(STATE, *TASK_FAILURES))
+ENDED = series(CELERY_TASKS, match(STATE, "succeeded", *TASK_FAILURES))
 
 
 def _highest(metric: Metric) -> str:
@@ -147,7 +151,7 @@ def _failures() -> Alert:
     return threshold(
         "TaskFailureRatioHigh",
         f"{by} (rate({FAILED}[10m]))\n"
-        f"/ {by} (rate({HANDLED}[10m])) > {FAILURE_RATIO}\n"
+        f"/ {by} (rate({ENDED}[10m])) > {FAILURE_RATIO}\n"
         f"and {by} (increase({FAILED}[10m])) >= {MIN_FAILURES}",
         hold=minutes(5),
         severity=TICKET,

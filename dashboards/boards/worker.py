@@ -7,7 +7,7 @@ from alerts.symptoms.queues import AGE_SECONDS, DRAIN_SECONDS
 from dashboards import queries as q
 from dashboards.boards.links import TO_BUDGET, TO_CACHE
 from dashboards.boards.service import MEMORY
-from dashboards.grafana.colours import BAD, GOOD, PURPLE, WARN
+from dashboards.grafana.colours import BAD, BROWN, GOOD, GREY, PURPLE, STEEL, WARN, WINE
 from dashboards.grafana.dashboard import Dashboard, Row, choice
 from dashboards.grafana.panels import stat, timeseries
 from dashboards.grafana.style import BREAKER, COUNT, NONE_IS_GOOD, Column, Query, Style, warn_before
@@ -16,7 +16,16 @@ from dashboards.objectives import bound_seconds
 from observability.instrumentation import semconv as kit
 from service import semconv as orders
 
-STATES = {"succeeded": GOOD, "retried": WARN, "failed": BAD, "rejected": PURPLE}
+STATES = {
+    "succeeded": GOOD,
+    "retried": WARN,
+    "failed": BAD,
+    "rejected": PURPLE,
+    "expired": GREY,
+    "revoked": STEEL,
+    "unknown": BROWN,
+    "lost": WINE,
+}
 AGE = Style("dthms", warn_before(AGE_SECONDS))
 # In minutes, since Grafana divides an axis of 200 seconds at 1.67 minutes.
 AGE_MINUTES = Style("m", warn_before(AGE_SECONDS / 60))
@@ -100,14 +109,16 @@ def _tasks() -> Row:
         "Tasks",
         (
             timeseries("Task outcomes", "Attempts per second. Good: nearly all succeed; a few "
-                       "retries are normal.", (Query(q.task_rate(), "{{state}}"),),
+                       "retries are normal. Lost: the child was killed.",
+                       (Query(q.task_rate(), "{{state}}"),),
                        Style("ops", colours=STATES), stacked=True),
             timeseries("Task duration p95", "Duration of an attempt, by task. Good: far below the "
                        "time limit, 15 s.",
                        (Query(q.task_duration_quantile(0.95), "{{task}}", exemplars=True),),
                        Style("s")),
-            timeseries("Task failures by error type", "Failed attempts per second, by exception "
-                       "class. Good: 0.", (Query(q.task_errors(), "{{error_type}}"),),
+            timeseries("Task failures by error type", "Failed and lost attempts and unknown tasks "
+                       "per second, by exception class. Good: 0.",
+                       (Query(q.task_errors(), "{{error_type}}"),),
                        NONE_IS_GOOD, stacked=True, legend_right=True),
         ),
     )  # fmt: skip

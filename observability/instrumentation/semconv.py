@@ -60,7 +60,11 @@ OTHER = "_OTHER"
 KNOWN_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
 
 CACHE_RESULTS = ("hit", "miss", "error", "bypass")
-TASK_STATES = ("succeeded", "failed", "retried", "rejected")
+# How a message can end. The first four have run; `retried` ends an attempt, and a new message
+# follows; `unknown` has no task in this worker; the child that ran a `lost` one was killed.
+TASK_RUN_STATES = ("succeeded", "failed", "retried", "rejected")
+TASK_STATES = (*TASK_RUN_STATES, "expired", "revoked", "unknown", "lost")
+TASK_FAILURES = ("failed", "lost", "unknown")
 BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
 DROP_REASONS = ("queue_full", "export_failed", "fault", "shutdown")
 
@@ -122,14 +126,14 @@ CELERY_TASKS = Metric(
     "celery_tasks_total",
     "counter",
     "{attempt}",
-    "Attempts of tasks that ended, by outcome.",
+    "Attempts of tasks that ended, and messages that never ran, by outcome.",
     (QUEUE, TASK, STATE),
 )
 CELERY_TASK_ERRORS = Metric(
     "celery_task_errors_total",
     "counter",
     "{error}",
-    "Attempts of tasks that failed, by class of error.",
+    "Attempts of tasks that failed or were lost, and unknown tasks, by class of error.",
     (QUEUE, TASK, ERROR_TYPE),
 )
 CELERY_QUEUE_MESSAGES = Metric(

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from celery.exceptions import Reject
+from celery import current_task
 from opentelemetry import context as context_api
 from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 
 from .. import semconv
-from ..metrics import bounded
 from ..propagation import TraceContext
 from ..spans import fail_span
 from .attributes import message_attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.trace import Span
 
     from ..telemetry import Telemetry
+    from .outcomes import Outcomes
 
-# Exception classes beyond the known ones that get a label value of their own.
-MAX_OTHER_ERRORS = 20
-_MAX_LOST = 100
-_SAME_LOSS_SECONDS = 10.0
 _STATES = {
     "SUCCESS": "succeeded",
     "RETRY": "retried",
@@ -40,7 +34,7 @@ _STATES = {
 _current = threading.local()
 
 
-@dataclass
+@dataclass(slots=True)
 class Attempt:
     """One run of a task's body."""
 
@@ -58,50 +52,44 @@ def mark_retried(error: BaseException) -> None:
     For tasks that are rescheduled by other means than Celery's, and then return normally.
     """
     attempt = getattr(_current, "attempt", None)
-    if attempt is not None:
+    if attempt is not None and not current_task.request.is_eager:
         attempt.retried_because = error
 
 
 class AttemptRecorder:
-    """The receiver of Celery's signals about attempts."""
+    """The receiver of Celery's signals about the attempts of one app."""
 
     def __init__(
         self,
         start: Callable[[], Telemetry],
         task_queues: Mapping[str, str],
-        error_types: Sequence[str],
-        known_queues: Callable[[], Iterable[str]] = tuple,
+        outcomes: Outcomes,
     ) -> None:
         self._start = start
         self._task_queues = task_queues
-        self._known_queues = known_queues
-        self._error_types = set(error_types)
-        self._max_errors = len(self._error_types) + MAX_OTHER_ERRORS
-        self._running: dict[str, Attempt] = {}
-        self._lost: dict[str, float] = {}
+        self._outcomes = outcomes
         self._instruments: _Instruments | None = None
 
     def prepare(self) -> None:
         """Create all known series at 0."""
         self._counters()
 
-    @cached_property
-    def _queues(self) -> frozenset[str]:
-        # Read late: an app completes its configuration after it was instrumented.
-        return frozenset((*self._task_queues.values(), *self._known_queues()))
-
     def _counters(self) -> _Instruments:
         if self._instruments is None:
-            self._instruments = _Instruments(self._start())
-            self._instruments.zero(self._task_queues, sorted(self._error_types))
+            telemetry = self._start()
+            self._outcomes.prepare(telemetry.metrics)
+            self._instruments = _Instruments(telemetry)
+            self._instruments.zero(self._task_queues)
         return self._instruments
 
     def on_start(self, task_id: str, task: Any, **_: Any) -> None:
         """Start the span of an attempt and observe how long it waited."""
         request = task.request
-        name = bounded(task.name, task.app.tasks)
-        queue = bounded(_routing_key(request), self._queues)
+        # A task that is called eagerly is no message: it is part of the trace of its caller.
+        if request.is_eager or task.app is not self._outcomes.app:
+            return
         counters = self._counters()
+        queue, name = self._outcomes.labels(request, task.name)
         parent = TraceContext.from_headers(request).to_context()
         span = counters.telemetry.tracer.start_span(
             f"process {queue}",
@@ -114,94 +102,54 @@ class AttemptRecorder:
         )
         token = context_api.attach(set_span_in_context(span, parent))
         attempt = Attempt(name, queue, span, token, time.perf_counter())
-        _current.attempt = self._running[task_id] = attempt
+        # On the request: a task id does not tell two deliveries of one message apart.
+        _current.attempt = request.observability_attempt = attempt
         waited = queue_wait_seconds(request, time.time())
         if waited is not None:
             counters.wait.labels(queue, name).observe(waited)
 
-    def on_end(self, task_id: str, retval: Any = None, state: str | None = None, **_: Any) -> None:
+    def on_end(self, task: Any, retval: Any = None, state: str | None = None, **_: Any) -> None:
         """Count the outcome of an attempt, observe its run time and end its span."""
-        attempt = self._running.pop(task_id, None)
-        if attempt is None:
+        request = task.request
+        attempt = getattr(request, "observability_attempt", None)
+        if attempt is None or task.app is not self._outcomes.app:
             return
         _current.attempt = None
         if state is None:
-            # The process is being killed, by a time limit for example; on_lost counts that.
-            attempt.span.set_status(StatusCode.ERROR, "the process was killed")
+            # A time limit, a revocation or SystemExit cuts it short; the request counts that.
+            self._outcomes.cut_short(request)
+            attempt.span.set_status(StatusCode.ERROR, "the attempt was cut short")
         else:
-            self._settle(attempt, state, retval)
+            self._settle(attempt, request, state, retval)
         attempt.span.end()
         context_api.detach(attempt.token)
 
-    def _settle(self, attempt: Attempt, state: str, retval: Any) -> None:
+    def _settle(self, attempt: Attempt, request: Any, state: str, retval: Any) -> None:
         outcome = _STATES.get(state, "failed")
         error = _error_of(outcome, retval)
         if attempt.retried_because is not None:
             outcome, error = "retried", attempt.retried_because
-        seconds = time.perf_counter() - attempt.started
-        self._count(attempt.queue, attempt.task, outcome, error)
-        self._counters().duration.labels(attempt.queue, attempt.task, outcome).observe(seconds)
+        labels = (attempt.queue, attempt.task)
+        if self._outcomes.count(request, labels, outcome, error):
+            seconds = time.perf_counter() - attempt.started
+            self._counters().duration.labels(*labels, outcome).observe(seconds)
         if error is not None:
             fail_span(attempt.span, error)
         elif outcome == "failed":
             attempt.span.set_status(StatusCode.ERROR, str(retval)[:1000])
 
-    def on_lost(self, sender: Any, task_id: str, exception: BaseException, **_: Any) -> None:
-        """Count, in the main process, an attempt that a lost or killed child cannot count."""
-        if task_id in self._running or os.getpid() != _main_process.get("pid"):
-            return
-        if isinstance(exception, Reject) or self._is_repeated(task_id):
-            return
-        name = bounded(getattr(sender, "name", ""), self._task_queues)
-        self._count(self._task_queues.get(name, semconv.OTHER), name, "failed", exception)
-
-    def _is_repeated(self, task_id: str) -> bool:
-        # A hard time limit sends task_failure twice: when it strikes, and when the child is gone.
-        # https://github.com/celery/celery/pull/10226
-        now = time.monotonic()
-        last, self._lost[task_id] = self._lost.pop(task_id, None), now
-        if len(self._lost) > _MAX_LOST:
-            del self._lost[next(iter(self._lost))]
-        return last is not None and now - last < _SAME_LOSS_SECONDS
-
-    def _count(self, queue: str, task: str, outcome: str, error: BaseException | None) -> None:
-        counters = self._counters()
-        counters.tasks.labels(queue, task, outcome).inc()
-        if error is not None:
-            counters.errors.labels(queue, task, self._error_class(error)).inc()
-
-    def _error_class(self, error: BaseException) -> str:
-        name = type(error).__name__
-        if name not in self._error_types and len(self._error_types) >= self._max_errors:
-            return semconv.OTHER
-        self._error_types.add(name)
-        return name
-
-
-_main_process: dict[str, int] = {}
-
-
-def remember_main_process() -> None:
-    """Record that this process is the main one, whose children run tasks."""
-    _main_process["pid"] = os.getpid()
-
 
 class _Instruments:
     def __init__(self, telemetry: Telemetry) -> None:
-        metrics = telemetry.metrics
         self.telemetry = telemetry
-        self.wait = metrics.histogram(semconv.CELERY_TASK_QUEUE_WAIT)
-        self.duration = metrics.histogram(semconv.CELERY_TASK_DURATION)
-        self.tasks = metrics.counter(semconv.CELERY_TASKS)
-        self.errors = metrics.counter(semconv.CELERY_TASK_ERRORS)
+        self.wait = telemetry.metrics.histogram(semconv.CELERY_TASK_QUEUE_WAIT)
+        self.duration = telemetry.metrics.histogram(semconv.CELERY_TASK_DURATION)
 
-    def zero(self, task_queues: Mapping[str, str], error_types: Sequence[str]) -> None:
+    def zero(self, task_queues: Mapping[str, str]) -> None:
         for task, queue in task_queues.items():
             self.wait.labels(queue, task)
-            self.errors.zero((queue, task, error) for error in error_types)
-            for state in semconv.TASK_STATES:
+            for state in semconv.TASK_RUN_STATES:
                 self.duration.labels(queue, task, state)
-                self.tasks.labels(queue, task, state)
 
 
 def queue_wait_seconds(request: Any, now: float) -> float | None:
@@ -221,10 +169,6 @@ def queue_wait_seconds(request: Any, now: float) -> float | None:
         except ValueError:
             return None
     return max(0.0, now - due)
-
-
-def _routing_key(request: Any) -> str:
-    return str((request.get("delivery_info") or {}).get("routing_key") or "")
 
 
 def _attempt_number(request: Any) -> int:

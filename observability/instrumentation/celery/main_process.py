@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import celery.app.base
 import celery.apps.worker
+from billiard import get_start_method
+from billiard.util import get_logger
 from celery.utils.log import mlevel
 
 from .. import semconv
@@ -17,10 +19,9 @@ from .._entry.process import stop_serving
 from .._multiprocess.forking import note_main_process
 from ..exposition import FOLDER_MISSING, claim_directory, start_metrics_server
 from ..logs import configure_logging, log_from_signal_handler, log_prints
-from ..metrics import family
+from ..metrics import Metrics, family
 from ..settings import SettingsError
 from ..telemetry import running_telemetry, shutdown_telemetry, start_role
-from .attempts import AttemptRecorder, remember_main_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from ..metrics import Collector
     from ..settings import TelemetrySettings
     from ..telemetry import Telemetry
+    from .attempts import AttemptRecorder
+    from .outcomes import Outcomes
+    from .worker_requests import MessageRecorder
 
 _logger = logging.getLogger(__name__)
 _EXIT_CODE = 2
@@ -52,6 +56,8 @@ class MainProcess:
         start: Callable[[], Telemetry],
         settings: TelemetrySettings | Callable[[], TelemetrySettings],
         recorder: AttemptRecorder,
+        messages: MessageRecorder,
+        outcomes: Outcomes,
         metrics_port: int | None,
         metrics_host: str,
         trusted_hosts: TrustedHosts | None,
@@ -64,6 +70,8 @@ class MainProcess:
         self._start = start
         self._given_settings = settings
         self._recorder = recorder
+        self._messages = messages
+        self._outcomes = outcomes
         self._metrics_port, self._metrics_host = metrics_port, metrics_host
         self._trusted_hosts = trusted_hosts
         self._collectors = collectors
@@ -127,7 +135,7 @@ class MainProcess:
                 "metrics folder %s, as PROMETHEUS_MULTIPROC_DIR is not set", settings.multiproc_dir
             )
         self._is_running = True
-        remember_main_process()
+        self._messages.extend_requests()
         if _forks(sender):
             note_main_process()
         if settings.multiproc_dir is not None:
@@ -136,6 +144,7 @@ class MainProcess:
             # gRPC must not be loaded before a fork, so the main process has no telemetry and its
             # lines are not exported: https://github.com/grpc/grpc/issues/15334
             own = None
+            self._outcomes.prepare(Metrics(settings.multiproc_dir))
         else:
             telemetry = start_role(self._start)
             self._recorder.prepare()
@@ -153,6 +162,15 @@ class MainProcess:
             _logger.info("metrics on port %d", self._server.port)
         if not _forks(sender):
             self._begin_tasks()
+
+    def on_before_child(self, **_: Any) -> None:
+        """Let the pool's log records reach the root logger, which writes JSON.
+
+        billiard's logger has no handler, and `get_logger` stops it from propagating, as
+        multiprocessing's does. Source: https://github.com/celery/billiard/issues/212, since when
+        the pool calls `get_logger`.
+        """
+        get_logger().propagate = True
 
     def on_child_start(self, **_: Any) -> None:
         """Start telemetry in a child process; the solo pool sends this signal as well."""
@@ -185,7 +203,12 @@ class MainProcess:
 
     def on_ready(self, sender: Any = None, **_: Any) -> None:
         """Keep the worker's controller, to count the processes of its pool."""
-        self._children.controller = getattr(sender, "controller", None)
+        if not self._is_running:
+            return
+        self._children.controller = controller = getattr(sender, "controller", None)
+        if _forks(controller):
+            self._outcomes.shares_memory = get_start_method() == "fork"
+        self._messages.watch(sender)
 
     def on_stop(self, **_: Any) -> None:
         """Close the metrics server and flush the main process's remaining telemetry."""

@@ -11,7 +11,9 @@ from ..exposition import ANY_HOST
 from ..settings import TelemetrySettings
 from .attempts import AttemptRecorder
 from .main_process import MainProcess
+from .outcomes import Outcomes
 from .producer import instrument_producer
+from .worker_requests import MessageRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -99,13 +101,17 @@ def connect_worker(
         makes_folder: Whether a worker makes a metrics folder if it was given none.
         known_queues: Queues that may be label values, with those of `task_queues`.
     """
-    recorder = AttemptRecorder(start, task_queues, error_types, known_queues)
+    outcomes = Outcomes(app, task_queues, error_types, known_queues)
+    recorder = AttemptRecorder(start, task_queues, outcomes)
+    messages = MessageRecorder(outcomes)
     main_process = MainProcess(
         app,
         makes_folder=makes_folder,
         start=start,
         settings=settings or TelemetrySettings.from_env,
         recorder=recorder,
+        messages=messages,
+        outcomes=outcomes,
         instrument=functools.partial(instrument_producer, app),
         metrics_port=metrics_port,
         metrics_host=metrics_host,
@@ -113,14 +119,17 @@ def connect_worker(
         collectors=collectors,
         on_process_start=on_process_start,
     )
-    _connect(main_process, recorder)
+    _connect(main_process, recorder, messages)
 
 
-def _connect(main_process: MainProcess, recorder: AttemptRecorder) -> None:
+def _connect(
+    main_process: MainProcess, recorder: AttemptRecorder, messages: MessageRecorder
+) -> None:
     for signal, receiver in (
         (signals.celeryd_init, main_process.on_program_start),
         (signals.worker_init, main_process.on_init),
         (signals.setup_logging, main_process.on_setup_logging),
+        (signals.worker_before_create_process, main_process.on_before_child),
         (signals.worker_process_init, main_process.on_child_start),
         (signals.worker_process_shutdown, main_process.on_child_stop),
         (signals.worker_ready, main_process.on_ready),
@@ -129,6 +138,8 @@ def _connect(main_process: MainProcess, recorder: AttemptRecorder) -> None:
         (signals.beat_embedded_init, main_process.on_embedded_beat_start),
         (signals.task_prerun, recorder.on_start),
         (signals.task_postrun, recorder.on_end),
-        (signals.task_failure, recorder.on_lost),
+        (signals.task_revoked, messages.on_revoked),
+        (signals.task_unknown, messages.on_unknown),
+        (signals.task_rejected, messages.on_rejected),
     ):
         signal.connect(receiver, weak=False)

@@ -207,18 +207,17 @@ def start_worker(starter: Starter) -> Callable[..., Worker]:
     """Start a worker: `start_worker(broker, endpoint, "-c", "2")`; a variable "" is unset."""
 
     def start(
-        broker: str, endpoint: str, *arguments: str, expect_ready: bool = True, **extra: str
+        broker: str,
+        endpoint: str,
+        *arguments: str,
+        expect_ready: bool = True,
+        app: str = "tests.integration.instrumentation.tasks_app:app",
+        **extra: str,
     ) -> Worker:
         variables, metrics = starter.environment(endpoint, {"TEST_BROKER": broker, **extra})
         variables = {name: value for name, value in variables.items() if value}
         log = starter.folder / f"worker{starter.count}.log"
-        command = [
-            sys.executable,
-            "-m",
-            "celery",
-            "-A",
-            "tests.integration.instrumentation.tasks_app:app",
-        ]
+        command = [sys.executable, "-m", "celery", "-A", app]
         command += ["worker", "-Q", "orders", "--without-gossip", "--without-mingle"]
         process = starter.stack.enter_context(
             running([*command, "--without-heartbeat", *arguments], log=log, cwd=ROOT, env=variables)

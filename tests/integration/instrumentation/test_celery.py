@@ -32,6 +32,7 @@ from tools.bench.sink import Sink
 from tools.servers import free_port, wait_until
 
 StartWorker = Callable[..., Worker]
+LOADED_GRPC = "cygrpc"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -176,7 +177,7 @@ def test_attempts_are_counted_by_outcome_and_error_class(
     assert given_up["trace_id"] == failed.trace_id.hex()
 
 
-def test_the_cause_of_a_killed_child_is_counted_in_the_main_process(
+def test_the_cause_of_a_killed_child_is_counted(
     producer: celery.Celery, broker: str, start_worker: StartWorker, sink: Sink
 ) -> None:
     worker = start_worker(broker, sink.url, "-c", "1")
@@ -187,7 +188,7 @@ def test_the_cause_of_a_killed_child_is_counted_in_the_main_process(
     producer.send_task("succeed")
     wait_until(lambda: outcomes(worker, "succeed"))
     assert outcomes(worker, "hang") == {"failed": 1}
-    assert outcomes(worker, "die") == {"failed": 1}
+    assert outcomes(worker, "die") == {"lost": 1}
     text = worker.metrics()
     name = "celery_task_errors_total"
     assert total(text, name, task="hang", error_type="TimeLimitExceeded") == 1
@@ -305,16 +306,23 @@ def test_two_workers_do_not_share_a_metrics_folder(
     assert first.metrics()
 
 
-def test_grpc_is_not_loaded_in_the_main_process(
+@pytest.mark.slow
+def test_grpc_is_not_loaded_in_the_main_process_even_after_a_child_died(
     producer: celery.Celery, broker: str, start_worker: StartWorker
 ) -> None:
     worker = start_worker(
         broker, f"http://127.0.0.1:{free_port()}", "-c", "1", OTEL_EXPORTER_OTLP_PROTOCOL="grpc"
     )
-    producer.send_task("succeed")
     (child,) = worker.children()
-    wait_until(lambda: "grpc" in Path(f"/proc/{child}/maps").read_text())
-    assert "grpc" not in Path(f"/proc/{worker.pid}/maps").read_text()
+    wait_until(lambda: LOADED_GRPC in Path(f"/proc/{child}/maps").read_text())
+    producer.send_task("die")
+    wait_until(lambda: outcomes(worker, "die") == {"lost": 1}, 60)
+    producer.send_task("succeed")
+    wait_until(lambda: outcomes(worker, "succeed") == {"succeeded": 1}, 60)
+    assert LOADED_GRPC not in Path(f"/proc/{worker.pid}/maps").read_text()
+    assert worker.stop() == 0
+    for line in worker.log.read_text().splitlines():
+        json.loads(line)
 
 
 def test_importing_the_worker_touches_no_metrics_folder(tmp_path: Path) -> None:
