@@ -15,6 +15,7 @@ from opentelemetry import trace as trace_api
 from . import semconv
 from ._export.counts import ExportCounts
 from ._export.lean_engine import LeanEngine
+from ._export.receiver import Receiver
 from ._export.resource import make_resource
 from ._multiprocess.forking import call_in_children
 from ._multiprocess.liveness import mark_alive, release
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 SCOPE = "observability.instrumentation"
 
+# A child and then its main process wait for their last exports: both together less than 5 s.
+SHUTDOWN_SECONDS = 2.25
+
 _start_lock = threading.Lock()
 _started: list[Telemetry] = []
 _is_role: ContextVar[bool] = ContextVar("is_role", default=False)
@@ -44,8 +48,9 @@ class Engine(Protocol):
     """An object that makes the spans of this process, and exports them with its log lines.
 
     Its class takes the settings, a function that returns the resource of the process, the counters
-    and, as keywords: `is_dropping`, called before each export; `on_tick`, called a few times per
-    second by a thread of the engine; and `sink`, which takes the ended spans in place of a queue.
+    and, as keywords: `receiver`, its state; `is_dropping`, called before each export; `on_tick`,
+    called a few times per second by a thread of the engine; and `sink`, which takes the ended spans
+    in place of a queue.
     """
 
     @property
@@ -64,8 +69,11 @@ class Engine(Protocol):
     def flush(self, timeout_seconds: float) -> bool:
         """Export what is waiting; return whether all of it was exported in time."""
 
-    def shutdown(self, timeout_seconds: float) -> None:
-        """Export what is waiting, within the time given, and stop."""
+    def shutdown(self, timeout_seconds: float) -> bool:
+        """Export what is waiting, within the time given, and stop; return whether all of it was.
+
+        Ends sooner once the receiver is known to hang. A second call does nothing.
+        """
 
     def describe(self) -> None:
         """Describe this process in what is exported from now on."""
@@ -158,12 +166,14 @@ class Telemetry:
         if settings.multiproc_dir is not None:
             mark_alive(settings.multiproc_dir)
         self.metrics = Metrics(settings.multiproc_dir)
-        self._counts = ExportCounts(self.metrics)
+        self._receiver = Receiver(settings.multiproc_dir)
+        self._counts = ExportCounts(self.metrics, self._receiver)
         self._exports_logs = settings.logs_export and not settings.sdk_disabled
         self.engine: Engine = _engine_class(settings)(
             settings,
             lambda: make_resource(self.settings, self._identity),
             self._counts,
+            receiver=self._receiver,
             is_dropping=is_dropping or (lambda: False),
             on_tick=self.settle,
             sink=sink,
@@ -243,9 +253,14 @@ class Telemetry:
         """Export what is waiting; return whether all of it was exported in time."""
         return self.engine.flush(timeout_seconds)
 
-    def shutdown(self, timeout_seconds: float = 4.5) -> None:
-        """Export what is waiting, within the time given, and stop; later items are dropped."""
-        self.engine.shutdown(timeout_seconds)
+    def shutdown(self, timeout_seconds: float = SHUTDOWN_SECONDS) -> None:
+        """Export what is waiting, within the time given, and stop; later items are dropped.
+
+        The processes of one program know of each other that the receiver hangs; then they do not
+        wait.
+        """
+        if not self.engine.shutdown(timeout_seconds):
+            self._receiver.note_silence()
 
     def after_fork(self) -> None:
         """Adopt the identity of the child process, and mark it alive."""

@@ -9,6 +9,7 @@ from .pending import PendingCount
 
 if TYPE_CHECKING:
     from ..metrics import Metrics
+    from .receiver import Receiver
 
 
 class ExportCounts:
@@ -16,17 +17,29 @@ class ExportCounts:
 
     Args:
         metrics: Makes them, at 0.
+        receiver: Is told of each answer.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, receiver: Receiver) -> None:
+        self._receiver = receiver
         ended = metrics.counter(semconv.TELEMETRY_SPANS_ENDED)
         self.sampled = PendingCount(ended.labels("true").inc)
         self.unsampled = PendingCount(ended.labels("false").inc)
         self.lines = PendingCount(metrics.counter(semconv.TELEMETRY_LOG_LINES).labels().inc)
-        self.exported = metrics.counter(semconv.TELEMETRY_SPANS_EXPORTED).labels().inc
-        self.lines_exported = metrics.counter(semconv.TELEMETRY_LOG_LINES_EXPORTED).labels().inc
+        self._exported = metrics.counter(semconv.TELEMETRY_SPANS_EXPORTED).labels()
+        self._lines_exported = metrics.counter(semconv.TELEMETRY_LOG_LINES_EXPORTED).labels()
         self._dropped = metrics.counter(semconv.TELEMETRY_SPANS_DROPPED)
         self._dropped.zero([(reason,) for reason in semconv.DROP_REASONS])
+
+    def exported(self, count: float) -> None:
+        """Count spans that the receiver accepted."""
+        self._exported.inc(count)
+        self._receiver.note_answer()
+
+    def lines_exported(self, count: float) -> None:
+        """Count log lines that the receiver accepted."""
+        self._lines_exported.inc(count)
+        self._receiver.note_answer()
 
     def dropped(self, reason: str, count: float) -> None:
         """Count sampled spans that will never be delivered."""

@@ -23,15 +23,19 @@ if TYPE_CHECKING:
     from ..logs.log_line import Line
     from ..settings import TelemetrySettings
     from .counts import ExportCounts
+    from .receiver import Receiver
 
 
 class EncodedSender:
     """A sender of spans and log lines that are already encoded."""
 
     def __init__(
-        self, settings: TelemetrySettings, resource: Callable[[], Mapping[str, Any]]
+        self,
+        settings: TelemetrySettings,
+        resource: Callable[[], Mapping[str, Any]],
+        receiver: Receiver,
     ) -> None:
-        self._transport = HttpTransport(settings)
+        self._transport = HttpTransport(settings, receiver.note_silence)
         self._resource = resource
         self.close = self._transport.close
         self.forget = self._transport.forget
@@ -50,6 +54,7 @@ class LeanEngine:
         make_resource: Callable[[], Resource],
         counts: ExportCounts,
         *,
+        receiver: Receiver,
         is_dropping: Callable[[], bool],
         on_tick: Callable[[], None],
         sink: Callable[[ReadableSpan], None] | None = None,
@@ -67,10 +72,11 @@ class LeanEngine:
         )
         self._pipeline = Pipeline(
             settings,
-            lambda: EncodedSender(settings, lambda: self.provider.resource.attributes),
+            lambda: EncodedSender(settings, lambda: self.provider.resource.attributes, receiver),
             signals=(self._spans, self._logs),
             is_dropping=is_dropping,
             on_tick=on_tick,
+            gives_up=receiver.hangs,
         )
         self._scopes: dict[str, bytes] = {}
         self._keep = sink or self._queue

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # A batch is retried after 1, 2 and 4 s, then dropped: memory is bounded, and newer spans matter
 # more.
 _BACKOFF_SECONDS = (1.0, 2.0, 4.0)
+# How often a process that ends looks whether the receiver hangs.
+_GLANCE_SECONDS = 0.05
 # Longest wait of pending counts and log lines.
 TICK_SECONDS = 0.2
 
@@ -40,7 +42,9 @@ class Pipeline:
         signals: Iterable[Signal],
         is_dropping: Callable[[], bool],
         on_tick: Callable[[], None],
+        gives_up: Callable[[], bool] = lambda: False,
     ) -> None:
+        self._gives_up = gives_up
         self._settings = settings
         self._on_tick = on_tick
         self._make_sender = make_sender
@@ -100,14 +104,18 @@ class Pipeline:
                 self._idle.wait(min(left, 0.05))
         return True
 
-    def shutdown(self, timeout_seconds: float) -> None:
+    def shutdown(self, timeout_seconds: float) -> bool:
         """Export what is waiting, count the rest as dropped, and stop; once.
 
         Args:
-            timeout_seconds: Limit for the whole shutdown.
+            timeout_seconds: Limit for the whole shutdown; it ends sooner once the receiver is known
+                to hang.
+
+        Returns:
+            Whether everything was exported.
         """
         if self._closed:
-            return
+            return True
         self._deadline = time.monotonic() + timeout_seconds
         self._failures.is_quiet = True
         self._on_tick()
@@ -115,17 +123,28 @@ class Pipeline:
         if thread is not None:
             self._wake.set()
             # Half of the time for a request that hangs, the rest for one last attempt.
-            thread.join(timeout_seconds / 2)
+            self._join(thread, timeout_seconds / 2)
             if thread.is_alive() and self._sender is not None:
                 self._sender.close()
-                thread.join(timeout_seconds / 2)
+                self._join(thread, timeout_seconds / 2)
         self._closed = True
         self._on_tick()
+        all_left = 0
         for signal in self.signals:
             left = len(signal.queue) + signal.settle()
             signal.queue.clear()
             if left:
                 signal.dropped("shutdown", left)
+            all_left += left
+        return not all_left
+
+    def _join(self, thread: threading.Thread, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while thread.is_alive() and not self._gives_up():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            thread.join(min(left, _GLANCE_SECONDS))
 
     def start(self) -> None:
         """Start the thread, if this process has none."""

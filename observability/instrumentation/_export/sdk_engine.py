@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from ..logs.log_line import Line
     from ..settings import TelemetrySettings
     from .counts import ExportCounts
+    from .receiver import Receiver
 
 
 class ProcessResource(Resource):
@@ -69,13 +70,24 @@ class ProcessResource(Resource):
 class _Batches:
     """The two batch processors of one process."""
 
-    def __init__(self, settings: TelemetrySettings, counts: ExportCounts, is_dropping: Any) -> None:
+    def __init__(
+        self,
+        settings: TelemetrySettings,
+        counts: ExportCounts,
+        receiver: Receiver,
+        is_dropping: Callable[[], bool],
+    ) -> None:
+        self._receiver = receiver
         queue: Any = {
             "max_queue_size": settings.queue_size,
             "schedule_delay_millis": settings.delay_seconds * 1000,
             "max_export_batch_size": min(settings.batch_size, settings.queue_size),
         }
-        rest: Any = {"is_dropping": is_dropping, "capacity": settings.queue_size}
+        rest: Any = {
+            "is_dropping": is_dropping,
+            "note_silence": receiver.note_silence,
+            "capacity": settings.queue_size,
+        }
         self.failures = FailureLog(settings.endpoint)
         FailureFilter(self.failures).install()
         self.spans = CountedExporter(
@@ -103,15 +115,20 @@ class _Batches:
         self._call("force_flush")
         return wait_until_sent([self.spans, self.lines], timeout_seconds)
 
-    def shutdown(self, timeout_seconds: float) -> None:
-        """Stop, within the time given; the SDK's own `shutdown` waits for up to 30 s a signal."""
+    def shutdown(self, timeout_seconds: float) -> bool:
+        """Stop, within the time given; the SDK's own `shutdown` waits for up to 30 s a signal.
+
+        https://github.com/open-telemetry/opentelemetry-python/issues/3309
+        """
         self.failures.is_quiet = True
         threads = self._call("shutdown")
-        wait_until_sent([self.spans, self.lines], timeout_seconds)
-        for exporter in (self.spans, self.lines):
+        exporters = [self.spans, self.lines]
+        in_time = wait_until_sent(exporters, timeout_seconds, self._receiver.hangs)
+        for exporter in exporters:
             exporter.give_up()
-        for thread in threads:
+        for thread in threads if in_time else ():
             thread.join(0.1)
+        return in_time
 
     def forget(self) -> None:
         """Let the threads end that the SDK starts again in a child process.
@@ -141,11 +158,13 @@ class SdkEngine:
         make_resource: Callable[[], Resource],
         counts: ExportCounts,
         *,
+        receiver: Receiver,
         is_dropping: Callable[[], bool],
         on_tick: Callable[[], None],
         sink: Callable[[ReadableSpan], None] | None = None,
     ) -> None:
-        self._settings, self._counts, self._is_dropping = settings, counts, is_dropping
+        self._settings, self._counts = settings, counts
+        self._receiver, self._is_dropping = receiver, is_dropping
         self._sink = sink or self._queue
         # It only ticks: spans and lines have the SDK's threads.
         self._clock = Pipeline(
@@ -195,14 +214,14 @@ class SdkEngine:
         """Export what is waiting; return whether all of it was exported in time."""
         return self._batches is None or self._batches.flush(timeout_seconds)
 
-    def shutdown(self, timeout_seconds: float) -> None:
+    def shutdown(self, timeout_seconds: float) -> bool:
         """Export what is waiting, within the time given, and stop; later items are dropped."""
         if self._closed:
-            return
+            return True
         self._closed = True
-        if self._batches is not None:
-            self._batches.shutdown(timeout_seconds)
-        self._clock.shutdown(0.5)
+        in_time = self._batches is None or self._batches.shutdown(timeout_seconds)
+        self._clock.shutdown(0.2)
+        return in_time
 
     def describe(self) -> None:
         """Describe this process in what is exported from now on."""
@@ -244,7 +263,7 @@ class SdkEngine:
         if self._batches is None:
             with self._lock:
                 if self._batches is None:
-                    made = _Batches(self._settings, self._counts, self._is_dropping)
+                    made = _Batches(self._settings, self._counts, self._receiver, self._is_dropping)
                     self._loggers = LoggerProvider(resource=self._resource, shutdown_on_exit=False)
                     self._loggers.add_log_record_processor(made.line_processor)
                     self._batches = made

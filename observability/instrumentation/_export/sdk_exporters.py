@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from .._multiprocess.forking import gated, unforked
 from ..settings import GRPC, LOGS_PATH, TRACES_PATH
+from .receiver import SLOW_SECONDS
+from .transport import open_socket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from ..settings import TelemetrySettings
     from .failure_log import FailureLog
@@ -62,6 +65,7 @@ class CountedExporter:
         exported: Called with how many items the receiver accepted.
         dropped: Called with a reason and how many items are lost.
         is_dropping: While it returns true, batches are dropped and counted.
+        note_silence: Called when an export takes more than SLOW_SECONDS.
         capacity: Of the processor's queue.
     """
 
@@ -73,11 +77,13 @@ class CountedExporter:
         exported: Callable[[float], None],
         dropped: Callable[[str, float], None],
         is_dropping: Callable[[], bool],
+        note_silence: Callable[[], None],
         capacity: int,
     ) -> None:
         self._signal = signal
         self._make = make
         self._exported, self._dropped, self._is_dropping = exported, dropped, is_dropping
+        self._note_silence = note_silence
         self._capacity = capacity
         self._lock = threading.Lock()
         self._queued = 0
@@ -117,7 +123,9 @@ class CountedExporter:
             if self._drops():
                 self._settle(lambda lost: self._dropped("fault", lost))
                 return SpanExportResult.SUCCESS
-            result = self._started().export(batch)
+            exporter = self._started()
+            with self._watched():
+                result = exporter.export(batch)
             # Each signal has an enumeration of its own.
             accepted = result.name == "SUCCESS"
             return result
@@ -146,6 +154,16 @@ class CountedExporter:
         """Return True: nothing waits here."""
         return True
 
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        timer = threading.Timer(SLOW_SECONDS, self._note_silence)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
     def _started(self) -> Any:
         if self._exporter is None:
             with unforked():
@@ -170,11 +188,15 @@ def is_exporting_thread() -> bool:
     return bool(getattr(_own, "signal", ""))
 
 
-def wait_until_sent(exporters: list[CountedExporter], timeout_seconds: float) -> bool:
+def wait_until_sent(
+    exporters: list[CountedExporter],
+    timeout_seconds: float,
+    gives_up: Callable[[], bool] = lambda: False,
+) -> bool:
     """Wait until nothing is waiting; return whether that was in time."""
     deadline = time.monotonic() + timeout_seconds
     while any(exporter.waiting for exporter in exporters):
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= deadline or gives_up():
             return False
         time.sleep(0.01)
     return True
@@ -237,10 +259,13 @@ def _session() -> Any:
 
     def unforked_class(base: Any) -> Any:
         def connect(self: Any) -> None:
+            self._opened = open_socket(self.host, self.port, self.timeout)
             with unforked():
                 base.connect(self)
 
-        return type(base.__name__, (base,), {"connect": connect})
+        # Private: urllib3 has no method that takes a socket.
+        methods = {"connect": connect, "_new_conn": lambda self: self._opened}
+        return type(base.__name__, (base,), methods)
 
     class Plain(HTTPConnectionPool):
         ConnectionCls = unforked_class(HTTPConnection)

@@ -7,19 +7,21 @@ from __future__ import annotations
 import encodings.idna  # noqa: F401
 import gzip
 import http.client
+import select
 import socket
 import ssl
 from contextlib import suppress
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from .._multiprocess.forking import unforked
 from ..settings import LOGS_PATH, TRACES_PATH
 from .otlp import rejected_items
+from .receiver import SLOW_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..settings import TelemetrySettings
 
@@ -37,9 +39,17 @@ class Outcome(Enum):
 
 
 class HttpTransport:
-    """An HTTP client for encoded requests; one thread at a time uses it."""
+    """An HTTP client for encoded requests; one thread at a time uses it.
 
-    def __init__(self, settings: TelemetrySettings) -> None:
+    Args:
+        settings: Address, headers and timeout of the receiver.
+        note_silence: Called when an answer takes more than SLOW_SECONDS.
+    """
+
+    def __init__(
+        self, settings: TelemetrySettings, note_silence: Callable[[], None] = lambda: None
+    ) -> None:
+        self._note_silence = note_silence
         parts = urlsplit(settings.endpoint)
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -94,6 +104,8 @@ class HttpTransport:
     def _exchange(self, signal: str, body: bytes, timeout: float | None) -> tuple[Outcome, int]:
         connection = self._connected(min(timeout or self._timeout, self._timeout))
         connection.request("POST", self._prefix + PATHS[signal], body, self._headers)
+        if timeout is None and not _answers(connection, SLOW_SECONDS):
+            self._note_silence()
         response = connection.getresponse()
         answer = response.read(65536)
         if response.will_close or not response.isclosed():
@@ -106,17 +118,54 @@ class HttpTransport:
         if self._connection is not None and self._connection.sock is not None:
             self._connection.sock.settimeout(timeout)
             return self._connection
-        with unforked():
-            connection = self._new_connection(timeout)
-            connection.connect()
-        self._connection = connection
+        opened = open_socket(self._host, self._port, timeout)
+        try:
+            with unforked():
+                self._connection = self._new_connection(opened, timeout)
+        except BaseException:
+            opened.close()
+            raise
+        return self._connection
+
+    def _new_connection(self, opened: socket.socket, timeout: float) -> http.client.HTTPConnection:
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        if self._secure:
+            context = ssl.create_default_context(cafile=self._certificate or None)
+            opened = context.wrap_socket(opened, server_hostname=self._host)
+        connection.sock = opened
         return connection
 
-    def _new_connection(self, timeout: float) -> http.client.HTTPConnection:
-        if not self._secure:
-            return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
-        context = ssl.create_default_context(cafile=self._certificate or None)
-        return http.client.HTTPSConnection(self._host, self._port, timeout=timeout, context=context)
+
+def open_socket(host: str, port: int, timeout: float | None) -> socket.socket:
+    """Connect to the first address that answers; only the name lookup holds up forks.
+
+    Raises:
+        OSError: when no address answers in time.
+    """
+    with unforked():
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    for family, kind, protocol, _, address in found[:-1]:
+        with suppress(OSError):
+            return _connect(socket.socket(family, kind, protocol), address, timeout)
+    family, kind, protocol, _, address = found[-1]
+    return _connect(socket.socket(family, kind, protocol), address, timeout)
+
+
+def _connect(made: socket.socket, address: Any, timeout: float | None) -> socket.socket:
+    made.settimeout(timeout)
+    try:
+        made.connect(address)
+    except BaseException:
+        made.close()
+        raise
+    return made
+
+
+def _answers(connection: http.client.HTTPConnection, seconds: float) -> bool:
+    """Return whether the first bytes of an answer arrive in time."""
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _headers(extra: Mapping[str, str], *, zipped: bool) -> dict[str, str]:

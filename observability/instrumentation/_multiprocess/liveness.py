@@ -13,6 +13,8 @@ from pathlib import Path
 from ..settings import SettingsError
 
 _MAPS = Path("/proc/self/maps")
+# Of metrics, of exemplars, of live processes, and of a receiver that hangs.
+_OURS = (".db", ".bin", ".alive", ".hangs")
 _held: dict[Path, int] = {}
 
 
@@ -34,7 +36,7 @@ def claim(folder: Path) -> None:
             raise _bad(folder, "a folder that no other running process uses")
         kept = _in_use(folder)
         for path in folder.iterdir():
-            if path.suffix in (".db", ".bin", ".alive") and path.name not in kept:
+            if path.suffix in _OURS and path.name not in kept:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise _bad(folder, f"a folder that can be written ({error.strerror})") from error

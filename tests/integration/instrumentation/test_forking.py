@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from observability.instrumentation._multiprocess import forking
 from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.exposition import make_registry
 from observability.instrumentation.settings import TelemetrySettings
+from tools.servers import wait_until
 
 # How long third-party code holds a lock of its own, as a C library does while it initializes.
 HELD_SECONDS = 0.4
@@ -55,16 +58,17 @@ def probe(hidden: Hidden) -> None:
 
 
 def connect(hidden: Hidden) -> None:
-    transport = HttpTransport(TelemetrySettings(endpoint="http://127.0.0.1:1"))
-    make = transport._new_connection
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        transport = HttpTransport(TelemetrySettings(endpoint=f"http://127.0.0.1:{port}"))
 
-    def make_slowly(timeout: float) -> object:
-        hidden.work()
-        return make(timeout)
+        def fail_slowly(*_: object) -> object:
+            hidden.work()
+            raise OSError
 
-    transport._new_connection = make_slowly  # type: ignore[method-assign, assignment]
-    with suppress(OSError):
-        transport.post("traces", b"")
+        transport._new_connection = fail_slowly  # type: ignore[method-assign, assignment]
+        with suppress(OSError):
+            transport.post("traces", b"")
 
 
 @pytest.mark.parametrize("work", [scrape, probe, connect])
@@ -106,6 +110,48 @@ def test_a_thread_that_hangs_delays_a_fork_by_no_more_than_the_limit(
     assert time.monotonic() - started < 5
     done.set()
     thread.join()
+
+
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port whose queue is full: the system answers no attempt to connect."""
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = server.getsockname()[1]
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+def test_a_receiver_that_accepts_no_connection_delays_no_fork(
+    full_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "FORK_WAITS_SECONDS", 60)
+    ended: list[float] = []
+
+    def post() -> None:
+        transport = HttpTransport(
+            TelemetrySettings(endpoint=f"http://127.0.0.1:{full_port}", timeout_seconds=5)
+        )
+        with suppress(OSError):
+            transport.post("traces", b"")
+        ended.append(time.monotonic())
+
+    thread = threading.Thread(target=post)
+    thread.start()
+    wait_until(lambda: _connects_to(full_port))
+    assert child_can_take(threading.Lock())
+    assert not ended
+    thread.join()
+
+
+def _connects_to(port: int) -> bool:
+    """Return whether the thread's attempt is under way: the third to this port, SYN_SENT."""
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    tries = [line.split() for line in lines if line.split()[2] == f"0100007F:{port:04X}"]
+    return any(words[3] == "02" for words in tries)
 
 
 def enter_a_block() -> bool:
