@@ -14,17 +14,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import prometheus_client
 from prometheus_client import (
-    GC_COLLECTOR,
-    PLATFORM_COLLECTOR,
-    PROCESS_COLLECTOR,
-    REGISTRY,
     CollectorRegistry,
 )
 
 from ._multiprocess.collector import family_collector
 from ._multiprocess.liveness import claim, mark_alive
 from ._multiprocess.memory import MemoryCollector
-from .dependencies.background import BackgroundCall
+from .dependencies.scrape import AppMetrics, Scrape
 from .environment import TrustedHosts
 from .settings import SettingsError
 
@@ -32,14 +28,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from prometheus_client.metrics_core import Metric as Family
-
     from .metrics import Collector
     from .settings import TelemetrySettings
 
 _logger = logging.getLogger(__name__)
 
-_TIDY_SECONDS = 10.0
+_TIDY_SECONDS = 2.0
 # A scrape must end well before the scraper's timeout: a late one loses the series of all
 # collectors, and `up` is then 0 for a process that only waits for a dependency.
 SCRAPE_SECONDS = 2.5
@@ -73,83 +67,20 @@ def make_registry(
 
     Args:
         settings: With the folder that the processes share, if there are several.
-        collectors: Read at each scrape, in this process, all at once. The series of one that has
-            not ended after SCRAPE_SECONDS are missing from the scrape.
+        collectors: Read at each scrape, in this process, all at once. The series of one that fails,
+            or has not ended after SCRAPE_SECONDS, are missing from the scrape, which counts it in
+            `telemetry_scrape_failures_total`.
         own: The instruments of this process; needed only without a shared folder.
     """
     registry = CollectorRegistry(auto_describe=False)
+    registered: list[Collector] = []
     if settings.multiproc_dir is not None:
         mark_alive(settings.multiproc_dir)
-        registry.register(family_collector(settings.multiproc_dir))
+        registered.append(family_collector(settings.multiproc_dir))
     elif own is not None:
-        registry.register(own)
-        registry.register(_AppMetrics())
-    registry.register(_AtOnce((MemoryCollector(), *collectors)))
+        registered += [own, AppMetrics()]
+    registry.register(Scrape(registered, (MemoryCollector(), *collectors), SCRAPE_SECONDS))
     return registry
-
-
-class _AppMetrics:
-    """The metrics that the app itself created, in prometheus_client's default registry.
-
-    Without those that the library adds about the process: they are not there when several
-    processes share a folder, so that dashboards cannot rely on them.
-    """
-
-    def __init__(self) -> None:
-        libraries = (GC_COLLECTOR, PLATFORM_COLLECTOR, PROCESS_COLLECTOR)
-        self._left_out = {family.name for one in libraries for family in one.collect()}
-
-    def describe(self) -> list[Family]:
-        """Return nothing: the app may create more."""
-        return []
-
-    def collect(self) -> list[Family]:
-        """Return the families of the app."""
-        return [family for family in REGISTRY.collect() if family.name not in self._left_out]
-
-
-class _AtOnce:
-    """Collectors that run at the same time, and are left out when they are late."""
-
-    def __init__(self, collectors: Iterable[Collector]) -> None:
-        self._collectors = list(collectors)
-        self._calls = [BackgroundCall(_Collection(collector)) for collector in self._collectors]
-        self._late: set[int] = set()
-
-    def describe(self) -> list[Family]:
-        """Return the families without values of the collectors that describe themselves."""
-        describers = [getattr(collector, "describe", tuple) for collector in self._collectors]
-        return [family for describe in describers for family in describe()]
-
-    def collect(self) -> list[Family]:
-        """Return all families that are there in time."""
-        running = [call.begin() for call in self._calls]
-        deadline = time.monotonic() + SCRAPE_SECONDS
-        found: list[Family] = []
-        for number, call in enumerate(running):
-            families = call.result(deadline)
-            self._note(number, is_late=families is None)
-            found += families or []
-        return found
-
-    def _note(self, number: int, *, is_late: bool) -> None:
-        if is_late and number not in self._late:
-            name = type(self._collectors[number]).__name__
-            _logger.warning("%s took more than %s s: its series are missing", name, SCRAPE_SECONDS)
-        (self._late.add if is_late else self._late.discard)(number)
-
-
-class _Collection:
-    def __init__(self, collector: Collector) -> None:
-        self._collector = collector
-
-    def __call__(self) -> list[Family]:
-        """Return all families of a collector; none if it fails, so that the others are scraped."""
-        try:
-            return list(self._collector.collect())
-        except Exception:
-            _logger.exception("%s failed", type(self._collector).__name__)
-            return []
 
 
 class _Handler(WSGIRequestHandler):

@@ -191,8 +191,9 @@ class ScrapeGauge:
         self, metric: semconv.Metric, read: Callable[[], Mapping[tuple[str, ...], float]]
     ) -> None:
         self._metric = metric
+        self.name = metric.name
         self._read = read
-        self._failing = False
+        self.is_failing = False
 
     def describe(self) -> Iterable[Family]:
         """Return the family without values, so that registering reads nothing."""
@@ -203,9 +204,9 @@ class ScrapeGauge:
         try:
             samples = self._read()
         except Exception as error:  # noqa: BLE001 - a scrape must not fail for one gauge
-            if not self._failing:
+            if not self.is_failing:
                 _logger.warning("%s cannot be read: %s", self._metric.name, error)
-            self._failing = True
+            self.is_failing = True
             return
-        self._failing = False
+        self.is_failing = False
         yield family(self._metric, samples)

@@ -51,6 +51,7 @@ POOL = "pool"
 DEPENDENCY = "dependency"
 TO = "to"
 REASON = "reason"
+COLLECTOR = "collector"
 SAMPLED = "sampled"
 
 # The one label value for everything that is unknown, such as an invented HTTP method.
@@ -67,6 +68,7 @@ TASK_STATES = (*TASK_RUN_STATES, "expired", "revoked", "unknown", "lost")
 TASK_FAILURES = ("failed", "lost", "unknown")
 BREAKER_STATES = {"closed": 0, "half-open": 1, "open": 2}
 DROP_REASONS = ("queue_full", "export_failed", "fault", "shutdown")
+SCRAPE_FAILURE_REASONS = ("late", "failed")
 
 # 0.25 and 0.5 s are bounds because objectives are set there; 0.3 s reads within 0.25-0.35.
 HTTP_SECONDS = (
@@ -279,6 +281,13 @@ TELEMETRY_SPANS_DROPPED = Metric(
     "{span}",
     "Sampled spans that were never delivered.",
     (REASON,),
+)
+TELEMETRY_SCRAPE_FAILURES = Metric(
+    "telemetry_scrape_failures_total",
+    "counter",
+    "{scrape}",
+    "Scrapes that did without a collector, since it failed or was late; its series were absent.",
+    (COLLECTOR, REASON),
 )
 TELEMETRY_SPANS_EXPORTED = Metric(
     "telemetry_spans_exported_total", "counter", "{span}", "Spans that the receiver accepted."

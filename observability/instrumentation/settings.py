@@ -85,6 +85,8 @@ class TelemetrySettings(EnvironmentSettings):
         log_stream: Where log lines are written (TELEMETRY_LOG_STREAM): `stdout` or `stderr`.
         slow_seconds: A request that took longer is exported even if it was not sampled
             (TELEMETRY_SLOW_REQUEST_SECONDS).
+        zero_series: Most label sets of requests that exist at 0 before the first request; each is
+            a histogram of 18 series (TELEMETRY_ZERO_SERIES).
         multiproc_dir: Folder of the metrics of this process's family (PROMETHEUS_MULTIPROC_DIR).
     """
 
@@ -112,6 +114,7 @@ class TelemetrySettings(EnvironmentSettings):
     log_level: str = setting("TELEMETRY_LOG_LEVEL", "INFO", one_of(*LOG_LEVELS))
     log_stream: str = setting("TELEMETRY_LOG_STREAM", "stdout", one_of("stdout", "stderr"))
     slow_seconds: float = setting("TELEMETRY_SLOW_REQUEST_SECONDS", 1.0, number(0))
+    zero_series: int = setting("TELEMETRY_ZERO_SERIES", 300, integer(0, 100_000))
     multiproc_dir: Path | None = setting("PROMETHEUS_MULTIPROC_DIR", None, Path)
 
     def __post_init__(self) -> None:

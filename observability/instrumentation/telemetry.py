@@ -237,6 +237,7 @@ class Telemetry:
         self.settings = replace(self.settings, multiproc_dir=folder)
         mark_alive(folder)
         self.metrics.share(folder)
+        self._receiver.share(folder)
 
     def reopen_metrics(self) -> None:
         """Lock and open the files of this process again, after it has closed all descriptors.

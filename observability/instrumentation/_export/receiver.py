@@ -30,7 +30,13 @@ class Receiver:
     """
 
     def __init__(self, folder: Path | None) -> None:
-        self._path = None if folder is None else folder / _NAME
+        self._path: Path | None = None
+        if folder is not None:
+            self.share(folder)
+
+    def share(self, folder: Path) -> None:
+        """Keep the state in a folder from now on."""
+        self._path = folder / _NAME
 
     def note_silence(self) -> None:
         """Record that there was no answer in time."""

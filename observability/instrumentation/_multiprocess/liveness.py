@@ -13,8 +13,8 @@ from pathlib import Path
 from ..settings import SettingsError
 
 _MAPS = Path("/proc/self/maps")
-# Of metrics, of exemplars, of live processes, and of a receiver that hangs.
-_OURS = (".db", ".bin", ".alive", ".hangs")
+# Of metrics, of exemplars, of live processes, of a receiver that hangs, and of `is_first`.
+_OURS = (".db", ".bin", ".alive", ".hangs", ".once")
 _held: dict[Path, int] = {}
 
 
@@ -65,6 +65,17 @@ def _bad(folder: Path, expected: str) -> SettingsError:
 def release(folder: Path) -> None:
     """Forget the lock of this process on its file, which closing all descriptors has released."""
     _held.pop(folder / f"{os.getpid()}.alive", None)
+
+
+def is_first(folder: Path | None, what: str) -> bool:
+    """Return whether this process is the first to ask, of those that share the folder."""
+    if folder is None:
+        return True
+    try:
+        os.close(os.open(folder / f"{what}.once", os.O_CREAT | os.O_EXCL, 0o644))
+    except OSError:
+        return False
+    return True
 
 
 def mark_alive(folder: Path) -> None:

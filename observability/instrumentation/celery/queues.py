@@ -75,7 +75,7 @@ class QueueCollector:
             for step in priority_steps
         ]
         self._client: redis.Redis | None = None
-        self._failing = False
+        self.is_failing = False
 
     def describe(self) -> list[Family]:
         """Return the families without values."""
@@ -101,11 +101,11 @@ class QueueCollector:
                 self._client = self._connect()
             state = self._read(self._client)
         except Exception as error:  # noqa: BLE001 - a broker can fail in many ways
-            if not self._failing:
+            if not self.is_failing:
                 _logger.warning("the broker cannot be read: %s", error)
-            self._failing, self._client = True, None
+            self.is_failing, self._client = True, None
             return None
-        self._failing = False
+        self.is_failing = False
         return state
 
     def _read(self, client: redis.Redis) -> QueueState:

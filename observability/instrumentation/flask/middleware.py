@@ -17,12 +17,13 @@ from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
 from werkzeug.exceptions import HTTPException
 
 from .. import semconv
+from .._multiprocess.liveness import is_first
 from ..logs import write_line
 from ..propagation import format_traceparent, remote_context
 from ..settings import SDK
 from .attributes import server_attributes
 from .request import KNOWN_METHODS, RequestState
-from .routes import known_label_sets
+from .routes import KnownResponses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from ..telemetry import Telemetry
 
 _logger = logging.getLogger("access")
+_own_logger = logging.getLogger(__name__)
 _STATE = "telemetry.request"
 _EXTENSION = "telemetry"
 PROBES = ("/livez", "/readyz", "/metrics")
@@ -52,14 +54,18 @@ def instrument_app(
         telemetry: The telemetry of this process.
         exclude: Paths without spans, metrics and log lines: exactly these.
         success_codes: By endpoint or rule, the status codes whose series exist at 0 from the
-            start. Default: 201 for POST, 204 for DELETE, else 200. 500 and 503 always exist.
+            start. Others are guessed: 204 for DELETE, 201 for POST, 200, 201 and 302 for the POST
+            of a view that answers GET too, as forms do, else 200. A code that one route sends,
+            and that was not guessed, then exists at 0 for all routes with that method but GET.
+            500 and 503 always exist. TELEMETRY_ZERO_SERIES limits their number.
     """
     if is_instrumented(app):
         return
     app.extensions[_EXTENSION] = telemetry
     excluded = frozenset(exclude)
-    middleware = TelemetryMiddleware(app, telemetry, excluded)
-    middleware.zero(known_label_sets(app, excluded, success_codes or {}))
+    known = KnownResponses(app, excluded, success_codes or {})
+    middleware = TelemetryMiddleware(app, telemetry, excluded, known)
+    middleware.zero(known.label_sets())
     if telemetry.settings.engine == SDK and not _is_instrumented(app):
         from .contrib import instrument  # noqa: PLC0415 - only where it is chosen
 
@@ -116,7 +122,12 @@ def _state() -> RequestState | None:
 class TelemetryMiddleware:
     """The WSGI application that wraps the app's own."""
 
-    def __init__(self, app: Flask, telemetry: Telemetry, excluded: frozenset[str]) -> None:
+    def __init__(
+        self, app: Flask, telemetry: Telemetry, excluded: frozenset[str], known: KnownResponses
+    ) -> None:
+        self._known = known
+        self._folder = telemetry.settings.multiproc_dir
+        self._most_at_0 = telemetry.settings.zero_series
         self.inner: Callable[..., Iterable[bytes]] = app.wsgi_app
         self._url_map = app.url_map
         self._tracer = telemetry.tracer
@@ -130,9 +141,22 @@ class TelemetryMiddleware:
         self._children: dict[tuple[str, str, int], Any] = {}
 
     def zero(self, label_sets: Iterable[tuple[str, str, int]]) -> None:
-        """Create these series at 0."""
-        for label_set in label_sets:
-            self._child(label_set)
+        """Create these series at 0, as long as there are not too many."""
+        left_out = 0
+        for key in label_sets:
+            if key in self._children:
+                continue
+            if len(self._children) >= self._most_at_0:
+                left_out += 1
+            else:
+                self._create(key)
+        if left_out and is_first(self._folder, "zero-series"):
+            _own_logger.warning(
+                "%d label sets of requests do not exist at 0, since TELEMETRY_ZERO_SERIES=%d: "
+                "they begin with their first request",
+                left_out,
+                self._most_at_0,
+            )
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve a request."""
@@ -269,8 +293,15 @@ class TelemetryMiddleware:
     def _child(self, key: tuple[str, str, int]) -> Any:
         child = self._children.get(key)
         if child is None:
+            child = self._create(key)
             method, route, status = key
-            child = self._children[key] = self._durations.labels(method, route, str(status))
+            if route != semconv.OTHER:
+                self.zero(self._known.learn(method, status))
+        return child
+
+    def _create(self, key: tuple[str, str, int]) -> Any:
+        method, route, status = key
+        child = self._children[key] = self._durations.labels(method, route, str(status))
         return child
 
 

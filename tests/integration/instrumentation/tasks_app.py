@@ -13,6 +13,7 @@ from celery.exceptions import Reject
 from opentelemetry.trace import get_current_span
 
 from observability.instrumentation.celery import instrument_worker, mark_retried
+from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
 
@@ -89,6 +90,11 @@ def note_start(telemetry: Telemetry) -> None:
         log.info("this process runs tasks", extra={"pid": os.getpid(), "valid": valid})
 
 
+def probes() -> list[DependencyProbes]:
+    """Two dependencies, for the process that is scraped."""
+    return [DependencyProbes({"quick": lambda: None, "slow": lambda: time.sleep(0.05)})]
+
+
 if "TEST_METRICS_PORT" in os.environ:
     instrument_worker(
         app,
@@ -98,4 +104,5 @@ if "TEST_METRICS_PORT" in os.environ:
         metrics_port=int(os.environ["TEST_METRICS_PORT"]),
         error_types=("KeyError",),
         on_process_start=note_start,
+        collectors=probes if os.environ.get("TEST_PROBES") else tuple,
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from prometheus_client import CollectorRegistry, generate_latest
 
 from observability.instrumentation import semconv
 from observability.instrumentation.dependencies import DependencyProbes
@@ -118,13 +122,53 @@ def test_collectors_that_hang_are_left_out_and_hold_up_no_other(
         samples = [sample for found in registry.collect() for sample in found.samples]
         return [sample.value for sample in samples if sample.name.startswith("rows_")]
 
+    def failures(collector: str, reason: str) -> float | None:
+        labels = {"collector": collector, "reason": reason}
+        return registry.get_sample_value("telemetry_scrape_failures_total", labels)
+
     started = time.monotonic()
     assert scrape() == [2.0, 3.0]
     assert scrape() == [2.0, 3.0]
     assert time.monotonic() - started < 2
     assert calls["count"] == 2
+    # The third scrape, which reads this.
+    assert failures("rows_0", "late") == 3
+    assert failures("rows_1", "late") == 0
     release.set()
     wait_until(lambda: scrape() == [1.0, 2.0, 1.0, 3.0])
+
+
+def test_what_fails_is_absent_and_counted_and_the_scrape_succeeds() -> None:
+    metric = semconv.Metric("rows", "gauge", "1", "Rows.", ())
+
+    def fail() -> Any:
+        raise OSError("away")
+
+    class Broken:
+        def collect(self) -> Any:
+            raise RuntimeError("a bug")
+
+    own = CollectorRegistry()
+    own.register(Broken())
+    gauge, broken = ScrapeGauge(metric, fail), Broken()
+    registry = make_registry(TelemetrySettings(), [gauge, broken], own=own)
+    for scrape in (1, 2):
+        text = generate_latest(registry).decode()
+        assert "\nrows " not in text
+        assert "process_memory_usage_bytes" in text
+        failed = 'telemetry_scrape_failures_total{collector="%s",reason="failed"} %d.0'
+        for name in ("rows", "Broken", "CollectorRegistry"):
+            assert failed % (name, scrape) in text
+
+
+def test_a_metrics_file_that_cannot_be_read_costs_its_series_and_no_scrape(tmp_path: Path) -> None:
+    # 64 bytes are used, and the first key is longer than all of them.
+    broken = struct.pack("<i4xi52x", 64, 9999)
+    (tmp_path / f"counter_{os.getpid()}.db").write_bytes(broken)
+    registry = make_registry(TelemetrySettings(multiproc_dir=tmp_path))
+    text = generate_latest(registry).decode()
+    labels = 'collector="FamilyCollector",reason="failed"'
+    assert f"telemetry_scrape_failures_total{{{labels}}} 1.0" in text
 
 
 def test_a_gauge_that_cannot_be_read_is_absent_and_logged_once(

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import socket
 import threading
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import celery
 import pytest
 from prometheus_client import CollectorRegistry, Gauge
 
 from observability.instrumentation import exposition
 from observability.instrumentation.settings import TelemetrySettings
+from tests.integration.instrumentation.conftest import Site, Worker
+from tools.bench.sink import Sink
 from tools.servers import wait_until
 
 HEADS = {"idle": b"", "slow head": b"GET /metrics HTTP/1.1\r\nX-Slow: "}
@@ -98,3 +103,41 @@ def test_a_scrape_in_openmetrics_is_answered(port: int) -> None:
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
         assert answer.read().endswith(b"# EOF\n")
+
+
+def status(port: int) -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
+            answer.read()
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code
+
+
+@pytest.mark.slow
+def test_gunicorn_answers_every_scrape_while_workers_come_and_go(
+    start_site: Callable[..., Site], sink: Sink
+) -> None:
+    site = start_site(sink.url, "--workers", "2", "--max-requests", "10", TEST_PROBES="1")
+    with ThreadPoolExecutor(12) as pool:
+        requests = [pool.submit(site.get_persistently, f"/orders/{n}") for n in range(200)]
+        scrapes = [pool.submit(status, site.metrics_port) for _ in range(200)]
+        assert {one.result() for one in scrapes} == {200}
+        assert {one.result() for one in requests} == {200}
+    assert 'dependency_up{dependency="quick"} 1.0' in site.metrics()
+
+
+@pytest.mark.slow
+def test_a_worker_answers_every_scrape_while_children_come_and_go(
+    start_worker: Callable[..., Worker], broker: str, sink: Sink
+) -> None:
+    worker = start_worker(
+        broker, sink.url, "-c", "2", "--max-tasks-per-child", "3", TEST_PROBES="1"
+    )
+    app = celery.Celery("producer", broker=broker, task_ignore_result=True)
+    for _ in range(60):
+        app.send_task("succeed", queue="orders")
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: status(worker.metrics_port), range(200))) == {200}
+    assert 'dependency_up{dependency="quick"} 1.0' in worker.metrics()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import flask
 
+from observability.instrumentation.dependencies import DependencyProbes
 from observability.instrumentation.flask import instrument_app
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.telemetry import Telemetry, start_telemetry
@@ -22,6 +23,11 @@ def start() -> Telemetry:
         service_name="site",
         is_dropping=lambda: Path(os.environ.get("TEST_DROP_FILE", "/nonexistent")).exists(),
     )
+
+
+def probes() -> list[DependencyProbes]:
+    """Two dependencies, for the process that is scraped."""
+    return [DependencyProbes({"quick": lambda: None, "slow": lambda: time.sleep(0.05)})]
 
 
 def make() -> flask.Flask:

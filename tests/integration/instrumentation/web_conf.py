@@ -5,12 +5,13 @@ import os
 from observability.instrumentation.gunicorn import GunicornHooks
 from observability.instrumentation.logs import logging_config
 from observability.instrumentation.settings import TelemetrySettings
-from tests.integration.instrumentation.web_app import start
+from tests.integration.instrumentation.web_app import probes, start
 
 settings = TelemetrySettings.from_env()
 hooks = GunicornHooks(
     settings,
     metrics_port=int(os.environ["TEST_METRICS_PORT"]),
+    collectors=probes if os.environ.get("TEST_PROBES") else tuple,
     start=start if os.environ.get("TEST_MASTER_TELEMETRY") else None,
 )
 when_ready, post_fork, on_exit = hooks.when_ready, hooks.post_fork, hooks.on_exit

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 
 import flask
+import flask.views
 import pytest
 from opentelemetry.trace import get_current_span
 
@@ -221,6 +222,74 @@ def test_known_label_sets_exist_at_0(telemetry: RecordedTelemetry) -> None:
         assert observed(telemetry, "POST", "/v1/orders", code) == 0
     assert observed(telemetry, "GET", "/v1/orders/<order_id>", 200) == 0
     assert observed(telemetry, "GET", semconv.OTHER, 404) == 0
+
+
+def at_0(telemetry: RecordedTelemetry) -> set[tuple[str, str, str]]:
+    """Return method, route and code of every series of requests."""
+    name = semconv.HTTP_SERVER_REQUEST_DURATION.name
+    samples = [
+        sample.labels
+        for family in telemetry.metrics.registry.collect()
+        for sample in family.samples
+        if sample.name == f"{name}_count"
+    ]
+    keys = ("http_request_method", "http_route", "http_response_status_code")
+    return {tuple(labels[key] for key in keys) for labels in samples}  # type: ignore[misc]
+
+
+def test_series_at_0_are_bounded_with_one_warning(engine: str) -> None:
+    with recorded_telemetry(engine=engine, zero_series=100) as telemetry:
+        app = flask.Flask("app")
+        for number in range(400):
+            app.add_url_rule(f"/r{number}", endpoint=f"r{number}", view_func=lambda: "hello")
+        instrument_app(app, telemetry)
+        assert len(at_0(telemetry)) == 100
+        # The successes come first.
+        assert {code for _, _, code in at_0(telemetry)} == {"200", "404"}
+        (warning,) = [line for line in telemetry.logs if "TELEMETRY_ZERO_SERIES" in line.body]
+        assert warning.body.startswith("1101 label sets")
+
+        app.test_client().get("/r399")
+        assert observed(telemetry, "GET", "/r399", 200) == 1
+
+
+def test_a_form_is_expected_to_answer_with_200_201_or_302(telemetry: RecordedTelemetry) -> None:
+    class Resource(flask.views.MethodView):
+        def get(self) -> str:
+            return "one"
+
+        def post(self) -> str:
+            return "made"
+
+    app = flask.Flask("app")
+    app.add_url_rule("/form", methods=["GET", "POST"], endpoint="form", view_func=lambda: "form")
+    app.add_url_rule("/things", view_func=Resource.as_view("things"))
+    instrument_app(app, telemetry)
+    found = {(route, code) for method, route, code in at_0(telemetry) if method == "POST"}
+    failures = {(route, code) for route in ("/form", "/things") for code in ("500", "503")}
+    codes = {("/form", "200"), ("/form", "201"), ("/form", "302"), ("/things", "201")}
+    assert found == codes | failures
+
+
+def test_a_success_code_that_one_route_sends_is_expected_of_the_others(
+    telemetry: RecordedTelemetry,
+) -> None:
+    app = flask.Flask("app")
+    for name in ("a", "b", "given"):
+        app.add_url_rule(
+            f"/{name}", methods=["POST"], endpoint=name, view_func=lambda: flask.redirect("/")
+        )
+    app.add_url_rule("/page", endpoint="page", view_func=lambda: flask.redirect("/"))
+    app.add_url_rule("/other", endpoint="other", view_func=lambda: "hello")
+    instrument_app(app, telemetry, success_codes={"given": [201]})
+    assert ("POST", "/b", "302") not in at_0(telemetry)
+    client = app.test_client()
+    client.post("/a")
+    client.get("/page")
+    assert observed(telemetry, "POST", "/a", 302) == 1
+    assert observed(telemetry, "POST", "/b", 302) == 0
+    assert ("POST", "/given", "302") not in at_0(telemetry)
+    assert ("GET", "/other", "302") not in at_0(telemetry)
 
 
 def test_hostile_clients_make_no_new_series_and_no_new_span_names(

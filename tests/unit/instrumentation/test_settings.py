@@ -57,6 +57,7 @@ def test_every_bad_variable_is_named_with_its_value_and_what_was_expected() -> N
         "TELEMETRY_LOG_LEVEL": "LOUD",
         "TELEMETRY_LOGS_EXPORT": "maybe",
         "TELEMETRY_SLOW_REQUEST_SECONDS": "-1",
+        "TELEMETRY_ZERO_SERIES": "all",
     }
     with pytest.raises(SettingsError) as raised:
         TelemetrySettings.from_env(bad)
