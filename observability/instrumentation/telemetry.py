@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
+    from .logs.handler import LineSink
     from .logs.log_line import Line
     from .settings import TelemetrySettings
 
@@ -120,6 +121,7 @@ def start_telemetry(
             _started[0].take_role(settings, identity)
         else:
             _started[0].check_name(service_name)
+        _started[0].receive_lines()
         return _started[0]
 
 
@@ -190,9 +192,7 @@ class Telemetry:
     def install(self) -> None:
         """Register the tracer provider of this process, and receive its log lines."""
         before, JsonHandler.sink = JsonHandler.sink, self
-        if isinstance(before, WaitingLines):
-            for line in before.take():
-                self.written(line)
+        self._take_over(before)
         atexit.register(self.shutdown)
         for warning in self.settings.warnings:
             _logger.warning("%s", warning)
@@ -207,6 +207,17 @@ class Telemetry:
             self.tracer = known.get_tracer(SCOPE)
             _logger.info("another tracer provider is registered: its exporter is used")
         _logger.info("traces and logs go to %s", self.settings.endpoint)
+
+    def receive_lines(self) -> None:
+        """Receive the log lines of this process, if they were kept until now."""
+        if isinstance(JsonHandler.sink, WaitingLines):
+            before, JsonHandler.sink = JsonHandler.sink, self
+            self._take_over(before)
+
+    def _take_over(self, before: LineSink | None) -> None:
+        if isinstance(before, WaitingLines):
+            for line in before.take():
+                self.written(line)
 
     @property
     def service_name(self) -> str:

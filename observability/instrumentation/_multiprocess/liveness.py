@@ -83,8 +83,11 @@ def mark_alive(folder: Path) -> None:
     path = folder / f"{os.getpid()}.alive"
     if _held.get(path) == os.getpid():
         return
-    for stale in folder.glob(f"gauge_*_{os.getpid()}.db"):
-        stale.unlink(missing_ok=True)
+    if gauges := list(folder.glob(f"gauge_*_{os.getpid()}.db")):
+        kept = _in_use(folder)
+        for stale in gauges:
+            if stale.name not in kept:
+                stale.unlink(missing_ok=True)
     # Locked before it gets its name, so that no other process finds it unlocked.
     unnamed = folder / f"{os.getpid()}.starting"
     if _lock(unnamed, path):

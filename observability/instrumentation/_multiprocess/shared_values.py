@@ -168,7 +168,7 @@ def _move(metric: Any) -> None:
     # Private, as are the names in `_values_of`: upstream creates values in `_metric_init` only.
     for child in list(getattr(metric, "_metrics", {}).values()):
         _move(child)
-    if metric._is_parent():
+    if metric._is_parent() or isinstance(_values_of(metric)[0], SharedValue):
         return
     before = [value.get() for value in _values_of(metric)]
     metric._metric_init()

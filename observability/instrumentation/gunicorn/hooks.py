@@ -12,7 +12,7 @@ from .._multiprocess.liveness import mark_alive
 from ..exposition import ANY_HOST, claim_directory, make_registry, serve_registry
 from ..logs import capture_warnings_and_errors
 from ..telemetry import shutdown_telemetry
-from .master_lines import begin_worker_lines
+from .master_lines import NewWorkerLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -79,6 +79,7 @@ class GunicornHooks:
         self._trusted_hosts = trusted_hosts
         self._collectors = collectors
         self._start = start
+        self._new_worker_lines = NewWorkerLines()
         note_main_process()
         claim_directory(settings)
 
@@ -94,7 +95,6 @@ class GunicornHooks:
 
     def post_fork(self, server: Any, worker: Any) -> None:  # noqa: ARG002
         """Mark the worker alive before it writes its first metric."""
-        begin_worker_lines()
         if type(worker).__module__ == "gunicorn.workers.ggevent":
             # The worker does this a little later. What was made with the locks and threads of the
             # master would block all of its requests.
@@ -102,6 +102,7 @@ class GunicornHooks:
 
             monkey.patch_all()
             begin_again()
+        self._new_worker_lines.release()
         if self.settings.multiproc_dir is not None:
             mark_alive(self.settings.multiproc_dir)
 

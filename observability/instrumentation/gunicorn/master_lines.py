@@ -10,8 +10,9 @@ import os
 from typing import TYPE_CHECKING
 
 from .._entry.process import known_name
+from .._multiprocess.forking import call_in_children
 from ..logs import JsonHandler, WaitingLines
-from ..telemetry import start_telemetry
+from ..telemetry import running_telemetry, start_telemetry
 
 if TYPE_CHECKING:
     from ..logs.log_line import Line
@@ -44,7 +45,24 @@ def keep_master_lines(settings: TelemetrySettings) -> None:
         JsonHandler.sink = MasterLines(settings)
 
 
-def begin_worker_lines() -> None:
-    """Leave the master's lines to the master, in a new worker that has no telemetry yet."""
-    if isinstance(JsonHandler.sink, MasterLines):
-        JsonHandler.sink = WaitingLines()
+class NewWorkerLines:
+    """The lines that a worker writes before `post_fork`, which wait for it.
+
+    They must start no thread: gevent replaces threads and locks in the worker after its fork.
+    """
+
+    def __init__(self) -> None:
+        self._master = os.getpid()
+        call_in_children(self)
+
+    def after_fork(self) -> None:
+        """Keep lines from now on, in a worker; those of the master stay with the master."""
+        sink = JsonHandler.sink
+        if os.getppid() == self._master and sink is not None and type(sink) is not WaitingLines:
+            JsonHandler.sink = WaitingLines()
+
+    def release(self) -> None:
+        """Pass the lines on, if telemetry was started in the master."""
+        telemetry = running_telemetry()
+        if telemetry is not None:
+            telemetry.receive_lines()
