@@ -8,6 +8,7 @@ view: https://github.com/open-telemetry/opentelemetry-python-contrib/issues/3002
 from __future__ import annotations
 
 import functools
+import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 def instrument_producer(app: Celery, telemetry: Telemetry) -> None:
     """Give each message that this app sends a PRODUCER span and the headers of this kit.
 
+    Where contrib's CeleryInstrumentor is in use, as with `opentelemetry-instrument`, its span is
+    the only one.
+
     Args:
         app: The app to instrument; a second call does nothing.
         telemetry: The telemetry of this process.
@@ -41,6 +45,10 @@ def instrument_producer(app: Celery, telemetry: Telemetry) -> None:
 
     @functools.wraps(publish)
     def send_task_message(producer: Any, name: str, message: Any, **options: Any) -> Any:
+        if _is_traced_by_contrib():
+            sent = {semconv.HEADER_ENQUEUED_AT: time.time()}
+            options["headers"] = {**(options.get("headers") or {}), **sent}
+            return publish(producer, name, message, **options)
         queue = bounded(_queue_name(app, options), app.amqp.queues)
         message_id = str(message.headers.get("id", ""))
         span = telemetry.tracer.start_span(
@@ -63,6 +71,12 @@ def instrument_producer(app: Celery, telemetry: Telemetry) -> None:
     # no signal for a message that could not be sent: https://github.com/celery/celery/issues/3241
     send_task_message.is_instrumented = True  # type: ignore[attr-defined]
     app.amqp.send_task_message = send_task_message
+
+
+def _is_traced_by_contrib() -> bool:
+    """Return whether contrib's instrumentor makes the PRODUCER span, and writes its context."""
+    module = sys.modules.get("opentelemetry.instrumentation.celery")
+    return module is not None and module.CeleryInstrumentor().is_instrumented_by_opentelemetry
 
 
 def _queue_name(app: Celery, options: Mapping[str, Any]) -> str:

@@ -90,40 +90,83 @@ def test_a_request_is_one_span_one_observation_and_one_line(telemetry: RecordedT
     assert telemetry.log("in view").trace_id == trace_id
 
 
-def test_opentelemetry_instrument_adds_no_second_server_span() -> None:
-    code = (
-        "import flask\n"
-        "from observability.instrumentation.logs import configure_logging\n"
-        "from observability.instrumentation.flask import instrument_app\n"
-        "from observability.instrumentation.settings import TelemetrySettings\n"
-        "from observability.instrumentation.telemetry import start_telemetry\n"
-        "settings = TelemetrySettings.from_env()\n"
-        "configure_logging(settings)\n"
-        "telemetry = start_telemetry(settings, service_name='x')\n"
-        "app = flask.Flask('x')\n"
-        "app.get('/')(lambda: 'hello')\n"
-        "instrument_app(app, telemetry)\n"
-        "start_telemetry(settings, service_name='x')\n"
-        "instrument_app(app, telemetry)\n"
-        "app.test_client().get('/')\n"
-    )
+SHOP = """
+import celery, flask
+from observability.instrumentation.celery import instrument_producer
+from observability.instrumentation.flask import instrument_app
+from observability.instrumentation.logs import configure_logging
+from observability.instrumentation.settings import TelemetrySettings
+from observability.instrumentation.telemetry import start_telemetry
+
+settings = TelemetrySettings.from_env()
+configure_logging(settings)
+telemetry = start_telemetry(settings, service_name="x")
+queue = celery.Celery("x", broker="memory://")
+app = flask.Flask("x")
+app.get("/")(lambda: queue.send_task("pack").id)
+for _ in range(2):
+    start_telemetry(settings, service_name="x")
+    instrument_app(app, telemetry)
+    instrument_producer(queue, telemetry)
+"""
+VISIT = """
+app.test_client().get("/")
+"""
+OWN_PROVIDER = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+provider = TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(ConsoleSpanExporter()))
+trace.set_tracer_provider(provider)
+"""
+INSTRUMENTED = """
+from opentelemetry.instrumentation.flask import FlaskInstrumentor
+FlaskInstrumentor().instrument_app(app)
+"""
+
+
+@pytest.mark.parametrize("chosen", ["", "lean", "sdk"])
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("opentelemetry-instrument", SHOP + VISIT),
+        ("", OWN_PROVIDER + SHOP + VISIT),
+        ("", OWN_PROVIDER + SHOP + INSTRUMENTED + VISIT),
+    ],
+    ids=["opentelemetry-instrument", "a provider", "a provider and an instrumentor"],
+)
+def test_an_existing_provider_gets_one_server_span_and_one_producer_span(
+    program: str, code: str, chosen: str
+) -> None:
     variables = {
         "PATH": f"{sys.exec_prefix}/bin",
         "PYTHONPATH": str(ROOT),
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
         "OTEL_TRACES_EXPORTER": "console",
         "OTEL_METRICS_EXPORTER": "none",
         "OTEL_LOGS_EXPORTER": "none",
         "TELEMETRY_LOGS_EXPORT": "off",
+        "TELEMETRY_ENGINE": chosen,
     }
-    command = [f"{sys.exec_prefix}/bin/opentelemetry-instrument", sys.executable, "-c", code]
+    command = [f"{sys.exec_prefix}/bin/{program}"] if program else []
     result = subprocess.run(
-        command, env=variables, capture_output=True, text=True, check=False, timeout=60
+        [*command, sys.executable, "-c", code],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert result.returncode == 0, result.stderr
     output = result.stdout + result.stderr
     assert output.count('"kind": "SpanKind.SERVER"') == 1
-    for complaint in ("Overriding of current", "already instrumented"):
-        assert complaint not in output
+    assert output.count('"kind": "SpanKind.PRODUCER"') == 1
+    assert "Overriding of current" not in output
+    # With `sdk` the app's own call is the second, and says so.
+    assert "already instrumented" not in output or INSTRUMENTED in code
 
 
 def test_an_app_that_is_not_instrumented_has_no_telemetry(telemetry: RecordedTelemetry) -> None:
