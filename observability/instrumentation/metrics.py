@@ -163,6 +163,22 @@ class Metrics:
         return instrument
 
 
+class PoolInstruments:
+    """The metrics of a pool of database connections.
+
+    Args:
+        metrics: Makes them.
+        pool: The `pool` label.
+    """
+
+    def __init__(self, metrics: Metrics, pool: str) -> None:
+        self.in_use = metrics.gauge(semconv.DB_POOL_IN_USE).labels(pool)
+        self.most = metrics.gauge(semconv.DB_POOL_MAX).labels(pool)
+        self.waiting = metrics.gauge(semconv.DB_POOL_WAITING).labels(pool)
+        self.timeouts = metrics.counter(semconv.DB_POOL_TIMEOUTS).labels(pool)
+        self.waits = metrics.histogram(semconv.DB_POOL_WAIT).labels(pool)
+
+
 class Collector(Protocol):
     """An object that yields metric families when it is scraped."""
 

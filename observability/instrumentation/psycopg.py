@@ -18,6 +18,7 @@ from opentelemetry.trace import get_current_span
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from . import semconv
+from .metrics import PoolInstruments
 from .spans import client_span
 
 if TYPE_CHECKING:
@@ -122,16 +123,6 @@ def traced_connection_class(
     return TracedConnection
 
 
-class _PoolInstruments:
-    def __init__(self, telemetry: Telemetry, pool: str) -> None:
-        metrics = telemetry.metrics
-        self.in_use = metrics.gauge(semconv.DB_POOL_IN_USE).labels(pool)
-        self.most = metrics.gauge(semconv.DB_POOL_MAX).labels(pool)
-        self.waiting = metrics.gauge(semconv.DB_POOL_WAITING).labels(pool)
-        self.timeouts = metrics.counter(semconv.DB_POOL_TIMEOUTS).labels(pool)
-        self.waits = metrics.histogram(semconv.DB_POOL_WAIT).labels(pool)
-
-
 class InstrumentedPool(ConnectionPool[Any]):
     """A connection pool with metrics of its use, its waits and its timeouts.
 
@@ -146,7 +137,7 @@ class InstrumentedPool(ConnectionPool[Any]):
     def __init__(
         self, conninfo: str = "", *, telemetry: Telemetry, pool_name: str, **options: Any
     ) -> None:
-        self._instruments = _PoolInstruments(telemetry, pool_name)
+        self._instruments = PoolInstruments(telemetry.metrics, pool_name)
         options.setdefault("open", False)
         options.setdefault("name", pool_name)
         base = options.pop("connection_class", psycopg.Connection)

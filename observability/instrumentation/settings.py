@@ -31,7 +31,7 @@ __all__ = [
     "EnvironmentReader",
     "SettingsError",
     "TelemetrySettings",
-    "prefer_stable_http_names",
+    "prefer_stable_names",
 ]
 
 SAMPLERS = (
@@ -166,6 +166,6 @@ def set_metrics_folder(folder: Path) -> None:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
 
 
-def prefer_stable_http_names() -> None:
-    """Ask contrib instrumentors for the stable HTTP conventions, unless others are set."""
-    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http")
+def prefer_stable_names() -> None:
+    """Ask contrib instrumentors for the stable conventions, unless others are set."""
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "http,database")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ..settings import prefer_stable_http_names
+from ..settings import prefer_stable_names
 
-prefer_stable_http_names()
+prefer_stable_names()
 
 from opentelemetry.instrumentation.flask import FlaskInstrumentor  # noqa: E402
 
