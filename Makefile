@@ -82,8 +82,9 @@ mutate: $(VENV)/installed-dev $(PROMTOOLS) ## Mutation-test alert rules: damage 
 	@$(PY) -m alerts demo-tests build/demo-tests
 	@$(PY) -m alerts.mutation --rules $(RULES) --tests $(TESTS) --promtool $(firstword $(PROMTOOLS)) --json build/mutation.json
 
-bench: $(VENV)/installed-dev ## Measure the cost of telemetry: CPU per request and p99 as ratios to the bare app. BASE=<commit> compares with it.
+bench: $(VENV)/installed-dev ## Measure the cost of telemetry: CPU per request, p99 and CPU per task as ratios to the bare app. BASE=<commit> compares with it.
 	@$(PY) -m tools.bench $(if $(BASE),--base $(BASE))
+	@$(if $(BASE),,$(PY) -m tools.bench.worker)
 
 chaos: $(VENV)/installed-dev ## Kill processes at random under load, then reconcile orders, charges and emails. MINUTES=10 SEED=1
 	@$(PY) -m tools.chaos --minutes $(MINUTES) --seed $(SEED)

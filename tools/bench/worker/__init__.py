@@ -1,0 +1,1 @@
+"""What telemetry costs a Celery worker: `python -m tools.bench.worker`."""
