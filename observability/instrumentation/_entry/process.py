@@ -14,6 +14,7 @@ from ..exposition import claim_directory, start_metrics_server
 from ..logs import configure_console
 from ..settings import SettingsError
 from ..telemetry import start_telemetry
+from .ports import PORT_VARIABLE
 from .program import Program
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from ..telemetry import Telemetry
 
 _logger = logging.getLogger(__name__)
-PORT_VARIABLE = "OTEL_EXPORTER_PROMETHEUS_PORT"
 _NAME_FILE = "service.name"
 _lock = threading.Lock()
 _servers: list[MetricsServer] = []

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import enum
 import sys
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import click
 
 
@@ -21,8 +25,23 @@ class Program(enum.Enum):
     OTHER = "another server, a script or a test"
 
 
+_pretended: ContextVar[Program | None] = ContextVar("pretended", default=None)
+
+
+@contextmanager
+def pretend(program: Program) -> Iterator[None]:
+    """Let apps that are created in the block take this process for another program's."""
+    token = _pretended.set(program)
+    try:
+        yield
+    finally:
+        _pretended.reset(token)
+
+
 def current_program() -> Program:
     """Return the program of this process."""
+    if (pretended := _pretended.get()) is not None:
+        return pretended
     context = _click_context()
     root = None if context is None else context.find_root()
     if context is not None and root is not None:

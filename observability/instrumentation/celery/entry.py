@@ -6,6 +6,8 @@ import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
+from .. import semconv
+from .._entry.ports import WORKER_PORT
 from ..settings import EntrySettings
 from ..telemetry import running_telemetry, start_telemetry
 from .producer import instrument_producer
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from ..metrics import Collector
     from ..telemetry import Telemetry
 
-WORKER_PORT = 9465
+_SERVICE_NAME = "telemetry_service_name"
 _first_send = threading.Lock()
 
 
@@ -49,10 +51,11 @@ def instrument_celery(
     Raises:
         SettingsError: A variable has a bad value.
     """
-    if getattr(app, "is_instrumented", False):
+    if getattr(app, _SERVICE_NAME, None) is not None:
         return
-    app.is_instrumented = True
     settings = EntrySettings.from_env()
+    named = settings.telemetry.resource.get(semconv.ATTR_SERVICE_NAME, service_name)
+    setattr(app, _SERVICE_NAME, named)
     start = functools.partial(_start, service_name)
     connect_worker(
         app,

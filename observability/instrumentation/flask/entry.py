@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import flask.logging
 
+from .._entry.ports import WEB_PORT
 from .._entry.process import serve_metrics, start_process, tell_name
 from .._entry.program import Program, current_program
 from .._multiprocess.liveness import is_claimed
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from ..telemetry import Telemetry
 
-WEB_PORT = 9464
 _logger = logging.getLogger(__name__)
 
 

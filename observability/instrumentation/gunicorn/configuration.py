@@ -6,12 +6,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .._entry.folder import is_private, make_private_folder
+from .._entry.ports import WEB_PORT
 from ..settings import EntrySettings
 
 if TYPE_CHECKING:
     from .hooks import GunicornHooks
-
-WEB_PORT = 9464
 
 
 @cache

@@ -14,6 +14,7 @@ from .handler import (
     log_from_signal_handler,
     logging_config,
     write_line,
+    writes_to_console,
 )
 from .redirected import log_prints
 from .waiting_lines import WaitingLines
@@ -30,4 +31,5 @@ __all__ = [
     "log_prints",
     "logging_config",
     "write_line",
+    "writes_to_console",
 ]

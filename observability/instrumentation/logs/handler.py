@@ -183,14 +183,15 @@ def configure_console(settings: TelemetrySettings) -> None:
     """
     root, console = logging.root, JsonHandler(stream=settings.log_stream)
     for handler in list(root.handlers):
-        if isinstance(handler, JsonHandler) or _writes_to_console(handler):
+        if isinstance(handler, JsonHandler) or writes_to_console(handler):
             root.removeHandler(handler)
     root.addHandler(console)
     root.setLevel(settings.log_level)
     capture_warnings_and_errors()
 
 
-def _writes_to_console(handler: logging.Handler) -> bool:
+def writes_to_console(handler: logging.Handler) -> bool:
+    """Return whether a handler of the standard library writes to this process's console."""
     consoles = (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__)
     return type(handler) is logging.StreamHandler and handler.stream in consoles
 
