@@ -1,3 +1,3 @@
-"""The version of the project: the only place where it is written."""
+"""The version of the project; a test holds that of the kit's distribution to it."""
 
 VERSION = "0.2.0"
