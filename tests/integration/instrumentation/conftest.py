@@ -42,6 +42,26 @@ def sink() -> Iterator[Sink]:
     receiver.close()
 
 
+@dataclass
+class GrpcReceiver:
+    """An OTLP receiver over gRPC."""
+
+    url: str
+    log: Path
+
+    def count(self, what: str) -> int:
+        """Return how often it received `span NAME` or `line BODY`."""
+        return self.log.read_text().splitlines().count(what)
+
+
+@pytest.fixture
+def grpc_receiver(tmp_path: Path) -> Iterator[GrpcReceiver]:
+    port, log = free_port(), tmp_path / "grpc_receiver.log"
+    command = [sys.executable, "-m", "tests.grpc_receiver", str(port)]
+    with running(command, log=log, cwd=ROOT, ready=lambda: "ready" in log.read_text()):
+        yield GrpcReceiver(f"http://127.0.0.1:{port}", log)
+
+
 def scrape(port: int, accept: str = "text/plain") -> str:
     """Return the exposition of a metrics port."""
     request = urllib.request.Request(f"http://127.0.0.1:{port}/metrics", headers={"Accept": accept})

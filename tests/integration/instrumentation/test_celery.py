@@ -23,6 +23,7 @@ from observability.instrumentation.propagation import TraceContext
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.integration.instrumentation.conftest import (
     OPENMETRICS,
+    GrpcReceiver,
     Worker,
     both_engines,
     samples,
@@ -307,6 +308,22 @@ def test_two_workers_do_not_share_a_metrics_folder(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_grpc_exports_what_children_do_after_one_was_killed(
+    start_worker: StartWorker, broker: str, grpc_receiver: GrpcReceiver
+) -> None:
+    worker = start_worker(broker, grpc_receiver.url, "-c", "2", OTEL_EXPORTER_OTLP_PROTOCOL="grpc")
+    app = celery.Celery("producer", broker=broker, task_ignore_result=True)
+    app.send_task("die", queue="orders")
+    wait_until(lambda: "SIGKILL" in worker.log.read_text())
+    for _ in range(10):
+        app.send_task("succeed", queue="orders")
+    wait_until(lambda: grpc_receiver.count("span process orders") >= 10)
+    wait_until(lambda: grpc_receiver.count("line inside") >= 10)
+    assert worker.stop() == 0
+    assert all(json.loads(line) for line in worker.log.read_text().splitlines())
+
+
 def test_grpc_is_not_loaded_in_the_main_process_even_after_a_child_died(
     producer: celery.Celery, broker: str, start_worker: StartWorker
 ) -> None:

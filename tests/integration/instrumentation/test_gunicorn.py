@@ -16,6 +16,7 @@ import pytest
 
 from tests.integration.instrumentation.conftest import (
     OPENMETRICS,
+    GrpcReceiver,
     Site,
     both_engines,
     samples,
@@ -147,6 +148,22 @@ def test_log_lines_about_failed_exports_cause_no_more_of_them(
     wait_until(lambda: len(sink.requests) >= requests, 2)
     time.sleep(1.5)
     assert len(site.lines()) == before
+
+
+@pytest.mark.slow
+def test_grpc_exports_what_workers_do_after_a_preload_and_a_kill(
+    start_site: StartSite, grpc_receiver: GrpcReceiver
+) -> None:
+    options = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc", "TEST_MASTER_TELEMETRY": "1"}
+    site = start_site(grpc_receiver.url, "--preload", "--workers", "2", **options)
+    os.kill(children(site.pid)[0], signal.SIGKILL)
+    wait_until(lambda: any("SIGKILL" in line for line in site.lines()))
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda n: site.get_persistently(f"/orders/{n}"), range(20))) == {200}
+    wait_until(lambda: grpc_receiver.count("span GET /orders/<order_id>") >= 20)
+    wait_until(lambda: grpc_receiver.count("line looking up") >= 20)
+    assert site.stop() == 0
+    assert all(json.loads(line) for line in site.lines())
 
 
 def test_grpc_is_not_loaded_in_the_master(start_site: StartSite) -> None:
