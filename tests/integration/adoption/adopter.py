@@ -118,6 +118,7 @@ def make_project(folder: Path, stack: ExitStack, endpoint: str, broker: str) -> 
         "HOME": str(folder),
         "TMPDIR": str(folder),
         "BROKER_URL": broker,
+        "TELEMETRY_ENGINE": os.environ.get("TELEMETRY_ENGINE", ""),
         "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         "OTEL_EXPORTER_PROMETHEUS_HOST": "127.0.0.1",

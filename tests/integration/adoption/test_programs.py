@@ -83,6 +83,21 @@ def test_log_lines_go_to_the_stream_that_is_set(project: Project) -> None:
         assert other == ""
 
 
+def test_only_the_packages_that_the_page_installs_are_needed(project: Project) -> None:
+    project.write(PATTERN)
+    code = (
+        "import sys\n"
+        "for name in ('exporter', 'instrumentation', 'proto'):\n"
+        "    sys.modules[f'opentelemetry.{name}'] = None\n"
+        "for name in ('grpc', 'redis', 'requests', 'psycopg', 'sqlalchemy'):\n"
+        "    sys.modules[name] = None\n"
+        "import telemetry.gunicorn_conf, shop\n"
+        "assert shop.create_app().test_client().get('/').status_code == 404\n"
+    )
+    done = project.run("-c", code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_handlers_that_write_elsewhere_stay(project: Project) -> None:
     project.write(MODULE)
     code = (
