@@ -18,6 +18,7 @@ try:
     from alerts.refusals import refuse
     from alerts.slo.spec import load_objectives
     from alerts.slo.windows import PROFILES, load_profile
+    from alerts.slo_files import slo_file_texts
 except ImportError as missing:
     package = {"click": "click", "yaml": "pyyaml", "promql_parser": "promql-parser"}.get(
         (missing.name or "").partition(".")[0]
@@ -65,6 +66,23 @@ def run_every_test(promtool: tuple[Path, ...]) -> int:
         return run_tests(find_all(promtool, PROGRAMS), [*FOLDERS, demo], print)
 
 
+@commands.command("slo", cls=ManyValues)
+@click.argument("files", type=PATH, nargs=-1, required=True)
+@click.option("--output", type=PATH, required=True, help="Folder for the rules.")
+@click.option(
+    "--profile", type=click.Choice(PROFILES), default=PROFILES[0], help="Windows of the burn rates."
+)
+@click.option("--kubernetes", is_flag=True, help="Also write PrometheusRule manifests.")
+def write_slo_files(
+    files: tuple[Path, ...], output: Path, profile: str, *, kubernetes: bool
+) -> int:
+    """Write rules and tests for SLO FILES in sloth's format, about any metrics."""
+    texts = slo_file_texts(files, output, load_profile(profile), kubernetes=kubernetes)
+    _write_texts(texts)
+    print(f"{len(texts)} files written below {output}")
+    return 0
+
+
 @commands.command("demo-tests")
 @click.argument("folder", type=PATH)
 def demo_tests(folder: Path) -> int:
@@ -89,13 +107,17 @@ def _fresh() -> dict[Path, str]:
 
 def _write() -> int:
     files = _fresh()
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    _write_texts(files)
     for path in _left_over(files):
         path.unlink()
     print(f"{len(files)} files written below alerts/rules and observability/stack/rules")
     return 0
+
+
+def _write_texts(texts: dict[Path, str]) -> None:
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def _check() -> int:

@@ -18,7 +18,7 @@ def external_labels() -> dict[str, str]:
 
 
 def expected_links(alert: str, dashboard: str) -> dict[str, str]:
-    """Return the two links of an alert.
+    """Return the links of an alert; only one that has a runbook links to it.
 
     Args:
         alert: Its name.
@@ -30,10 +30,10 @@ def expected_links(alert: str, dashboard: str) -> dict[str, str]:
     runbook = bases["runbooks"]
     if "{" not in runbook:
         runbook += "/{alert}.md"
-    return {
-        "runbook_url": runbook.format(alert=alert, lower=alert.lower()),
-        "dashboard_url": f"{bases['dashboards']}/{dashboard}",
-    }
+    links = {}
+    if (HERE / "runbooks" / f"{alert}.md").is_file():
+        links["runbook_url"] = runbook.format(alert=alert, lower=alert.lower())
+    return links | {"dashboard_url": f"{bases['dashboards']}/{dashboard}"}
 
 
 def _bases() -> dict[str, str]:

@@ -22,6 +22,11 @@ def _bases() -> dict[str, str]:
     return bases
 
 
+def has_runbook(alert: str) -> bool:
+    """Return whether an alert has a runbook; an alert without one links to none."""
+    return (RUNBOOKS / f"{alert}.md").exists()
+
+
 def runbook_url(alert: str) -> str:
     """Return the address of an alert's runbook, as Prometheus reads it."""
     base = _bases()["runbooks"]

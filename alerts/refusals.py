@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from alerts.links import RUNBOOKS
+from alerts.links import has_runbook
 from alerts.paths import HERE
 from alerts.promql import LE
 from alerts.promrules.durations import number, show
@@ -17,7 +17,6 @@ from alerts.promrules.reading import Selector, grouping_labels, selectors
 from alerts.slo.burn_rate import reachable
 from alerts.slo.spec import Objective
 from alerts.slo.windows import Profile
-from alerts.symptoms.alert import SEVERITIES
 from alerts.symptoms.orders import P99_SECONDS
 from alerts.vocabulary import Vocabulary
 from observability.instrumentation.semconv import HTTP_SERVER_REQUEST_DURATION
@@ -38,12 +37,7 @@ def refuse(
     """
     groups, profiles = list(groups), list(profiles)
     vocabulary = Vocabulary(groups)
-    found: dict[Refusal, None] = {}
-    for objective in objectives:
-        for profile in profiles:
-            found |= dict.fromkeys(_objective_faults(objective, profile))
-    for profile in profiles:
-        found |= dict.fromkeys(_profile_faults(profile))
+    found = dict.fromkeys(slo_faults(objectives, profiles))
     found |= dict.fromkeys(_p99_faults())
     for group in groups:
         for rule in group.rules:
@@ -52,6 +46,16 @@ def refuse(
             found |= dict.fromkeys((place, t) for t in _rule_faults(rule, vocabulary, scrape))
     if found:
         raise RefusedError(list(found))
+
+
+def slo_faults(objectives: Iterable[Objective], profiles: Iterable[Profile]) -> Iterator[Refusal]:
+    """Yield why SLOs can never work, whatever their metrics are called."""
+    profiles = list(profiles)
+    for objective in objectives:
+        for profile in profiles:
+            yield from _objective_faults(objective, profile)
+    for profile in profiles:
+        yield from _profile_faults(profile)
 
 
 def _objective_faults(objective: Objective, profile: Profile) -> Iterator[Refusal]:
@@ -64,9 +68,6 @@ def _objective_faults(objective: Objective, profile: Profile) -> Iterator[Refusa
             place = tier.place if objective.own_tiers else objective.place("objective")
             text = f"{objective.name}: tier {tier.name} can never fire: a burn rate of"
             yield place, f"{text} {number(tier.factor)} needs an error ratio of {ratio} (at most 1)"
-        if tier.severity not in SEVERITIES:
-            known = ", ".join(SEVERITIES)
-            yield tier.place, f"{tier.severity!r} is not a severity; expected {known}"
 
 
 def _profile_faults(profile: Profile) -> Iterator[Refusal]:
@@ -101,7 +102,7 @@ def _rule_faults(rule: Rule, vocabulary: Vocabulary, scrape: timedelta) -> Itera
     known = set().union(*(vocabulary.labels.get(s.name, frozenset()) for s in read))
     for label in sorted(grouping_labels(rule.expr) - known - {LE}):
         yield f"{rule.name}: groups by {label!r}, a label of none of its metrics"
-    if isinstance(rule, Alert) and not (RUNBOOKS / f"{rule.name}.md").exists():
+    if isinstance(rule, Alert) and not has_runbook(rule.name):
         yield f"{rule.name} has no runbook alerts/runbooks/{rule.name}.md"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from alerts.links import dashboard_url, runbook_url
+from alerts.links import dashboard_url, has_runbook, runbook_url
 from alerts.promql import STARTED
 from alerts.promrules.durations import number, seconds, show
 from alerts.promrules.model import Alert, Group, Rule
@@ -47,7 +47,8 @@ def _burn(recordings: SLORecordings, tier: Tier) -> Alert:
             f"The error budget of {show(profile.period)} burned {VALUE}× too fast over the last"
             f" {long_window} (threshold {factor}×). At {factor}× a full budget is gone in"
             f" {_lasts(profile.period, tier.factor)}. SLO: {objective.description}",
-        ),
+        )
+        | objective.texts[tier.severity].annotations,
         objective.place("alerting"),
     )
 
@@ -74,7 +75,7 @@ def _data_missing(recordings: SLORecordings) -> Alert:
         SLO_DATA_MISSING,
         expr,
         profile.missing_hold,
-        _labels(recordings, "ticket"),
+        _labels(recordings, objective.lowest),
         _annotations(
             recordings,
             SLO_DATA_MISSING,
@@ -93,7 +94,7 @@ def _budget_exhausted(recordings: SLORecordings) -> Alert:
         SLO_BUDGET_EXHAUSTED,
         f"{recordings.own(REMAINING)} < 0",
         profile.exhausted_hold,
-        _labels(recordings, "ticket"),
+        _labels(recordings, objective.lowest),
         _annotations(
             recordings,
             SLO_BUDGET_EXHAUSTED,
@@ -109,8 +110,7 @@ def _budget_exhausted(recordings: SLORecordings) -> Alert:
 def _labels(recordings: SLORecordings, severity: str) -> dict[str, str]:
     objective, profile = recordings.objective, recordings.profile
     return {
-        "severity": severity,
-        "team": objective.team,
+        **objective.texts[severity].labels,
         **objective.labels,
         "profile": profile.name,
         "slo_period": show(profile.period),
@@ -121,10 +121,11 @@ def _annotations(
     recordings: SLORecordings, alert: str, summary: str, description: str
 ) -> dict[str, str]:
     name = recordings.objective.name
+    runbook = {"runbook_url": runbook_url(alert)} if has_runbook(alert) else {}
     return {
         "summary": f"{name}: {summary}",
         "description": description + _demo_note(recordings.profile),
-        "runbook_url": runbook_url(alert),
+        **runbook,
         "dashboard_url": dashboard_url("slo", slo=name),
     }
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from alerts.promrules.durations import number, seconds, show
 from alerts.promrules.model import Recording
-from alerts.slo.shape import WINDOW
+from alerts.slo.sloth import WINDOW
 from alerts.slo.spec import Objective
 from alerts.slo.windows import Profile
 
@@ -38,7 +38,9 @@ class SLORecordings:
         self.profile = profile
         tiers = objective.tiers(profile)
         self.long_windows = {tier.long_window for tier in tiers}
-        self.windows = sorted(self.long_windows | {tier.short_window for tier in tiers})
+        short_windows = {tier.short_window for tier in tiers}
+        # The period and the longest windows average the base window, whichever tiers there are.
+        self.windows = sorted(self.long_windows | short_windows | {profile.base_window})
         self._own = f'{{slo="{objective.name}"}}'
         self._base = profile.suffix(profile.base_window)
 

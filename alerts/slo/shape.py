@@ -8,10 +8,12 @@ from typing import Any
 
 from alerts.promrules.errors import Place, RefusedError
 from alerts.promrules.source import Key, Source
+from alerts.slo.sloth import WINDOW
 from alerts.symptoms.alert import PAGE, TICKET
 
-WINDOW = "{{.window}}"
-NAME = re.compile(r"[a-z0-9-]+")
+# As sloth: a name is part of file names and of a label's value.
+NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|' + r"'(?:\\.|[^'\\])*'|`[^`]*`")
 RANGE = re.compile(r"\[[^\]]*\]")
 
@@ -19,22 +21,40 @@ DECOY = "decoy"
 EVENTS = ("good", "bad", "total")
 COUNTS = (*EVENTS, DECOY)
 ALERTS = {"page_alert": PAGE, "ticket_alert": TICKET}
+# Labels of the generated rules.
+OWN_LABELS = frozenset(
+    {"alertname", "slo", "service", "profile", "slo_period", "burn", "long_window", "short_window"}
+)
+VERSION = "prometheus/v1"
 
 # Required keys, then optional ones.
-DOCUMENT = ("service", "labels", "slos"), ("version",)
-LABELS = ("team",), ()
+DOCUMENT = ("service", "slos"), ("version", "labels", "slo_plugins")
 SLO = (
-    ("name", "objective", "description", "sli", "alerting"),
-    ("x_zero_without_errors", "x_min_bad_events", "x_tiers", "x_test_series"),
+    ("name", "objective", "sli", "alerting"),
+    (
+        "description",
+        "labels",
+        "plugins",
+        "x_zero_without_errors",
+        "x_min_bad_events",
+        "x_tiers",
+        "x_test_series",
+    ),
 )
-SLI = ("events",), ()
+SLI = (), ("events", "raw", "plugin")
 QUERIES = ("error_query", "total_query"), ()
-ALERTING = ("name",), tuple(ALERTS)
-ONE_ALERT = (), ("labels", "disable")
-ALERT_LABELS = (), ("severity",)
+RAW = ("error_ratio_query",), ()
+ALERTING = ("name",), ("labels", "annotations", *ALERTS)
+ONE_ALERT = (), ("labels", "annotations", "disable")
 TIER = ("name", "factor", "long_window", "short_window", "for", "severity"), ()
 SERIES = ("counts", "series"), ()
-TEXTS = ("version", "service", "team", "name", "description", *QUERIES[0], "series", "severity")
+TEXTS = ("version", "service", "name", "description", *QUERIES[0], *RAW[0], "series")
+# Plugins are programs of sloth's; what takes the place of each.
+PLUGINS = {
+    "slo_plugins": "remove it",
+    "plugins": "remove it",
+    "plugin": "write `events` with the queries of the plugin",
+}
 
 Form = tuple[tuple[str, ...], tuple[str, ...]]
 Path = tuple[Key, ...]
@@ -66,11 +86,17 @@ class _Shape:
             yield from self._document(document, (number,))
 
     def _document(self, document: Any, at: Path) -> Iterator[Fault]:
+        if isinstance(document, dict) and str(document.get("apiVersion", "")).startswith("openslo"):
+            text = f"OpenSLO is not read; expected {VERSION}: sum(total) - sum(good) is error_query"
+            yield self.source.place(*at, "apiVersion"), text
+            return
         yield from self._keys(document, at, DOCUMENT)
         if not isinstance(document, dict):
             return
-        if "labels" in document:
-            yield from self._keys(document["labels"], (*at, "labels"), LABELS)
+        if document.get("version", VERSION) != VERSION:
+            text = f"version: {document['version']!r}; expected {VERSION}"
+            yield self.source.place(*at, "version"), text
+        yield from self._labels(document, at)
         if "slos" in document:
             for slo, place in self._list(document["slos"], (*at, "slos")):
                 yield from self._slo(slo, place)
@@ -82,6 +108,7 @@ class _Shape:
         if not isinstance(slo, dict):
             return
         yield from self._name(slo, at)
+        yield from self._labels(slo, at)
         if "sli" in slo:
             yield from self._sli(slo["sli"], (*at, "sli"))
         if not isinstance(slo.get("x_zero_without_errors", False), bool):
@@ -89,6 +116,9 @@ class _Shape:
             yield place, "x_zero_without_errors: expected true or false"
         for tier, keys in self._list(slo.get("x_tiers", []), (*at, "x_tiers")):
             yield from self._keys(tier, keys, TIER)
+            if isinstance(tier, dict) and tier.get("severity", PAGE) not in ALERTS.values():
+                text = f"{tier['severity']!r} is not a severity; expected {PAGE} or {TICKET}"
+                yield self.source.place(*keys, "severity"), text
         yield from self._series(slo, at)
         if "alerting" in slo:
             yield from self._alerting(slo, (*at, "alerting"))
@@ -98,7 +128,7 @@ class _Shape:
         if not isinstance(name, str):
             return
         if not NAME.fullmatch(name):
-            yield place, f"name: {name!r}; expected lowercase letters, digits, hyphens: [a-z0-9-]+"
+            yield place, f"name: {name!r}; expected letters, digits, hyphens, dots, underscores"
         elif name in self.names:
             yield place, f"name: {name!r} is taken by {self.names[name]}; expected another"
         else:
@@ -106,17 +136,42 @@ class _Shape:
 
     def _sli(self, sli: Any, at: Path) -> Iterator[Fault]:
         yield from self._keys(sli, at, SLI)
-        if not isinstance(sli, dict) or "events" not in sli:
+        if not isinstance(sli, dict) or "plugin" in sli:
             return
-        events, here = sli["events"], (*at, "events")
-        yield from self._keys(events, here, QUERIES)
-        for key in QUERIES[0]:
-            if isinstance(events, dict) and isinstance(events.get(key), str):
-                ranges = RANGE.findall(QUOTED.sub('""', events[key]))
-                fixed = [text for text in ranges if WINDOW not in text]
-                if fixed or not ranges:
-                    text = f"reads {fixed[0]}" if fixed else "has no range"
-                    yield self.source.place(*here, key), f"{key} {text}; expected [{WINDOW}]"
+        given = [key for key in ("events", "raw") if key in sli]
+        if len(given) != 1:
+            yield self.source.place(*at), "sli: expected either events or raw"
+            return
+        (kind,) = given
+        queries, form = sli[kind], QUERIES if kind == "events" else RAW
+        yield from self._keys(queries, (*at, kind), form)
+        for key in form[0]:
+            if isinstance(queries, dict) and isinstance(queries.get(key), str):
+                yield from self._query(queries[key], (*at, kind, key))
+
+    def _query(self, query: str, at: Path) -> Iterator[Fault]:
+        ranges = RANGE.findall(QUOTED.sub('""', query))
+        fixed = [text for text in ranges if WINDOW not in text]
+        if fixed or not ranges:
+            text = f"reads {fixed[0]}" if fixed else "has no range"
+            yield self.source.place(*at), f"{at[-1]} {text}; expected [{WINDOW}]"
+
+    def _labels(self, level: dict[str, Any], at: Path) -> Iterator[Fault]:
+        """Yield the faults of the labels of a document, an SLO or an alert, and its annotations."""
+        for kind in ("labels", "annotations"):
+            if kind not in level:
+                continue
+            if not isinstance(level[kind], dict):
+                yield self.source.place(*at, kind), f"{kind}: expected names and values"
+                continue
+            for name, value in level[kind].items():
+                place = self.source.place(*at, kind, name)
+                if not LABEL.fullmatch(str(name)):
+                    yield place, f"{name!r} is not a name; expected letters, digits, underscores"
+                elif kind == "labels" and name in OWN_LABELS:
+                    yield place, f"label {name!r} is set by the generator; expected another name"
+                if isinstance(value, (list, dict, type(None))) or value == "":
+                    yield place, f"{name}: {value!r}; expected a string"
 
     def _series(self, slo: dict[str, Any], at: Path) -> Iterator[Fault]:
         at = (*at, "x_test_series")
@@ -128,28 +183,26 @@ class _Shape:
                 if "counts" in entry and entry["counts"] not in COUNTS:
                     text = f"counts: {entry['counts']!r}; expected {', '.join(COUNTS)}"
                     yield self.source.place(*place, "counts"), text
-        if len(roles.intersection(EVENTS)) < 2 and roles <= {*COUNTS}:
+        if roles and len(roles.intersection(EVENTS)) < 2 and roles <= {*COUNTS}:
             text = f"{slo.get('name')} needs x_test_series: {'/'.join(EVENTS)}, two of the three"
             yield self.source.place(*at), text
 
     def _alerting(self, slo: dict[str, Any], at: Path) -> Iterator[Fault]:
         alerting = slo["alerting"]
-        yield from self._keys(alerting, at, ALERTING)
-        for key, severity in ALERTS.items():
-            if not isinstance(alerting, dict) or key not in alerting:
-                continue
-            alert, here = alerting[key], (*at, key)
-            yield from self._keys(alert, here, ONE_ALERT)
-            if not isinstance(alert, dict):
-                continue
-            labels = alert.get("labels", {})
-            yield from self._keys(labels, (*here, "labels"), ALERT_LABELS)
-            if isinstance(labels, dict) and labels.get("severity", severity) != severity:
-                place = self.source.place(*here, "labels", "severity")
-                yield place, f"{key}: severity {labels['severity']!r}; expected {severity}"
-            if alert.get("disable") and severity in _severities(slo):
-                text = f"disable is not supported; expected x_tiers without severity {severity}"
-                yield self.source.place(*here, "disable"), f"{key}: {text}"
+        disabled = [key for key in ALERTS if _disables(alerting, key)]
+        form = ((), (*ALERTING[0], *ALERTING[1])) if len(disabled) == len(ALERTS) else ALERTING
+        yield from self._keys(alerting, at, form)
+        if not isinstance(alerting, dict):
+            return
+        yield from self._labels(alerting, at)
+        for key in ALERTS:
+            if key in alerting:
+                yield from self._keys(alerting[key], (*at, key), ONE_ALERT)
+            if isinstance(alerting.get(key), dict):
+                yield from self._labels(alerting[key], (*at, key))
+        if _severities(slo) <= {ALERTS[key] for key in disabled}:
+            text = "every alert is disabled, so the SLO tells no one; enable page_alert or"
+            yield self.source.place(*at), f"{text} ticket_alert, or remove the SLO"
 
     def _list(self, value: Any, at: Path) -> Iterator[tuple[Any, Path]]:
         if isinstance(value, list):
@@ -165,11 +218,19 @@ class _Shape:
             if key not in (*needed, *optional):
                 text = f"unknown key {key!r}; expected {_listed(*form)}"
                 yield self.source.place(*at, key), text
+            elif key in PLUGINS:
+                text = f"{key}: plugins are not supported; {PLUGINS[key]}"
+                yield self.source.place(*at, key), text
             elif key in TEXTS and not isinstance(value[key], str):
                 yield self.source.place(*at, key), f"{key}: {value[key]!r}; expected a string"
         for key in needed:
             if key not in value:
                 yield self.source.place(*at), f"{key!r} is missing"
+
+
+def _disables(alerting: Any, key: str) -> bool:
+    alert = alerting.get(key) if isinstance(alerting, dict) else None
+    return isinstance(alert, dict) and bool(alert.get("disable"))
 
 
 def _listed(needed: tuple[str, ...], optional: tuple[str, ...]) -> str:

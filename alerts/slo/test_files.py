@@ -25,7 +25,7 @@ HEADER = (
 
 
 def slo_test_files(
-    folder: Path, rules: str, objective: Objective, profile: Profile
+    folder: Path, rules: str, objective: Objective, profile: Profile, header: str = HEADER
 ) -> dict[Path, str]:
     """Return the test files of an SLO in a profile.
 
@@ -34,6 +34,7 @@ def slo_test_files(
         rules: The folder of the rule files, absolute or as seen from the tests.
         objective: The SLO.
         profile: Its windows.
+        header: The first comment of each file.
     """
     stem = f"slo-{objective.name}"
     near, far = _tiers(objective, profile)
@@ -48,7 +49,7 @@ def slo_test_files(
     groups = [stem, f"{stem}-period"]
     return {
         folder / f"{stem}{suffix}.test.yml": dump(
-            as_yaml(f"{rules}/{stem}.yml", groups, evaluation, cases, external_labels()), HEADER
+            as_yaml(f"{rules}/{stem}.yml", groups, evaluation, cases, external_labels()), header
         )
         for suffix, (evaluation, cases) in files.items()
     }
@@ -62,9 +63,7 @@ def _tiers(objective: Objective, profile: Profile) -> tuple[list[Tier], list[Tie
 
 def _near_cases(cases: SLOCases, tiers: list[Tier]) -> list[Case]:
     return [
-        cases_of.steady(cases, tiers, another=True),
-        cases_of.short_windows(cases, tiers),
-        *_few(cases, tiers),
+        *(_burning(cases, tiers) if tiers else ()),
         cases_of.early_burst(cases),
         cases_of.idle(cases),
         cases_of.never_there(cases),
@@ -73,6 +72,14 @@ def _near_cases(cases: SLOCases, tiers: list[Tier]) -> list[Case]:
         cases_of.restart(cases),
         cases_of.exhausted(cases),
         values.raw_windows(cases),
+    ]
+
+
+def _burning(cases: SLOCases, tiers: list[Tier]) -> list[Case]:
+    return [
+        cases_of.steady(cases, tiers, another=True),
+        cases_of.short_windows(cases, tiers),
+        *_few(cases, tiers),
     ]
 
 

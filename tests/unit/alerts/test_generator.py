@@ -263,12 +263,6 @@ def refused(folder: Path) -> str:
             "name: OrdersTooSlow",
             "no runbook alerts/runbooks/OrdersTooSlow.md",
         ),
-        (
-            "slo.yaml",
-            "severity: ticket}\n      - {name: high",
-            "severity: urgent}\n      - {name: high",
-            "'urgent' is not a severity",
-        ),
         ("windows.production.yaml", "shortWindow: 5m", "shortWindow: 15s", "fewer than 4 scrapes"),
         (
             "windows.demo.yaml",
@@ -292,14 +286,24 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ("slos:", "slo:", "unknown key 'slo'; expected service, labels, slos, version"),
+        (
+            "slos:",
+            "slo:",
+            "unknown key 'slo'; expected service, slos, version, labels, slo_plugins",
+        ),
         (
             "x_zero_without_errors: true",
             "x_zero_without_error: true",
             "unknown key 'x_zero_without_error'; expected name,",
         ),
         ("team: orders", "team: [orders]", "team: ['orders']; expected a string"),
-        ("team: orders", "tema: orders", "unknown key 'tema'; expected team"),
+        ("team: orders", "te-am: orders", "'te-am' is not a name; expected letters, digits,"),
+        ("team: orders", "slo: orders", "label 'slo' is set by the generator; expected another"),
+        (
+            "severity: ticket}\n      - {name: high",
+            "severity: urgent}\n      - {name: high",
+            "'urgent' is not a severity; expected page or ticket",
+        ),
         ("events:", "event:", "unknown key 'event'; expected events"),
         ("error_query:", "errors:", "unknown key 'errors'; expected error_query,"),
         (
@@ -310,17 +314,12 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
         (
             "      page_alert: {l",
             "      severity: page\n      page_alert: {l",
-            "unknown key 'severity'; expected name, page_alert, ticket_alert",
+            "unknown key 'severity'; expected name, labels, annotations, page_alert, ticket_alert",
         ),
         (
-            "page_alert: {labels: {severity: page}}",
-            "page_alert: {disable: true}",
-            "page_alert: disable is not supported; expected x_tiers without severity page",
-        ),
-        (
-            "ticket_alert: {labels: {severity: ticket}}",
-            "ticket_alert: {labels: {severity: page}}",
-            "ticket_alert: severity 'page'; expected ticket",
+            "ticket_alert: {labels: {severity: ticket}}\n\n  # A cause",
+            "ticket_alert: {labels: [ticket]}\n\n  # A cause",
+            "labels: expected names and values",
         ),
         (
             'http_response_status_code=~"5.."}[{{.window}}]',
@@ -337,7 +336,11 @@ def test_the_generator_refuses_what_could_never_work_and_names_file_and_line(
             "name: orders-availability",
             "name: 'orders-availability' is taken by",
         ),
-        ("name: orders-latency", "name: Orders Latency", "expected lowercase letters, digits, "),
+        (
+            "name: orders-latency",
+            "name: Orders Latency",
+            "expected letters, digits, hyphens, dots,",
+        ),
         ("counts: bad", "counts: bda", "counts: 'bda'; expected good, bad, total, decoy"),
         ("counts: bad", "count: bad", "unknown key 'count'; expected counts, series"),
         ("x_zero_without_errors: true", "x_zero_without_errors: 'no'", "expected true or false"),
@@ -352,12 +355,13 @@ def test_an_entry_that_would_be_misread_is_refused(edited, old, new, why):
     assert abs(place - line) <= 1
 
 
-def test_an_slo_without_series_for_its_tests_is_refused(edited):
+def test_an_slo_whose_series_cannot_be_derived_is_refused(edited):
     path, _ = edited("slo.yaml", "x_test_series:", "x_tiers:")
-    path.write_text(re.sub(r"    x_tiers:\n(      - \{counts.*\n)+", "", path.read_text(), count=1))
+    text = re.sub(r"    x_tiers:\n(      - \{counts.*\n)+", "", path.read_text(), count=1)
+    path.write_text(text.replace("error_query: sum(", "error_query: max(", 1))
     with pytest.raises(
         RefusedError,
-        match=r"slo.yaml:\d+: orders-availability needs x_test_series: good/bad/total",
+        match=r"slo.yaml:\d+: orders-availability: x_test_series: 'max\(.*' is no sum",
     ):
         load_objectives(path)
 

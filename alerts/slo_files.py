@@ -1,0 +1,89 @@
+"""Rules and tests of the SLOs of any file in sloth's format, about metrics of any name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from alerts.promrules.errors import Place, RefusedError
+from alerts.promrules.model import Group, rule_file
+from alerts.promrules.reading import parse
+from alerts.promrules.yaml_text import dump
+from alerts.refusals import slo_faults
+from alerts.slo.alerting_rules import slo_groups
+from alerts.slo.spec import Objective, load_objectives
+from alerts.slo.test_files import slo_test_files
+from alerts.slo.windows import Profile
+
+COMMAND = "python -m alerts slo"
+DERIVED = "The input series were derived from the queries; x_test_series in the SLO replaces them:"
+
+
+def slo_file_texts(
+    paths: Iterable[Path], folder: Path, profile: Profile, *, kubernetes: bool = False
+) -> dict[Path, str]:
+    """Return the text of every file to write for the SLOs of some files.
+
+    Args:
+        paths: Files in sloth's format.
+        folder: Where the rules go; their tests go into `tests/`, manifests into `kubernetes/`.
+        profile: The windows of the burn rates.
+        kubernetes: Whether each rule file is also written as a PrometheusRule.
+
+    Raises:
+        RulesError: A file cannot be read, or gives rules that cannot work; names file and line.
+    """
+    objectives = [one for path in paths for one in load_objectives(path)]
+    groups = [group for one in objectives for group in slo_groups(one, profile)]
+    faults = [*_names_taken(objectives), *slo_faults(objectives, [profile]), *_no_promql(groups)]
+    if faults:
+        raise RefusedError(list(dict.fromkeys(faults)))
+    texts: dict[Path, str] = {}
+    for one in objectives:
+        header = f"Written by `{COMMAND}` from {one.source.path.name}; an edit here is lost."
+        groups, stem = slo_groups(one, profile), f"slo-{one.name}"
+        texts[folder / f"{stem}.yml"] = rule_file(groups, header)
+        if kubernetes:
+            texts[folder / "kubernetes" / f"{stem}.yaml"] = _manifest(stem, groups, header)
+        tests = slo_test_files(folder / "tests", "..", one, profile, _tests_header(header, one))
+        texts |= tests
+    return texts
+
+
+def _names_taken(objectives: Iterable[Objective]) -> Iterator[tuple[Place, str]]:
+    # The label `slo` tells the series of two SLOs apart, and so does the name of a file.
+    names: dict[str, Objective] = {}
+    for one in objectives:
+        first = names.setdefault(one.name, one)
+        if first is not one:
+            yield one.place("name"), f"name: {one.name!r} is taken by {first.place('name')}"
+
+
+def _no_promql(groups: Iterable[Group]) -> Iterator[tuple[Place, str]]:
+    for group in groups:
+        for rule in group.rules:
+            try:
+                parse(rule.expr)
+            except ValueError as error:
+                yield rule.place or Place(Path("slo.yaml"), 1), f"{rule.name}: {error}"
+
+
+def _tests_header(header: str, objective: Objective) -> str:
+    lines = [header, "Run with: promtool test rules"]
+    if objective.derived:
+        lines.append(DERIVED)
+        lines += [f"  {fixture.counts}: {fixture.series}" for fixture in objective.test_series]
+    return "\n".join(lines)
+
+
+def _manifest(name: str, groups: list[Group], header: str) -> str:
+    metadata = {"name": name.lower().replace("_", "-")}
+    return dump(
+        {
+            "apiVersion": "monitoring.coreos.com/v1",
+            "kind": "PrometheusRule",
+            "metadata": metadata,
+            "spec": {"groups": [group.as_yaml() for group in groups]},
+        },
+        header,
+    )
