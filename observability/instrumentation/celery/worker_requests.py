@@ -90,6 +90,8 @@ class CountedRequest:
     request_dict: dict[str, Any]
     task: Any
     id: str
+    time_start: float | None
+    _apply_result: Any
     _already_cancelled: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -117,6 +119,12 @@ class CountedRequest:
         finally:
             if not soft:
                 self._count("failed", TimeLimitExceeded(timeout))
+
+    def reject(self, requeue: bool = False) -> None:
+        """Hand a message back as Celery does, then count it if it was never given to the pool."""
+        super().reject(requeue)  # type: ignore[misc]
+        if self.time_start is None and self._apply_result is None:
+            self._count("rejected")
 
     def count_result(self, result: Any) -> None:
         """Count an attempt by what its pool reports at the end."""

@@ -26,6 +26,8 @@ POOLS = {
 OUTCOMES = "tests.integration.instrumentation.outcomes.outcomes_app:app"
 QUEUE = "orders"
 CONSUMER = 5
+# Celery cannot convert it, and rejects the message.
+AFTER_THE_LAST_DATE = "9999-12-31T23:59:59-05:00"
 Table = dict[str, dict[str, int]]
 
 
@@ -84,6 +86,7 @@ def send_everywhere(traffic: Traffic) -> None:
     traffic.send("hand_back", traffic.mark(), ends="rejected succeeded")
     traffic.send("ignore", ends="rejected")
     traffic.send("expire", ends="expired", expires=-10)
+    traffic.send("expire", ends="rejected", headers={"eta": AFTER_THE_LAST_DATE})
     same = str(uuid.uuid4())
     for _ in range(2):
         traffic.send("overlap", 1, ends="succeeded", task_id=same)
