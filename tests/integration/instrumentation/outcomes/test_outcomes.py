@@ -126,7 +126,7 @@ def terminate(traffic: Traffic) -> None:
     """End a running attempt by `revoke(terminate=True)`."""
     mark, running = traffic.mark(), str(uuid.uuid4())
     traffic.send("wait_for_end", mark, ends="revoked", task_id=running)
-    wait_until(lambda: Path(mark).exists())
+    wait_until(lambda: Path(mark).exists(), 60)
     assert traffic.app.control.revoke(running, terminate=True, reply=True, timeout=30, limit=1)
 
 
@@ -165,8 +165,9 @@ def test_a_lost_task_and_an_unknown_one_are_errors_with_a_class(
     assert 'celery_tasks_total{queue="orders",state="lost",task="die_once"} 0.0' in text
     traffic.send("die_once", traffic.mark())
     traffic.send("absent")
-    wait_until(lambda: total(worker.metrics(), name, task="die_once", error_type="WorkerLostError"))
-    wait_until(lambda: total(worker.metrics(), name, task="_OTHER", error_type="NotRegistered"))
+    for task, error in (("die_once", "WorkerLostError"), ("_OTHER", "NotRegistered")):
+        labels = {"task": task, "error_type": error}
+        wait_until(lambda labels=labels: total(worker.metrics(), name, **labels) == 1, 60)
 
 
 def attribute(span: Any, key: str) -> str:
