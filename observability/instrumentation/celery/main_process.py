@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import celery.app.base
@@ -18,7 +19,7 @@ from .._entry.folder import make_private_folder
 from .._entry.process import stop_serving
 from .._multiprocess.forking import note_main_process
 from ..exposition import FOLDER_MISSING, claim_directory, start_metrics_server
-from ..logs import configure_logging, log_from_signal_handler, log_prints
+from ..logs import configure_logging, log_from_signal_handler, log_prints, log_to_file
 from ..metrics import Metrics, family
 from ..settings import SettingsError
 from ..telemetry import running_telemetry, shutdown_telemetry, start_role
@@ -97,9 +98,11 @@ class MainProcess:
             # Only the command line can set it: https://github.com/celery/celery/issues/3496
             instance.quiet = True
 
-    def on_setup_logging(self, **_: Any) -> None:
+    def on_setup_logging(self, logfile: str | None = None, **_: Any) -> None:
         """Configure the root logger in place of Celery, which leaves it alone after this signal."""
         configure_logging(self._settings())
+        if logfile:
+            log_to_file(Path(logfile))
 
     def on_init(self, sender: Any = None, **_: Any) -> None:
         """Serve the metrics, or exit with code 2."""

@@ -18,6 +18,8 @@ from .log_line import SEVERITIES, STANDARD_FIELDS, JsonFormatter, Line, as_line,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+    from typing import BinaryIO
 
     from ..settings import TelemetrySettings
 
@@ -53,6 +55,7 @@ class JsonHandler(logging.Handler):
     """
 
     sink: LineSink | None = None
+    stream: BinaryIO
 
     def __init__(
         self,
@@ -174,6 +177,18 @@ def configure_logging(settings: TelemetrySettings) -> None:
 
     dictConfig(logging_config(settings))
     capture_warnings_and_errors()
+
+
+def log_to_file(path: Path) -> None:
+    """Write the lines of this process to the end of a file in place of its console."""
+    root, file = logging.root, path.open("ab", buffering=0)
+    for handler in list(root.handlers):
+        if isinstance(handler, JsonHandler):
+            root.removeHandler(handler)
+    own = JsonHandler(file.fileno())
+    # Under this name Celery finds the file, where it closes all others.
+    own.stream = file
+    root.addHandler(own)
 
 
 def configure_console(settings: TelemetrySettings) -> None:

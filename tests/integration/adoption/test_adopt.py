@@ -104,8 +104,13 @@ def test_a_worker_with_embedded_beat_counts_by_the_queues_of_its_routes(
 
 
 @pytest.mark.slow
-def test_a_factory_with_gevent_and_a_configuration_of_its_own(project: Project, sink: Sink) -> None:
+@pytest.mark.parametrize("preload", ["", "preload_app = True\n"], ids=["", "preload"])
+def test_a_factory_with_gevent_and_a_configuration_of_its_own(
+    project: Project, sink: Sink, preload: str
+) -> None:
     project.write(SHAPES[4])
+    with (project.folder / "gunicorn.conf.py").open("a") as file:
+        file.write(preload)
     web = Web(project, SHAPES[4].command("gunicorn"))
     assert wait_until(lambda: web.get("/users/5"), 60) == 200
     assert web.get("/healthz") == 200
@@ -113,4 +118,6 @@ def test_a_factory_with_gevent_and_a_configuration_of_its_own(project: Project, 
     wait_until(lambda: web.total(REQUESTS, http_route=route, http_response_status_code="200") == 1)
     wait_until(lambda: spans_by_service(sink) == {"big": {f"GET {route}"}})
     wait_until(lambda: "looking up" in exported_lines(sink, "big"))
+    web.process.terminate()
+    assert web.process.wait(90) == 0
     assert are_json(project.lines("web"))

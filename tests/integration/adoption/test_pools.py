@@ -84,6 +84,23 @@ def test_the_apps_metrics_and_the_kits_are_whole_under_the_workers_name(
     assert spans_by_service(sink) == {"shop": {"send celery"}, "shop-worker": {"process celery"}}
 
 
+@pytest.mark.slow
+def test_an_app_that_is_created_twice_is_counted_once(project: Project, sink: Sink) -> None:
+    project.write(list(shapes())[1])
+    path = project.folder / "make_celery.py"
+    path.write_text(path.read_text().replace("flask_app =", "other = create_app()\nflask_app ="))
+    worker = RunningWorker(project, ["celery", "-A", "make_celery:celery_app", "worker"])
+    done = project.run("-c", "import make_celery, shop; shop.pack.delay(1); shop.pack.delay(2)")
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: "packing 2" in exported_lines(sink, "shop-worker"))
+    wait_until(lambda: worker.total("celery_tasks_total", state="succeeded") >= 2)
+    wait_until(lambda: len(sink.spans) >= 4)
+    # The worker has ended once it has exported all that it counted.
+    worker.process.terminate()
+    assert worker.process.wait(60) == 0
+    assert sorted(span.name for span in sink.spans) == ["process celery"] * 2 + ["send celery"] * 2
+
+
 def _infinite(count: str) -> str:
     """Return the series of a histogram's last bucket; of a summary, the count itself."""
     if count.startswith("times"):

@@ -130,7 +130,7 @@ def test_lines_of_gunicorns_master_are_exported_under_the_name_of_the_app(
     assert any("Starting gunicorn" in line for line in exported_lines(sink, "big"))
     assert {one["service.name"] for one in sink.log_resources} == {"big"}
     web.process.terminate()
-    web.process.wait(60)
+    web.process.wait(90)
     assert not [line for line in project.lines("web") if not line.startswith("{")]
     assert not [line for line in project.lines("web") if "SIGSEGV" in line]
 
@@ -147,7 +147,7 @@ def test_the_private_folder_is_deleted_when_gunicorn_stops(
     wait_until(lambda: 'http_route="/orders/<int:number>"' in scrape(web.metrics_port), 60)
     assert len(list(project.folder.glob("telemetry-metrics-*"))) == 1
     web.process.terminate()
-    assert web.process.wait(30) == 0
+    assert web.process.wait(90) == 0
     assert list(project.folder.glob("telemetry-metrics-*")) == []
 
 
@@ -188,6 +188,19 @@ def test_a_taken_metrics_port_does_not_stop_a_web_app_and_is_logged(project: Pro
     (line,) = [json.loads(one) for one in project.lines("web") if "not served" in one]
     assert str(first.metrics_port) in line["body"]
     assert "OTEL_EXPORTER_PROMETHEUS_PORT" in line["body"]
+
+
+@pytest.mark.slow
+def test_a_worker_writes_to_the_log_file_that_its_command_names(project: Project) -> None:
+    project.write(MAILER)
+    words = ("celery", "-A", "mailer", "worker", "-B", "-c", "1", "--logfile=own.log")
+    project.start("worker", *words)
+    file = project.folder / "own.log"
+    wait_until(lambda: re.search(r"celery@\S+ ready", file.read_text()), 60)
+    wait_until(lambda: "beat: Starting" in file.read_text(), 60)
+    project.run("-c", "import mailer; mailer.send.delay('you')")
+    wait_until(lambda: '"body":"to you"' in file.read_text())
+    assert all(line.startswith("{") for line in file.read_text().splitlines())
 
 
 @pytest.mark.slow
