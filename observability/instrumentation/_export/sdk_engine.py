@@ -32,6 +32,7 @@ from .sdk_exporters import (
     CountedExporter,
     FailureFilter,
     is_exporting_thread,
+    load_http_exporters,
     log_exporter,
     span_exporter,
     wait_until_sent,
@@ -166,6 +167,8 @@ class SdkEngine:
         self._settings, self._counts = settings, counts
         self._receiver, self._is_dropping = receiver, is_dropping
         self._sink = sink or self._queue
+        if settings.protocol != GRPC:
+            load_http_exporters()
         # It only ticks: spans and lines have the SDK's threads.
         self._clock = Pipeline(
             settings, _no_sender, signals=(), is_dropping=is_dropping, on_tick=on_tick

@@ -202,6 +202,11 @@ def wait_until_sent(
     return True
 
 
+def load_http_exporters() -> None:
+    """Import what exports need: where a pool replaces its children, once instead of in each."""
+    _session().close()
+
+
 def span_exporter(settings: TelemetrySettings) -> Any:
     """Return OpenTelemetry's exporter of spans."""
     if settings.protocol == GRPC:
