@@ -160,6 +160,10 @@ def test_an_exposition_of_queues_parses() -> None:
     try:
         found = samples(scrape(server.port))
         assert found.pop("process_memory_usage_bytes") > 0
-        assert found == {"celery_poller_up": 0}
+        failed = 'telemetry_scrape_failures_total{collector="QueueCollector",reason="failed"}'
+        assert found[failed] == 1
+        assert {name: found[name] for name in found if "scrape" not in name} == {
+            "celery_poller_up": 0
+        }
     finally:
         server.close()
