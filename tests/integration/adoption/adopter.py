@@ -128,13 +128,19 @@ def make_project(folder: Path, stack: ExitStack, endpoint: str, broker: str) -> 
 
 
 class Web:
-    """A web program of a project, under gunicorn or `flask run`."""
+    """A web program of a project, under gunicorn, `flask run` or a server that reads PORT."""
 
-    def __init__(self, project: Project, words: list[str], **extra: str) -> None:
+    def __init__(
+        self, project: Project, words: list[str], *, name: str = "web", **extra: str
+    ) -> None:
         self.port, self.metrics_port = free_port(), free_port()
-        bind = ["--port", str(self.port)] if words[0] == "flask" else ["-b", f":{self.port}"]
-        variables = {"OTEL_EXPORTER_PROMETHEUS_PORT": str(self.metrics_port), **extra}
-        self.process = project.start("web", *words, *bind, **variables)
+        bind = {"flask": ["--port", str(self.port)], "gunicorn": ["-b", f":{self.port}"]}
+        variables = {
+            "PORT": str(self.port),
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(self.metrics_port),
+            **extra,
+        }
+        self.process = project.start(name, *words, *bind.get(words[0], []), **variables)
 
     def get(self, path: str, method: str = "GET") -> int:
         url = f"http://127.0.0.1:{self.port}{path}"

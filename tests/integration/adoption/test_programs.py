@@ -21,7 +21,7 @@ from tests.integration.adoption.adopter import (
 )
 from tests.integration.instrumentation.conftest import scrape
 from tools.bench.sink import Sink
-from tools.servers import free_port, wait_until
+from tools.servers import wait_until
 
 FACTORY, PATTERN, MODULE, MAILER, BIG = shapes()
 REQUESTS = "http_server_request_duration_seconds_count"
@@ -165,15 +165,12 @@ def test_gunicorn_without_the_kits_configuration_says_what_is_missing(
 @pytest.mark.slow
 def test_another_server_opens_the_metrics_port_with_its_first_request(project: Project) -> None:
     project.write(MODULE)
-    port, metrics_port = free_port(), free_port()
     server = (
-        "from wsgiref.simple_server import make_server\nfrom app import app\n"
-        f"make_server('127.0.0.1', {port}, app).serve_forever()\n"
+        "import os\nfrom wsgiref.simple_server import make_server\nfrom app import app\n"
+        "make_server('127.0.0.1', int(os.environ['PORT']), app).serve_forever()\n"
     )
     project.write_file("serve.py", server)
-    web = Web(project, ["flask", "--version"])
-    web.port, web.metrics_port = port, metrics_port
-    project.start("other", "serve", OTEL_EXPORTER_PROMETHEUS_PORT=str(metrics_port))
+    web = Web(project, ["serve"])
     assert wait_until(lambda: web.get("/lamps/1"), 60) == 200
     wait_until(lambda: web.total(REQUESTS, http_route="/lamps/<int:number>") == 1)
 
@@ -183,9 +180,10 @@ def test_a_taken_metrics_port_does_not_stop_a_web_app_and_is_logged(project: Pro
     project.write(MODULE)
     first = Web(project, ["flask", "run"])
     wait_until(lambda: scrape(first.metrics_port), 60)
-    second = Web(project, ["flask", "run"], OTEL_EXPORTER_PROMETHEUS_PORT=str(first.metrics_port))
+    port = {"OTEL_EXPORTER_PROMETHEUS_PORT": str(first.metrics_port)}
+    second = Web(project, ["flask", "run"], name="second", **port)
     assert wait_until(lambda: second.get("/lamps/1"), 60) == 200
-    (line,) = [json.loads(one) for one in project.lines("web") if "not served" in one]
+    (line,) = [json.loads(one) for one in project.lines("second") if "not served" in one]
     assert str(first.metrics_port) in line["body"]
     assert "OTEL_EXPORTER_PROMETHEUS_PORT" in line["body"]
 
@@ -218,10 +216,8 @@ def test_what_beat_sends_is_traced(project: Project, sink: Sink, embedded: bool)
     wait_until(lambda: not re.search(rf"{re.escape(done)} 0\.0", worker.metrics()))
     wait_until(lambda: "process reports" in spans_by_service(sink).get("mailer", ()))
     reports = [span for span in list(sink.spans) if span.name == "process reports"]
-    senders = {span.span_id for span in list(sink.spans) if span.name == "send reports"}
-    wait_until(lambda: {s.span_id for s in list(sink.spans) if s.name == "send reports"})
-    senders = {span.span_id for span in list(sink.spans) if span.name == "send reports"}
-    assert reports[0].parent_span_id in senders
+    parent = reports[0].parent_span_id
+    wait_until(lambda: parent in {s.span_id for s in list(sink.spans) if s.name == "send reports"})
     names = ["worker"] if embedded else ["worker", "beat"]
     for name in names:
         assert all(line.startswith("{") for line in project.lines(name)), name
