@@ -22,7 +22,7 @@ def claim(folder: Path) -> None:
     """Reserve a folder for this process and its children, and empty it; once per process.
 
     Files that this process has already mapped stay: an app may count before it is known that its
-    process is the main one.
+    process is the main one. So do those of live processes that share the folder, as beat may.
 
     Raises:
         SettingsError: when it cannot be written, or another live process has reserved it.
@@ -34,7 +34,7 @@ def claim(folder: Path) -> None:
             return
         if not _lock(owner, owner):
             raise _bad(folder, "a folder that no other running process uses")
-        kept = _in_use(folder)
+        kept = _in_use(folder) | _of_others(folder)
         for path in folder.iterdir():
             if path.suffix in _OURS and path.name not in kept:
                 path.unlink(missing_ok=True)
@@ -56,6 +56,14 @@ def _in_use(folder: Path) -> set[str]:
     except OSError:  # a system without /proc
         return locked.union(mine)
     return locked.union(name for name in mine if f"{folder.resolve() / name}\n" in mapped)
+
+
+def _of_others(folder: Path) -> set[str]:
+    """Return the names of the files of other processes that are alive."""
+    # Not of this one: closing its own file would release its lock.
+    marks = [path for path in folder.glob("*.alive") if path.stem != str(os.getpid())]
+    alive = {path.stem for path in marks if _is_locked(path)}
+    return {path.name for path in folder.iterdir() if path.stem.rpartition("_")[2] in alive}
 
 
 def _bad(folder: Path, expected: str) -> SettingsError:
@@ -111,9 +119,13 @@ def is_alive(folder: Path, pid: int) -> bool:
     if pid == os.getpid():
         return True
     try:
-        descriptor = os.open(folder / f"{pid}.alive", os.O_RDWR)
+        return _is_locked(folder / f"{pid}.alive")
     except FileNotFoundError:
         return _exists(pid)
+
+
+def _is_locked(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDWR)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

@@ -110,6 +110,24 @@ print(json.dumps(series(settings, None)))
     assert not (folder / "counter_1.db").exists()
 
 
+def test_files_of_live_processes_that_share_the_folder_survive_a_claim(tmp_path: Path) -> None:
+    code = """
+import subprocess
+folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+start("beat", multiproc_dir=folder)
+claim = (
+    "import sys; from pathlib import Path\\n"
+    "from observability.instrumentation._multiprocess.liveness import claim\\n"
+    "claim(Path(sys.argv[1]))"
+)
+subprocess.run([sys.executable, "-c", claim, str(folder)], check=True)
+LAMPS.labels("red").inc()
+print(json.dumps(series(TelemetrySettings(multiproc_dir=folder), None)))
+"""
+    found = run(code, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    assert {name: found.get(name) for name in OWN} == {**OWN, "lamps_total['red']": 2}
+
+
 def test_without_a_folder_the_apps_own_metrics_are_served_and_the_librarys_are_not() -> None:
     code = """
 found = start("shop")
