@@ -150,7 +150,10 @@ def serve_registry(
     family, _, _, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
-    server = _Server((str(address[0]), port), family)
+    try:
+        server = _Server((str(address[0]), port), family)
+    except OSError as error:
+        raise OSError(error.errno, f"metrics port {host}:{port}: {error.strerror}") from error
     app = prometheus_client.make_wsgi_app(registry)
     server.set_app((trusted_hosts or TrustedHosts()).guard(app))
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)

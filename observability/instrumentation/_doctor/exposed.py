@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from .. import semconv
 from .finding import fail, note, ok
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .finding import Finding
 
 _SECONDS = 5.0
+_SHOWN = 3
 # A counter that every process of this kit has.
 _OURS = "telemetry_log_lines_total"
 
@@ -37,8 +39,9 @@ def check_port(port: int, host: str, variable: str) -> Iterator[Finding]:
     if _OURS not in text:
         yield fail(subject, f"is taken by a program without this kit's metrics: set {variable}")
         return
-    yield ok(subject, "serves the metrics of this kit")
-    yield _check_histograms(subject, text)
+    families = list(text_string_to_metric_families(text))
+    yield ok(subject, f"serves the metrics of this kit: {_whose(families)}")
+    yield _check_histograms(subject, families)
 
 
 def _scrape(port: int) -> str:
@@ -56,10 +59,21 @@ def _problem_with(host: str, port: int) -> OSError | None:
     return None
 
 
-def _check_histograms(subject: str, text: str) -> Finding:
+def _whose(families: Iterable[Any]) -> str:
+    """Return a few routes or tasks, by which people see whether the port is their program's."""
+    labels = [sample.labels for family in families for sample in family.samples]
+    for name, noun in ((semconv.HTTP_ROUTE, "routes"), (semconv.TASK, "tasks")):
+        values = sorted({one[name] for one in labels if name in one} - {semconv.OTHER})
+        if values:
+            more = " …" if len(values) > _SHOWN else ""
+            return f"{noun} {', '.join(values[:_SHOWN])}{more}"
+    return "neither routes nor tasks yet"
+
+
+def _check_histograms(subject: str, families: Iterable[Any]) -> Finding:
     """Check that each histogram's last bucket has all of its observations."""
     checked, broken = 0, set()
-    for family in text_string_to_metric_families(text):
+    for family in families:
         if family.type == "histogram":
             counts, infinite = _last_buckets(family.name, family.samples)
             checked += len(counts)

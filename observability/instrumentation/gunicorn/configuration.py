@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .._entry.folder import is_private, make_private_folder
-from .._entry.ports import WEB_PORT
+from .._entry.ports import PORT_VARIABLE, WEB_PORT
 from ..settings import EntrySettings
 
 if TYPE_CHECKING:
@@ -45,8 +45,16 @@ def configuration() -> dict[str, Any]:
 
 def _announcing(hooks: GunicornHooks) -> Any:
     def when_ready(server: Any) -> None:
-        """Serve the metrics from the master, and log which folder was made for them."""
-        hooks.when_ready(server)
+        """Serve the metrics from the master, and log which folder was made for them.
+
+        A port that is taken is logged as an error: an app is more important than its metrics.
+        """
+        try:
+            hooks.when_ready(server)
+        except OSError as error:
+            text = "the metrics are not served, set %s: %s"
+            server.log.error(text, PORT_VARIABLE, error.strerror)  # noqa: TRY400 - no trace needed
+            return
         folder = hooks.settings.multiproc_dir
         if folder is not None and is_private(folder):
             server.log.info("metrics folder %s, as PROMETHEUS_MULTIPROC_DIR is not set", folder)

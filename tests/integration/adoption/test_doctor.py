@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.adoption.adopter import Project, RunningWorker, Web, shapes
+from tests.integration.instrumentation.conftest import scrape
 from tools.servers import free_port, running_prometheus, wait_until
 
 FACTORY, PATTERN, MODULE, MAILER, BIG = shapes()
@@ -148,13 +149,13 @@ def test_a_running_program_is_checked_too(project: Project) -> None:
     folder = project.folder / "metrics"
     words = ["gunicorn", "-c", "python:telemetry.gunicorn_conf", "shop:create_app()"]
     web = Web(project, words, PROMETHEUS_MULTIPROC_DIR=str(folder))
-    wait_until(lambda: web.total("http_server_request_duration_seconds_bucket") == 0, 60)
+    wait_until(lambda: "/orders/<int:number>" in scrape(web.metrics_port), 60)
     port = {"OTEL_EXPORTER_PROMETHEUS_PORT": str(web.metrics_port)}
     code, lines = consult(project, **port, PROMETHEUS_MULTIPROC_DIR=str(folder))
     assert code == 0, lines
     assert f"used by process {web.process.pid}" in lines_about("folder", lines)
     found = lines_about("port", lines)
-    assert "serves the metrics of this kit" in found
+    assert "serves the metrics of this kit: routes /orders/<int:number>" in found
     assert "histograms are whole" in found
 
 

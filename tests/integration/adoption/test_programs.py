@@ -176,12 +176,19 @@ def test_another_server_opens_the_metrics_port_with_its_first_request(project: P
 
 
 @pytest.mark.slow
-def test_a_taken_metrics_port_does_not_stop_a_web_app_and_is_logged(project: Project) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["flask", "run"], ["gunicorn", "-c", "python:telemetry.gunicorn_conf", "app:app"]],
+    ids=["flask run", "gunicorn"],
+)
+def test_a_taken_metrics_port_does_not_stop_a_web_app_and_is_logged(
+    project: Project, words: list[str]
+) -> None:
     project.write(MODULE)
     first = Web(project, ["flask", "run"])
     wait_until(lambda: scrape(first.metrics_port), 60)
     port = {"OTEL_EXPORTER_PROMETHEUS_PORT": str(first.metrics_port)}
-    second = Web(project, ["flask", "run"], name="second", **port)
+    second = Web(project, words, name="second", **port)
     assert wait_until(lambda: second.get("/lamps/1"), 60) == 200
     (line,) = [json.loads(one) for one in project.lines("second") if "not served" in one]
     assert str(first.metrics_port) in line["body"]
