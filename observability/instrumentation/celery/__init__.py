@@ -4,7 +4,7 @@ Import the names below; the modules beneath may change. `entry` is the one call 
 and `routes` reads the tasks and queues of an app for it; `instrument_worker` is the long form, for
 programs with settings of their own. `producer` sends, `worker` connects the
 signals, `main_process` serves the worker's metrics, `attempts` records what the child processes
-run, and `queues` reads the broker.
+run, and `queues` and `declared_queues` read the broker.
 """
 
 from .attempts import mark_retried

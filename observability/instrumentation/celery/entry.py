@@ -10,6 +10,7 @@ from .. import semconv
 from .._entry.ports import WORKER_PORT
 from ..settings import EntrySettings
 from ..telemetry import running_telemetry, start_telemetry
+from .declared_queues import queue_collector
 from .producer import instrument_producer
 from .routes import RoutedTasks
 from .worker import connect_worker
@@ -30,6 +31,7 @@ def instrument_celery(
     app: Celery,
     service_name: str,
     *,
+    queues: Sequence[str] = (),
     collectors: Callable[[], Iterable[Collector]] = tuple,
     error_types: Sequence[str] = (),
     on_process_start: Callable[[Telemetry], None] | None = None,
@@ -44,6 +46,8 @@ def instrument_celery(
     Args:
         app: The app to instrument; a second call does nothing.
         service_name: Overridden by OTEL_SERVICE_NAME.
+        queues: Show the depth of these queues; in one worker only, whose scrapes ask the broker.
+            Redis also tells what is unacknowledged or due later, and the age of the oldest message.
         collectors: Called in a worker's main process; what it returns is read at each scrape.
         error_types: Class names of the exceptions that tasks raise; their series exist at 0.
         on_process_start: See `instrument_worker`.
@@ -64,7 +68,10 @@ def instrument_celery(
         metrics_port=WORKER_PORT if settings.metrics_port is None else settings.metrics_port,
         metrics_host=settings.metrics_host,
         trusted_hosts=settings.trusted_hosts,
-        collectors=collectors,
+        collectors=lambda: [
+            *([queue_collector(app, queues)] if queues else []),
+            *collectors(),
+        ],
         error_types=error_types,
         on_process_start=on_process_start,
         makes_folder=True,
