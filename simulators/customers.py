@@ -15,18 +15,24 @@ import time
 import urllib.request
 import uuid
 from collections import deque
+from types import ModuleType
 from typing import Any, ClassVar
 
 import gevent
 from gevent.event import Event
 from geventhttpclient.client import HTTPClientPool
-from locust import FastHttpUser, task
-from locust.env import Environment
-from locust.runners import LocalRunner
 
 from observability.instrumentation.logs import configure_logging
 from simulators.load import read_rate
 from simulators.settings import CustomersSettings
+
+# Locust's web interface is never opened, and would load Flask: a fifth of this process's memory.
+sys.modules["locust.web"] = web = ModuleType("locust.web")
+web.WebUI = None  # type: ignore[attr-defined]
+
+from locust import FastHttpUser, task  # noqa: E402
+from locust.env import Environment  # noqa: E402
+from locust.runners import LocalRunner  # noqa: E402
 
 logger = logging.getLogger("customers")
 

@@ -96,6 +96,9 @@ class PlanBuilder:
             self._state.path / "postgres",
             port,
             shared_buffers="8MB",
+            # Processes that this small database does not need.
+            io_method="sync",
+            max_logical_replication_workers=0,
         )
         probe = Probe("postgres", port)
         return self._server("postgres", command, probe, probe, stop_signal=signal.SIGINT)

@@ -114,13 +114,17 @@ def test_other_words_are_not_taken_for_faults(line: str) -> None:
     assert not FAULT.search(line)
 
 
-def test_the_payment_provider_loads_no_client_of_a_database() -> None:
-    """It uses none, and each would cost memory in both of its processes."""
-    code = """if True:
-        import sys
-        import simulators.payment_provider
-        print(sorted({"redis", "psycopg", "celery"} & set(sys.modules)))
-    """
+@pytest.mark.parametrize(
+    ("program", "unused"),
+    [
+        ("simulators.payment_provider", {"redis", "psycopg", "celery"}),
+        ("simulators.customers", {"flask", "jinja2"}),
+    ],
+)
+def test_a_simulator_loads_nothing_large_that_it_does_not_use(
+    program: str, unused: set[str]
+) -> None:
+    code = f"import sys, {program}; print(sorted({unused} & set(sys.modules)))"
     command = [sys.executable, "-c", code]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout == "[]\n"
