@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,6 +25,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
             tail = log.read_text(errors="replace")[-LOG_TAIL_CHARACTERS:]
             report.sections.append((f"end of {log.relative_to(folder)}", tail))
     return report
+
+
+@pytest.fixture(autouse=True, scope="module")
+def own_telemetry() -> Iterator[None]:
+    """Forget the telemetry of programs that a module created in this process: they have names."""
+    yield
+    kit = sys.modules.get("observability.instrumentation.telemetry")
+    if kit is not None and kit._started:
+        kit._started.pop().shutdown(timeout_seconds=0.1)
 
 
 @pytest.fixture(scope="session")
