@@ -86,7 +86,7 @@ class AttemptRecorder:
         """Start the span of an attempt and observe how long it waited."""
         request = task.request
         # A task that is called eagerly is no message: it is part of the trace of its caller.
-        if request.is_eager or task.app is not self._outcomes.app:
+        if request.is_eager or not self._outcomes.belong_to(task.app):
             return
         counters = self._counters()
         queue, name = self._outcomes.labels(request, task.name)
@@ -112,7 +112,7 @@ class AttemptRecorder:
         """Count the outcome of an attempt, observe its run time and end its span."""
         request = task.request
         attempt = getattr(request, "observability_attempt", None)
-        if attempt is None or task.app is not self._outcomes.app:
+        if attempt is None or not self._outcomes.belong_to(task.app):
             return
         _current.attempt = None
         if state is None:

@@ -11,6 +11,8 @@ import mmap
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import celery.app.base
+
 from .. import semconv
 from ..metrics import bounded
 
@@ -102,6 +104,12 @@ class Outcomes:
         for queue in set(self._task_queues.values()):
             tasks.zero((queue, semconv.OTHER, state) for state in ("unknown", "rejected"))
         self._counters = tasks, errors
+
+    def belong_to(self, app: Celery) -> bool:
+        """Return whether this app is the one that is counted here."""
+        # A child that was not forked has unpickled the worker's app: it is a copy.
+        is_copy = celery.app.base.USING_EXECV and app.main == self.app.main
+        return app is self.app or is_copy
 
     def labels(self, request: Any, task: str) -> tuple[str, str]:
         """Return queue and task of a request, or `_OTHER` for those that are not known."""

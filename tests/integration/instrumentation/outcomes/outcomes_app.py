@@ -29,6 +29,7 @@ app.conf.update(
     task_default_queue=QUEUE,
     broker_connection_retry_on_startup=True,
     broker_transport_options={"visibility_timeout": 3600},
+    worker_pool_start_method=os.environ.get("TEST_START_METHOD", "fork"),
 )
 other_app = celery.Celery("other", broker="memory://", set_as_current=False)
 

@@ -48,6 +48,11 @@ class Traffic:
         self.expect(label or task, ends)
         self.app.send_task(task, args, **options)
 
+    def revoke(self, task_id: str, **options: Any) -> None:
+        """Revoke a task; repeated, since a worker may be ready before it listens to commands."""
+        revoke = self.app.control.revoke
+        wait_until(lambda: revoke(task_id, reply=True, timeout=3, limit=1, **options), 60)
+
     def mark(self) -> str:
         return str(self.folder / uuid.uuid4().hex)
 
@@ -91,7 +96,7 @@ def send_everywhere(traffic: Traffic) -> None:
     for _ in range(2):
         traffic.send("overlap", 1, ends="succeeded", task_id=same)
     unwanted = str(uuid.uuid4())
-    assert traffic.app.control.revoke(unwanted, reply=True, timeout=30, limit=1)
+    traffic.revoke(unwanted)
     traffic.send("revoke", ends="revoked", task_id=unwanted)
     # It sends one message, which is late.
     traffic.send("call_eagerly", ends="succeeded")
@@ -127,7 +132,7 @@ def terminate(traffic: Traffic) -> None:
     mark, running = traffic.mark(), str(uuid.uuid4())
     traffic.send("wait_for_end", mark, ends="revoked", task_id=running)
     wait_until(lambda: Path(mark).exists(), 60)
-    assert traffic.app.control.revoke(running, terminate=True, reply=True, timeout=30, limit=1)
+    traffic.revoke(running, terminate=True)
 
 
 @pytest.mark.slow
@@ -151,6 +156,20 @@ def test_every_message_ends_in_exactly_one_outcome(
     # Eager calls are no messages, and neither is what the other app in the process runs.
     ran = {attribute(span, "celery.task.name") for span in sink.spans if span.kind == CONSUMER}
     assert "other" not in ran
+
+
+@pytest.mark.slow
+def test_spawned_children_count_each_attempt_once(
+    traffic: Traffic, broker: str, start_worker: Callable[..., Worker], sink: Sink
+) -> None:
+    worker = start_worker(
+        broker, sink.url, *POOLS["prefork"], app=OUTCOMES, TEST_START_METHOD="spawn"
+    )
+    send_everywhere(traffic)
+    traffic.send("die_once", traffic.mark(), ends="lost succeeded")
+    wait_until(lambda: counted(worker) == traffic.table(), 120)
+    traffic.send("succeed", ends="succeeded")
+    wait_until(lambda: counted(worker) == traffic.table(), 60)
 
 
 @pytest.mark.slow
