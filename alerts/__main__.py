@@ -10,7 +10,8 @@ try:
     import click
 
     from alerts.layout import AUTHOR, all_files, not_writable, rendered, write_demo_tests
-    from alerts.paths import FOLDERS, PROGRAMS, ROOT, RULES
+    from alerts.links import RUNBOOKS
+    from alerts.paths import FOLDERS, HERE, PROGRAMS, ROOT, RULES
     from alerts.promrules.commands import ManyValues
     from alerts.promrules.errors import RulesError
     from alerts.promrules.promtool import find_all, run_tests
@@ -18,7 +19,7 @@ try:
     from alerts.refusals import refuse
     from alerts.slo.spec import load_objectives
     from alerts.slo.windows import PROFILES, load_profile
-    from alerts.slo_files import slo_file_texts
+    from alerts.slo_files import new_slo, slo_file_texts
 except ImportError as missing:
     package = {"click": "click", "yaml": "pyyaml", "promql_parser": "promql-parser"}.get(
         (missing.name or "").partition(".")[0]
@@ -80,6 +81,18 @@ def write_slo_files(
     texts = slo_file_texts(files, output, load_profile(profile), kubernetes=kubernetes)
     _write_texts(texts)
     print(f"{len(texts)} files written below {output}")
+    return 0
+
+
+@commands.command("new")
+@click.argument("name")
+@click.option("--job", required=True, help="The scrape job, which is also the service's name.")
+@click.option("--file", type=PATH, default=HERE / "slo.yaml", help="Default: alerts/slo.yaml.")
+def add_slo(name: str, job: str, file: Path) -> int:
+    """Add an SLO NAME about the availability of a service, and a runbook to complete."""
+    for path in new_slo(name, job, file, RUNBOOKS):
+        print(f"{path} written")
+    print("Now edit both, then: python -m alerts && python -m alerts test")
     return 0
 
 

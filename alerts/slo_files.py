@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from string import Template
 
+from alerts.paths import HERE
 from alerts.promrules.errors import Place, RefusedError
 from alerts.promrules.model import Group, rule_file
 from alerts.promrules.reading import parse
@@ -16,6 +20,9 @@ from alerts.slo.test_files import slo_test_files
 from alerts.slo.windows import Profile
 
 COMMAND = "python -m alerts slo"
+# What a new SLO and its runbook begin with.
+NEW_SLO = HERE / "slo" / "new.yaml"
+NEW_RUNBOOK = HERE / "slo" / "new.md"
 DERIVED = "The input series were derived from the queries; x_test_series in the SLO replaces them:"
 
 
@@ -48,6 +55,42 @@ def slo_file_texts(
         tests = slo_test_files(folder / "tests", "..", one, profile, _tests_header(header, one))
         texts |= tests
     return texts
+
+
+def new_slo(name: str, job: str, file: Path, runbooks: Path) -> list[Path]:
+    """Add an SLO about the availability of a job that has this project's kit, and a runbook.
+
+    Args:
+        name: Of the SLO, such as `shop-availability`.
+        job: The scrape job, which is also the service's name.
+        file: A file of SLOs; made if it is not there.
+        runbooks: Folder of the runbooks.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        RulesError: The name is taken or malformed, or the file is wrong already. Nothing is
+            written then.
+    """
+    alert = "".join(word.capitalize() for word in re.split(r"[-_.]", name)) + "BudgetBurn"
+    names = {"name": name, "job": job, "alert": alert}
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    text = before + ("---\n" if before.strip() else "") + _filled(NEW_SLO, names).partition("\n")[2]
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / file.name
+        draft.write_text(text, encoding="utf-8")
+        load_objectives(draft)
+    file.write_text(text, encoding="utf-8")
+    runbook = runbooks / f"{alert}.md"
+    if not runbook.exists():
+        runbooks.mkdir(parents=True, exist_ok=True)
+        runbook.write_text(_filled(NEW_RUNBOOK, names), encoding="utf-8")
+    return [file, runbook]
+
+
+def _filled(template: Path, names: dict[str, str]) -> str:
+    return Template(template.read_text(encoding="utf-8")).substitute(names)
 
 
 def _names_taken(objectives: Iterable[Objective]) -> Iterator[tuple[Place, str]]:

@@ -254,3 +254,24 @@ def test_two_slos_of_one_name_over_two_files_are_refused(tmp_path, capsys):
     assert main(["slo", *files, "--output", str(tmp_path / "rules")]) == 1
     assert "b.yaml:5: name: 'checkout' is taken by" in capsys.readouterr().err
     assert not (tmp_path / "rules").exists()
+
+
+def test_a_new_slo_needs_no_edit_to_give_rules_and_a_runbook(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("alerts.__main__.RUNBOOKS", tmp_path / "runbooks")
+    file = tmp_path / "slo.yaml"
+    file.write_text(FILE)
+    assert main(["new", "cart-availability", "--job", "cart", "--file", str(file)]) == 0
+    assert file.read_text().startswith(FILE)
+    checkout, cart = load_objectives(file)
+    assert (checkout.name, cart.name, cart.service) == ("checkout", "cart-availability", "cart")
+    assert 'job="cart"' in cart.error_query
+    page = (tmp_path / "runbooks" / "CartAvailabilityBudgetBurn.md").read_text()
+    headings = [line for line in page.splitlines() if line.startswith("## ")]
+    assert headings == ["## Meaning", "## Impact", "## Diagnosis", "## Mitigation"]
+    assert "$" not in page + file.read_text()
+    assert main(["slo", str(file), "--output", str(tmp_path / "rules")]) == 0
+    # Once more: the name is taken, and nothing changes.
+    before = file.read_text()
+    assert main(["new", "cart-availability", "--job", "cart", "--file", str(file)]) == 1
+    assert "is taken by" in capsys.readouterr().err
+    assert file.read_text() == before
