@@ -58,8 +58,19 @@ def write_project(project: Project) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["private folder", "folder of its own"])
-@pytest.mark.parametrize("pool", ["prefork", "threads", "gevent", "solo"])
+@pytest.mark.parametrize(
+    ("pool", "folder"),
+    [
+        ("prefork", "private folder"),
+        ("prefork", "folder of its own"),
+        ("threads", "private folder"),
+        pytest.param("threads", "folder of its own", marks=pytest.mark.nightly),
+        pytest.param("gevent", "private folder", marks=pytest.mark.nightly),
+        ("gevent", "folder of its own"),
+        ("solo", "private folder"),
+        pytest.param("solo", "folder of its own", marks=pytest.mark.nightly),
+    ],
+)
 def test_the_apps_metrics_and_the_kits_are_whole_under_the_workers_name(
     project: Project, sink: Sink, pool: str, folder: str
 ) -> None:
