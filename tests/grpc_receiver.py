@@ -33,7 +33,8 @@ class Logs:
 
 
 def main() -> None:
-    server = grpc.server(ThreadPoolExecutor(4))
+    # One thread, so that lines do not mix.
+    server = grpc.server(ThreadPoolExecutor(1))
     trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Traces(), server)
     logs_service_pb2_grpc.add_LogsServiceServicer_to_server(Logs(), server)
     server.add_insecure_port(f"127.0.0.1:{sys.argv[1]}")
