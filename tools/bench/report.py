@@ -54,22 +54,43 @@ def write_reports(
 ) -> None:
     """Print the table and write both files."""
     rows = make_rows(servers)
-    table = make_table(rows)
+    facts = {"requests": options.requests}
+    publish(rows, make_table(rows), PAGE, "", options, machine, root, facts)
+
+
+def publish(
+    rows: list[dict[str, Any]],
+    table: str,
+    page: str,
+    suffix: str,
+    options: argparse.Namespace,
+    machine: str,
+    root: Path,
+    facts: dict[str, Any],
+) -> None:
+    """Print a table; write its rows as JSON below `build`, and its page unless that is off.
+
+    Args:
+        rows: What was measured.
+        table: The same as Markdown.
+        page: Template of the page.
+        suffix: What the names of both files end with.
+        options: With `rounds`, `note` and `no_docs`.
+        machine: What it was measured on.
+        root: The project's folder.
+        facts: Further values for the page.
+    """
     print(table)
     (root / "build").mkdir(exist_ok=True)
     date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
     document = {"machine": machine, "date": date, "rounds": options.rounds, "rows": rows}
-    (root / "build" / "bench.json").write_text(json.dumps(document, indent=2) + "\n")
+    text = json.dumps(document, indent=2) + "\n"
+    (root / "build" / f"bench{suffix}.json").write_text(text)
     if not options.no_docs:
-        page = PAGE.format(
-            date=date,
-            machine=machine,
-            note=f"; {options.note}" if options.note else "",
-            rounds=options.rounds,
-            requests=options.requests,
-            table=table,
-        )
-        (root / "docs" / "measurements" / "benchmarks.md").write_text(page)
+        note = f"; {options.note}" if options.note else ""
+        known = {"date": date, "machine": machine, "note": note, "rounds": options.rounds}
+        text = page.format(**known, table=table, **facts)
+        (root / "docs" / "measurements" / f"benchmarks{suffix}.md").write_text(text)
 
 
 def make_rows(servers: list[Any]) -> list[dict[str, Any]]:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tools.bench.report import paired
+from tools.bench.report import paired, publish
 from tools.bench.worker.workers import Worker
 
 PAGE = """# What telemetry costs a Celery worker
@@ -44,22 +42,8 @@ def write_reports(
 ) -> None:
     """Print the table and write both files."""
     rows = make_rows(workers)
-    table = make_table(rows)
-    print(table)
-    (root / "build").mkdir(exist_ok=True)
-    date = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    document = {"machine": machine, "date": date, "rounds": options.rounds, "rows": rows}
-    (root / "build" / "bench-celery.json").write_text(json.dumps(document, indent=2) + "\n")
-    if not options.no_docs:
-        page = PAGE.format(
-            date=date,
-            machine=machine,
-            note=f"; {options.note}" if options.note else "",
-            rounds=options.rounds,
-            tasks=options.tasks,
-            table=table,
-        )
-        (root / "docs" / "measurements" / "benchmarks-celery.md").write_text(page)
+    facts = {"tasks": options.tasks}
+    publish(rows, make_table(rows), PAGE, "-celery", options, machine, root, facts)
 
 
 def make_rows(workers: list[Worker]) -> list[dict[str, Any]]:
