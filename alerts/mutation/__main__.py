@@ -34,9 +34,9 @@ PATH = click.Path(path_type=Path)
 
 EPILOG = """
 Rules are files or folders of Prometheus rules. Tests are promtool test files, or folders with files
-named *.test.yml or *_test.yml. Exit code 1: the score is below --least, or a mutant survived that
-changes a threshold, a comparison, a `for`, a severity or a guard, or deletes a rule. Exit code 2:
-the run was not possible.
+named like a.test.yml, a_tests.yaml or tests.yaml. Exit code 1: the score is below --least, or a
+mutant survived that changes a threshold, a comparison, a `for`, a severity or a guard, or deletes a
+rule. Exit code 2: the run was not possible.
 """
 
 

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import RulesError
+from .suite_gaps import suite_gaps
 
 JOBS = 2
 TIME_LIMIT = 300
+SUFFIXES = (".yml", ".yaml")
+TEST_NAME = re.compile(r"(\A|[._-])tests?\Z")
 
 
 @dataclass(frozen=True)
@@ -90,15 +93,14 @@ def find_tests(paths: Iterable[Path]) -> list[Path]:
 def _files(paths: Iterable[Path], *, tests: bool) -> list[Path]:
     found: set[Path] = set()
     for path in paths:
-        found |= (
-            {p for p in path.rglob("*.yml") if is_test(p) == tests} if path.is_dir() else {path}
-        )
+        inside = (p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
+        found |= {p for p in inside if is_test(p) == tests} if path.is_dir() else {path}
     return sorted(found)
 
 
 def is_test(path: Path) -> bool:
-    """Return whether a file is a promtool test, by its name."""
-    return path.stem.endswith((".test", "_test"))
+    """Return whether a file is a promtool test, by its name: `queue_tests.yml`, `tests.yaml`."""
+    return TEST_NAME.search(path.stem) is not None
 
 
 def run_tests(
@@ -106,10 +108,16 @@ def run_tests(
 ) -> int:
     """Check every rule file and run every test below folders on every version.
 
+    What promtool passes though it is not tested is a failure too: see `suite_gaps`.
+
     Returns:
         The exit code.
     """
-    failures, rules, files = 0, find_rules(folders), find_tests(folders)
+    rules, files = find_rules(folders), find_tests(folders)
+    gaps = suite_gaps(rules, files)
+    for gap in gaps:
+        report(gap)
+    failures = len(gaps)
     for tool in tools:
         started = time.monotonic()
         done = tool.run("check", "rules", "--lint=all", "--lint-fatal", *rules)
