@@ -17,6 +17,7 @@ from .suite_gaps import suite_gaps
 JOBS = 2
 TIME_LIMIT = 300
 SUFFIXES = (".yml", ".yaml")
+GROUPS = re.compile(rb"""\bgroups["']?\s*:""")
 TEST_NAME = re.compile(r"(\A|[._-])tests?\Z")
 
 
@@ -94,8 +95,14 @@ def _files(paths: Iterable[Path], *, tests: bool) -> list[Path]:
     found: set[Path] = set()
     for path in paths:
         inside = (p for p in path.rglob("*") if p.suffix in SUFFIXES and p.is_file())
-        found |= {p for p in inside if is_test(p) == tests} if path.is_dir() else {path}
+        wanted = is_test if tests else _has_rules
+        found |= set(filter(wanted, inside)) if path.is_dir() else {path}
     return sorted(found)
+
+
+def _has_rules(path: Path) -> bool:
+    """Return whether a file seems to have rules; folders hold other YAML too."""
+    return not is_test(path) and GROUPS.search(path.read_bytes()) is not None
 
 
 def is_test(path: Path) -> bool:

@@ -71,6 +71,7 @@ def test_a_file_that_is_not_yaml_is_named(tmp_path):
     ],
 )
 def test_tests_are_known_by_their_names(tmp_path, name, is_test):
-    (tmp_path / name).touch()
-    (tmp_path / "notes.txt").touch()
+    (tmp_path / name).write_text(RULES)
+    (tmp_path / "notes.txt").write_text(RULES)
+    (tmp_path / "values.yaml").write_text("replicas: 2\n")
     assert (find_tests([tmp_path]) != [], find_rules([tmp_path]) != []) == (is_test, not is_test)
