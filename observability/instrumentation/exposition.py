@@ -78,7 +78,9 @@ def make_registry(
         mark_alive(settings.multiproc_dir)
         registered.append(family_collector(settings.multiproc_dir))
     elif own is not None:
-        registered += [own, AppMetrics()]
+        registered.append(own)
+        # The app's own collectors may ask other programs.
+        collectors = (AppMetrics(), *collectors)
     registry.register(Scrape(registered, (MemoryCollector(), *collectors), SCRAPE_SECONDS))
     return registry
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +49,13 @@ GRPC = "grpc"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 TRACES_PATH = "/v1/traces"
 LOGS_PATH = "/v1/logs"
+
+
+def _has_module(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def _is_otlp(text: str) -> bool:
@@ -131,6 +139,11 @@ class TelemetrySettings(EnvironmentSettings):
             expected = (
                 f"`{SDK}`, since OTEL_EXPORTER_OTLP_PROTOCOL={GRPC}, which `{LEAN}` does not speak"
             )
+            reader.add_problem("TELEMETRY_ENGINE", expected, value=self.engine)
+        part = "grpc" if self.protocol == GRPC else "http"
+        if self.engine == SDK and not _has_module(f"opentelemetry.exporter.otlp.proto.{part}"):
+            package = f"opentelemetry-exporter-otlp-proto-{part}"
+            expected = f"`{LEAN}` over http/protobuf, or the package {package} installed"
             reader.add_problem("TELEMETRY_ENGINE", expected, value=self.engine)
 
     @property

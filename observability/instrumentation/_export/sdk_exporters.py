@@ -291,7 +291,8 @@ def _grpc_options(settings: TelemetrySettings) -> dict[str, Any]:
 
     return {
         "endpoint": settings.endpoint,
-        "headers": tuple(settings.headers.items()),
+        # Metadata of gRPC has lower-case names only.
+        "headers": tuple((name.lower(), text) for name, text in settings.headers.items()),
         "timeout": settings.timeout_seconds,
         "compression": {"gzip": Compression.Gzip}.get(
             settings.compression, Compression.NoCompression

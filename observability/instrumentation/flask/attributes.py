@@ -37,5 +37,7 @@ def server_attributes(
     return {key: value for key, value in found.items() if value is not None}
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text else None
+def _number(text: object) -> int | None:
+    # A server on a Unix socket puts its path here, and a proxy whatever its client sends.
+    digits = str(text)
+    return int(digits) if digits.isascii() and digits.isdecimal() else None

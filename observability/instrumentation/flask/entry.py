@@ -80,6 +80,11 @@ def _join_gunicorn(telemetry: Telemetry) -> None:
     )
 
 
+def _is_test_client(environ: dict[str, Any]) -> bool:
+    # Werkzeug's, and so Flask's; what a server sets differs from server to server.
+    return str(environ.get("HTTP_USER_AGENT", "")).startswith("Werkzeug/")
+
+
 class _FirstRequest:
     """A WSGI application that opens the metrics port with the first request of a real server.
 
@@ -93,8 +98,7 @@ class _FirstRequest:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Serve a request."""
-        # Servers set this variable; Flask's test client does not.
-        if self._serve is not None and "SERVER_SOFTWARE" in environ:
+        if self._serve is not None and not _is_test_client(environ):
             serve, self._serve = self._serve, None
             serve()
         return self._inner(environ, start_response)

@@ -232,23 +232,28 @@ class TelemetryMiddleware:
 
     def _finish(self, state: RequestState) -> None:
         seconds = perf_counter() - state.started
-        route, path = state.route, state.path()
         span = state.current_span()
-        if state.token is not None:
-            self._describe(span, state, path, seconds)
-            self._log(state, path, seconds)
-            context_api.detach(state.token)
-            span.end()
-        else:
+        token = state.token
+        if token is None:
             token = context_api.attach(set_span_in_context(span))
-            self._log(state, path, seconds)
-            context_api.detach(token)
-        self._active[state.method].dec()
-        # A WebSocket lasts as long as its users like, which says nothing about latency.
-        if state.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            return
-        child = self._child((state.method, route or semconv.OTHER, state.status))
-        child.observe(seconds, self._exemplar_trace_id(span))
+        try:
+            try:
+                path = state.path()
+                if state.token is not None:
+                    self._describe(span, state, path, seconds)
+                self._log(state, path, seconds)
+            finally:
+                context_api.detach(token)
+                if state.token is not None:
+                    span.end()
+                self._active[state.method].dec()
+            # A WebSocket lasts as long as its users like, which says nothing about latency.
+            if state.status != HTTPStatus.SWITCHING_PROTOCOLS:
+                child = self._child((state.method, state.route or semconv.OTHER, state.status))
+                child.observe(seconds, self._exemplar_trace_id(span))
+        except Exception:
+            # The response is good, whatever is wrong here.
+            _own_logger.exception("a request could not be recorded")
 
     def _describe(self, span: Span, state: RequestState, path: str, seconds: float) -> None:
         route = state.route

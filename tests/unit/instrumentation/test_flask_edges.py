@@ -7,12 +7,13 @@ from typing import Any
 
 import flask
 import pytest
+from opentelemetry import trace
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.test import create_environ
 
 from observability.instrumentation import semconv
-from observability.instrumentation.flask import instrument_app
+from observability.instrumentation.flask import instrument_app, middleware
 from observability.instrumentation.flask import request as request_module
 from observability.instrumentation.testing import RecordedTelemetry
 from tests.recorded import only_lean
@@ -233,3 +234,33 @@ def test_bytes_that_are_no_utf_8_are_replaced(telemetry: RecordedTelemetry) -> N
     instrument_app(app, telemetry)
     app.test_client().get("/%ff%fe")
     assert telemetry.span("GET").attributes["url.path"] == "/\ufffd\ufffd"
+
+
+@only_lean  # OpenTelemetry's WSGI instrumentor raises ValueError
+@pytest.mark.parametrize("port", ["/run/shop.sock", "abc", "", "²", "8000"])
+def test_a_port_that_is_no_number_fails_no_request(telemetry: RecordedTelemetry, port: str) -> None:
+    """A server on a Unix socket gives its path, and ProxyFix what a client sent."""
+    app = make("main")
+    instrument_app(app, telemetry)
+    response = app.test_client().get("/users/2", environ_overrides={"SERVER_PORT": port})
+    assert response.status_code == 200
+    (span,) = telemetry.spans
+    expected = 8000 if port == "8000" else None
+    assert (span.attributes or {}).get(semconv.ATTR_SERVER_PORT) == expected
+
+
+@only_lean
+def test_a_request_that_cannot_be_recorded_is_answered_and_ends(
+    telemetry: RecordedTelemetry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = make("main")
+    instrument_app(app, telemetry)
+
+    def fail(*_: Any) -> None:
+        raise LookupError("lamp")
+
+    monkeypatch.setattr(middleware, "server_attributes", fail)
+    assert app.test_client().get("/users/2").status_code == 200
+    assert "a request could not be recorded" in caplog.text
+    assert telemetry.value(semconv.HTTP_SERVER_ACTIVE_REQUESTS, http_request_method="GET") == 0
+    assert trace.get_current_span() is trace.INVALID_SPAN

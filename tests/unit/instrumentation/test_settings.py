@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 
@@ -80,6 +81,18 @@ def test_the_engine_is_lean_unless_it_is_chosen_or_grpc_needs_the_other(
     variables: dict[str, str], engine: str
 ) -> None:
     assert TelemetrySettings.from_env(variables).engine == engine
+
+
+@pytest.mark.parametrize(
+    ("variables", "part"),
+    [({"TELEMETRY_ENGINE": "sdk"}, "http"), ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "grpc")],
+)
+def test_an_engine_whose_package_is_missing_is_refused_and_names_it(
+    monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], part: str
+) -> None:
+    monkeypatch.setitem(sys.modules, f"opentelemetry.exporter.otlp.proto.{part}", None)
+    with pytest.raises(SettingsError, match=f"opentelemetry-exporter-otlp-proto-{part} installed"):
+        TelemetrySettings.from_env(variables)
 
 
 def test_lean_with_grpc_is_refused_and_names_sdk() -> None:
