@@ -58,7 +58,7 @@ def test_files_of_another_shape_are_left_to_promtool(tmp_path, text):
 
 
 def test_a_file_that_is_not_yaml_is_named(tmp_path):
-    write(tmp_path, r_dot_yml="a: [")
+    write(tmp_path, r_dot_yml="groups: [")
     with pytest.raises(RulesError, match=r"r\.yml: "):
         gaps(tmp_path)
 
