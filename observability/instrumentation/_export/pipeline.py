@@ -7,6 +7,7 @@ process starts its own.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from http.client import HTTPException
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from ..settings import TelemetrySettings
     from .signal_queue import Sender, Signal
+
+_logger = logging.getLogger(__name__)
 
 # A batch is retried after 1, 2 and 4 s, then dropped: memory is bounded, and newer spans matter
 # more.
@@ -52,6 +55,7 @@ class Pipeline:
         self.signals = tuple(signals)
         self._sender: Sender | None = None
         self._failures = FailureLog(settings.endpoint)
+        self._tick_failed = False
         self.thread_ident: int | None = None
         self._begin()
         call_in_children(self)
@@ -118,7 +122,7 @@ class Pipeline:
             return True
         self._deadline = time.monotonic() + timeout_seconds
         self._failures.is_quiet = True
-        self._on_tick()
+        self._tick()
         thread = self._thread
         if thread is not None:
             self._wake.set()
@@ -128,7 +132,7 @@ class Pipeline:
                 self._sender.close()
                 self._join(thread, timeout_seconds / 2)
         self._closed = True
-        self._on_tick()
+        self._tick()
         all_left = 0
         for signal in self.signals:
             left = len(signal.queue) + signal.settle()
@@ -161,7 +165,7 @@ class Pipeline:
             woken = self._wake.wait(min(TICK_SECONDS, self._settings.delay_seconds))
             self._wake.clear()
             stopping = self._deadline is not None
-            self._on_tick()
+            self._tick()
             if not (woken or stopping or time.monotonic() >= due):
                 continue
             due = time.monotonic() + self._settings.delay_seconds
@@ -171,6 +175,14 @@ class Pipeline:
                 self._idle.notify_all()
             if stopping:
                 return
+
+    def _tick(self) -> None:
+        try:
+            self._on_tick()
+        except Exception:
+            if not self._tick_failed:
+                self._tick_failed = True
+                _logger.exception("writing counts and lines failed; later failures are not logged")
 
     def _drain(self, signal: Signal) -> None:
         while signal.take(self._settings.batch_size):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import deque
+from contextlib import suppress
 
 from .._multiprocess.forking import call_in_children
 
@@ -18,6 +19,9 @@ class LineWriter:
     A system call for each line costs more than the line itself; among several threads each call
     also gives up the interpreter lock. So the line of each request may wait for others: until
     another kind of line is written, or a fifth of a second. A process that is killed loses those.
+
+    What the system refuses to write, on a full disk for example, is lost: neither a request nor the
+    exporting thread may fail for its log.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -53,6 +57,7 @@ class LineWriter:
 
 
 def _write(descriptor: int, data: bytes) -> None:
-    written = os.write(descriptor, data)
-    while written < len(data):
-        written += os.write(descriptor, data[written:])
+    with suppress(OSError):
+        written = os.write(descriptor, data)
+        while written < len(data):
+            written += os.write(descriptor, data[written:])

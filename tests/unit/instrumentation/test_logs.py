@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 
+from observability.instrumentation._export.pipeline import Pipeline
+from observability.instrumentation._export.signal_queue import Signal
+from observability.instrumentation._export.transport import Outcome
 from observability.instrumentation.logs import JsonHandler, log_extra, logging_config
+from observability.instrumentation.logs.line_writer import MAX_WAITING, LineWriter
 from observability.instrumentation.logs.log_line import JsonFormatter
 from observability.instrumentation.settings import TelemetrySettings
 from observability.instrumentation.testing import RecordedTelemetry
@@ -185,3 +189,53 @@ def test_importing_the_kit_raises_no_warnings() -> None:
     )
     imports = ", ".join(f"observability.instrumentation.{name}" for name in names.split())
     subprocess.run([sys.executable, "-W", "error", "-c", f"import {imports}"], check=True, cwd=ROOT)
+
+
+def test_a_line_that_cannot_be_written_fails_neither_its_caller_nor_later_lines() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    writer = LineWriter(write)
+    writer.now(b"to a closed pipe\n")
+    for _ in range(MAX_WAITING):
+        writer.soon(b"the last one flushes\n")
+    again, write_again = os.pipe()
+    os.dup2(write_again, write)
+    writer.now(b"written\n")
+    assert os.read(again, 1000) == b"written\n"
+    for descriptor in (again, write, write_again):
+        os.close(descriptor)
+
+
+class Accepting:
+    """A sender whose receiver accepts everything."""
+
+    def send(self, *_: Any) -> tuple[Outcome, int]:
+        return Outcome.ACCEPTED, 0
+
+    def close(self) -> None: ...
+
+    def forget(self) -> None: ...
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_the_exporting_thread_survives_a_failed_tick_and_logs_one(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ticks: list[int] = []
+    exported: list[float] = []
+
+    def fail() -> None:
+        ticks.append(1)
+        raise OSError(28, "No space left on device")
+
+    signal = Signal("spans", 10, exported=exported.append, dropped=lambda *_: None)
+    pipeline = Pipeline(
+        TelemetrySettings(), Accepting, signals=[signal], is_dropping=lambda: False, on_tick=fail
+    )
+    for _ in range(2):
+        pipeline.put(signal, "item")
+        assert pipeline.flush(30.0)
+    assert pipeline.shutdown(30.0)
+    assert sum(exported) == 2
+    assert len(ticks) > 1
+    assert len([one for one in caplog.records if "later failures" in one.getMessage()]) == 1
