@@ -130,6 +130,11 @@ def running_telemetry() -> Telemetry | None:
     return _started[0] if _started else None
 
 
+def is_starting() -> bool:
+    """Return whether a thread of this process is in `start_telemetry`."""
+    return _start_lock.locked()
+
+
 def start_role(start: Callable[[], Telemetry]) -> Telemetry:
     """Call a function that starts telemetry under the name of this process's role.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .._entry.process import known_name
 from .._multiprocess.forking import call_in_children
 from ..logs import JsonHandler, WaitingLines
-from ..telemetry import running_telemetry, start_telemetry
+from ..telemetry import is_starting, running_telemetry, start_telemetry
 
 if TYPE_CHECKING:
     from ..logs.log_line import Line
@@ -28,8 +28,14 @@ class MasterLines(WaitingLines):
         self._pid = os.getpid()
 
     def written(self, line: Line) -> None:
-        """Keep a line, and export all of them if the name is known."""
+        """Keep a line, and export all of them if the name is known.
+
+        A line that is written while telemetry starts, a warning for example, only waits: the start
+        takes it over, and a second one in the same thread would wait for the first.
+        """
         super().written(line)
+        if is_starting():
+            return
         name = known_name(self._settings) if os.getpid() == self._pid else None
         if name is not None and JsonHandler.sink is self:
             start_telemetry(self._settings, service_name=name)

@@ -159,3 +159,26 @@ print(json.dumps(series(found.settings, None)))
     assert {name: found.get(name) for name in OWN} == {**OWN, "lamps_total['red']": 3}
     assert found["cache_request_duration_seconds_count['orders']"] == 3
     assert found["cache_request_duration_seconds_bucket['+Inf', 'orders']"] == 3
+
+
+def test_a_line_that_the_start_of_telemetry_logs_in_gunicorns_master_starts_no_second_one() -> None:
+    code = """
+import logging, signal
+from observability.instrumentation.gunicorn.master_lines import keep_master_lines
+from observability.instrumentation.logs import JsonHandler, configure_logging
+signal.alarm(60)
+settings = TelemetrySettings(
+    sdk_disabled=True, log_stream="stderr", resource={"service.name": "shop"}
+)
+configure_logging(settings)
+keep_master_lines(settings)
+kept = JsonHandler.sink
+engine_class = telemetry._engine_class
+def with_warning(settings):
+    logging.getLogger("py.warnings").warning("an old option")
+    return engine_class(settings)
+telemetry._engine_class = with_warning
+logging.getLogger("gunicorn.error").error("worker hung")
+print(json.dumps([telemetry.running_telemetry().service_name, len(kept.take())]))
+"""
+    assert run(code) == ["shop", 0]
