@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.samples import Sample
 
 from .histograms import histogram_families
-from .liveness import is_alive
+from .liveness import is_alive, writer_of
 from .totals import Totals, parse_key
 
 if TYPE_CHECKING:
@@ -62,9 +62,9 @@ class FamilyCollector:
     def _files(self) -> dict[int, list[Path]]:
         by_pid: dict[int, list[Path]] = {}
         for path in self._folder.iterdir():
-            pid = path.stem.rpartition("_")[2]
-            if path.suffix in (".db", ".bin", ".alive") and pid.isdigit():
-                by_pid.setdefault(int(pid), []).append(path)
+            pid = writer_of(path)
+            if pid is not None:
+                by_pid.setdefault(pid, []).append(path)
         return by_pid
 
     def _fold(self, by_pid: dict[int, list[Path]]) -> list[Path]:

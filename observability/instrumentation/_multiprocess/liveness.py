@@ -8,18 +8,26 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 
 from ..settings import SettingsError
 
 _MAPS = Path("/proc/self/maps")
-# Of metrics, of exemplars, of live processes, of a receiver that hangs, and of `is_first`.
-_OURS = (".db", ".bin", ".alive", ".hangs", ".once")
+# Files of one process: of metrics, prometheus_client's and this kit's, of exemplars, and its lock.
+_OF_PROCESS = re.compile(
+    r"(?:(?:counter|gauge_[a-z]+|histogram|summary|info|enum)(?:_kit)?_(\d+)\.db"
+    r"|exemplars_(\d+)\.bin|(\d+)\.alive)"
+)
+# Files of all processes: of a receiver that hangs, and of `is_first`.
+_SHARED = re.compile(r"receiver\.hangs|first-[a-z-]+\.once")
 _held: dict[Path, int] = {}
 
 
 def claim(folder: Path) -> None:
     """Reserve a folder for this process and its children, and empty it; once per process.
+
+    Only files of metrics are deleted: the folder may hold others, as /tmp does.
 
     Files that this process has already mapped stay: an app may count before it is known that its
     process is the main one. So do those of live processes that share the folder, as beat may.
@@ -36,10 +44,17 @@ def claim(folder: Path) -> None:
             raise _bad(folder, "a folder that no other running process uses")
         kept = _in_use(folder) | _of_others(folder)
         for path in folder.iterdir():
-            if path.suffix in _OURS and path.name not in kept:
+            ours = writer_of(path) is not None or _SHARED.fullmatch(path.name)
+            if ours and path.name not in kept:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise _bad(folder, f"a folder that can be written ({error.strerror})") from error
+
+
+def writer_of(path: Path) -> int | None:
+    """Return the pid of the process that wrote a file of metrics; None for any other file."""
+    found = _OF_PROCESS.fullmatch(path.name)
+    return int(found[found.lastindex or 0]) if found else None
 
 
 def is_claimed(folder: Path) -> bool:
@@ -76,11 +91,14 @@ def release(folder: Path) -> None:
 
 
 def is_first(folder: Path | None, what: str) -> bool:
-    """Return whether this process is the first to ask, of those that share the folder."""
+    """Return whether this process is the first to ask, of those that share the folder.
+
+    `what` is small letters and hyphens: it is part of a file's name.
+    """
     if folder is None:
         return True
     try:
-        os.close(os.open(folder / f"{what}.once", os.O_CREAT | os.O_EXCL, 0o644))
+        os.close(os.open(folder / f"first-{what}.once", os.O_CREAT | os.O_EXCL, 0o644))
     except OSError:
         return False
     return True

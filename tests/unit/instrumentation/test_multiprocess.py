@@ -85,6 +85,22 @@ def test_a_folder_that_cannot_be_written_is_refused_with_its_name(tmp_path: Path
         claim(blocked / "metrics")
 
 
+def test_files_that_are_no_metrics_survive_a_claim_and_a_scrape(tmp_path: Path) -> None:
+    pid = 2**22 + 1  # above Linux's limit: no process has it
+    own = [f"counter_{pid}.db", f"gauge_livesum_kit_{pid}.db", f"summary_kit_{pid}.db"]
+    own += [f"exemplars_{pid}.bin", f"{pid}.alive"]
+    shared = ["receiver.hangs", "first-zero-series.once"]
+    others = ["shop.db", f"orders_{pid}.db", "counter_last.db", f"cache_{pid}.bin", "job.once"]
+    for name in own + shared + others:
+        (tmp_path / name).touch()
+    assert values(FamilyCollector(tmp_path)) == {}
+    assert {path.name for path in tmp_path.iterdir()} == {*others, *shared}
+    for name in own:
+        (tmp_path / name).touch()
+    claim(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*others, "owner.lock"}
+
+
 def test_a_bucket_has_its_newest_exemplar_and_no_torn_one(tmp_path: Path) -> None:
     file = ExemplarFile(tmp_path)
     first, second = file.slot("a"), file.slot("b")
