@@ -21,7 +21,7 @@ from ._multiprocess.forking import call_in_children
 from ._multiprocess.liveness import mark_alive, release
 from .logs import JsonHandler, WaitingLines, flush_lines
 from .metrics import Metrics
-from .settings import SDK
+from .settings import SDK, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -283,7 +283,7 @@ class Telemetry:
         """Adopt the identity of the child process, and mark it alive."""
         self.engine.after_fork()
         if self.settings.multiproc_dir is not None:
-            with suppress(OSError):
+            with suppress(SettingsError):
                 mark_alive(self.settings.multiproc_dir)
 
     def written(self, line: Line) -> None:

@@ -105,19 +105,29 @@ def is_first(folder: Path | None, what: str) -> bool:
 
 
 def mark_alive(folder: Path) -> None:
-    """Mark this process as a live one that writes metrics; remove gauges of a reused pid."""
+    """Mark this process as a live one that writes metrics; remove gauges of a reused pid.
+
+    The folder is made if it is missing: a command or a test may start before the main process.
+
+    Raises:
+        SettingsError: when it cannot be written.
+    """
     path = folder / f"{os.getpid()}.alive"
     if _held.get(path) == os.getpid():
         return
-    if gauges := list(folder.glob(f"gauge_*_{os.getpid()}.db")):
-        kept = _in_use(folder)
-        for stale in gauges:
-            if stale.name not in kept:
-                stale.unlink(missing_ok=True)
-    # Locked before it gets its name, so that no other process finds it unlocked.
-    unnamed = folder / f"{os.getpid()}.starting"
-    if _lock(unnamed, path):
-        unnamed.rename(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if gauges := list(folder.glob(f"gauge_*_{os.getpid()}.db")):
+            kept = _in_use(folder)
+            for stale in gauges:
+                if stale.name not in kept:
+                    stale.unlink(missing_ok=True)
+        # Locked before it gets its name, so that no other process finds it unlocked.
+        unnamed = folder / f"{os.getpid()}.starting"
+        if _lock(unnamed, path):
+            unnamed.rename(path)
+    except OSError as error:
+        raise _bad(folder, f"a folder that can be written ({error.strerror})") from error
 
 
 def _lock(path: Path, name: Path) -> bool:

@@ -18,7 +18,7 @@ from observability.instrumentation._multiprocess.exemplars import (
     keep_newest,
     read_exemplars,
 )
-from observability.instrumentation._multiprocess.liveness import claim
+from observability.instrumentation._multiprocess.liveness import claim, mark_alive
 from observability.instrumentation.settings import SettingsError
 from tools.servers import ROOT
 
@@ -81,8 +81,15 @@ def test_a_file_that_is_not_yet_sized_does_not_fail_the_scrape(tmp_path: Path) -
 def test_a_folder_that_cannot_be_written_is_refused_with_its_name(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.touch()
-    with pytest.raises(SettingsError, match="PROMETHEUS_MULTIPROC_DIR"):
-        claim(blocked / "metrics")
+    for use in (claim, mark_alive):
+        with pytest.raises(SettingsError, match="PROMETHEUS_MULTIPROC_DIR"):
+            use(blocked / "metrics")
+
+
+def test_a_folder_that_no_process_has_made_yet_is_made_by_the_first(tmp_path: Path) -> None:
+    folder = tmp_path / "run" / "metrics"
+    mark_alive(folder)
+    assert (folder / f"{os.getpid()}.alive").exists()
 
 
 def test_files_that_are_no_metrics_survive_a_claim_and_a_scrape(tmp_path: Path) -> None:
