@@ -112,9 +112,15 @@ class Outcomes:
         return app is self.app or is_copy
 
     def labels(self, request: Any, task: str) -> tuple[str, str]:
-        """Return queue and task of a request, or `_OTHER` for those that are not known."""
-        key = str((request.get("delivery_info") or {}).get("routing_key") or "")
-        return bounded(key, self._queues), bounded(task, self.app.tasks)
+        """Return queue and task of a request, or `_OTHER` for those that are not known.
+
+        A routing key need not be the name of a queue: topic exchanges and the delays of quorum
+        queues have others. The queue is then the one that the task is sent to.
+        """
+        queue = str((request.get("delivery_info") or {}).get("routing_key") or "")
+        if queue not in self._queues:
+            queue = self._task_queues.get(task, semconv.OTHER)
+        return queue, bounded(task, self.app.tasks)
 
     def number(self, request: dict[str, Any]) -> None:
         """Give a request that has just been received the number of its attempt."""

@@ -41,7 +41,7 @@ def test_an_eager_task_in_a_request_is_part_of_its_trace(
     app.conf.task_always_eager = True
     inside = []
 
-    @app.task(name=TASK)
+    @app.task(name=TASK, shared=False)
     def count_words() -> None:
         inside.append(get_current_span().get_span_context().span_id)
         mark_retried(ConnectionError("there is no attempt"))
