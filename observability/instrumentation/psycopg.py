@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import nullcontext
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -34,9 +34,10 @@ _OPERATIONS = frozenset(_KEYWORDS.split())
 _table = re.compile(r"\b(?:from|into|update|table)\s+(?:only\s+)?([a-z_][\w.]*)", re.IGNORECASE)
 
 
-@cache
+# Bounded: a program may write values into its statements.
+@lru_cache(maxsize=1024)
 def _described(statement: str) -> tuple[str, dict[str, Any]]:
-    """Return the span name and attributes of a statement; there are as many as in the code."""
+    """Return the span name and attributes of a statement."""
     words = statement.split(None, 1)
     first = words[0].upper().rstrip(";") if words else ""
     operation = first if first in _OPERATIONS else semconv.OTHER
