@@ -117,7 +117,8 @@ def start_telemetry(
             telemetry = Telemetry(settings, identity, is_dropping=is_dropping)
             telemetry.install()
             _started.append(telemetry)
-        elif _is_role.get():
+        elif _is_role.get() or _started[0].is_provisional:
+            _started[0].is_provisional = False
             _started[0].take_role(settings, identity)
         else:
             _started[0].check_name(service_name)
@@ -133,6 +134,18 @@ def running_telemetry() -> Telemetry | None:
 def is_starting() -> bool:
     """Return whether a thread of this process is in `start_telemetry`."""
     return _start_lock.locked()
+
+
+def start_provisionally(start: Callable[[], Telemetry]) -> Telemetry:
+    """Call a function that starts telemetry, unless this process has one.
+
+    For a process that sends a task before its own entry has named it: that name replaces this one.
+    """
+    telemetry = running_telemetry()
+    if telemetry is None:
+        telemetry = start()
+        telemetry.is_provisional = True
+    return telemetry
 
 
 def start_role(start: Callable[[], Telemetry]) -> Telemetry:
@@ -169,6 +182,7 @@ class Telemetry:
     ) -> None:
         self.settings = settings
         self.has_role = False
+        self.is_provisional = False
         self._identity = identity
         if settings.multiproc_dir is not None:
             mark_alive(settings.multiproc_dir)
@@ -242,7 +256,7 @@ class Telemetry:
         )
 
     def take_role(self, settings: TelemetrySettings, identity: dict[str, str]) -> None:
-        """Take the name of this process's role, and its metrics folder if there was none."""
+        """Take the name of this process's role or of its entry, and its metrics folder if there was none."""
         if settings.multiproc_dir is not None and self.settings.multiproc_dir is None:
             self.share_metrics(settings.multiproc_dir)
         self._identity = identity

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import semconv
 from .._entry.ports import WORKER_PORT
 from ..settings import EntrySettings
-from ..telemetry import running_telemetry, start_telemetry
+from ..telemetry import start_provisionally, start_telemetry
 from .declared_queues import queue_collector
 from .producer import instrument_producer
 from .routes import RoutedTasks
@@ -41,7 +41,8 @@ def instrument_celery(
     A worker has traces, metrics and JSON log lines under this name, and serves `/metrics` on
     OTEL_EXPORTER_PROMETHEUS_PORT or 9465; if it cannot, it exits with code 2. Whatever sends a task
     makes a PRODUCER span: a web app, beat, a worker with embedded beat, or a script. Telemetry of a
-    process that has none yet starts under this name, with the first task that it sends.
+    process that has none yet starts under this name, with the first task that it sends; the name
+    of a web app that is created later replaces it.
 
     Args:
         app: The app to instrument; a second call does nothing.
@@ -95,7 +96,7 @@ def _instrument_first_send(app: Celery, start: Callable[[], Telemetry]) -> None:
     @functools.wraps(send)
     def send_task(*args: Any, **options: Any) -> Any:
         with _first_send:
-            instrument_producer(app, running_telemetry() or start())
+            instrument_producer(app, start_provisionally(start))
             app.send_task = send
         return send(*args, **options)
 

@@ -87,6 +87,25 @@ print(json.dumps([later.service_name, later.provider.resource.attributes["servic
     assert run(code) == ["shop-worker", "shop-worker"]
 
 
+def test_the_name_of_an_app_replaces_the_one_under_which_a_task_was_sent_before() -> None:
+    code = """
+from celery import Celery
+from observability.instrumentation.celery import instrument_celery
+app = Celery("shop", broker="memory://localhost")
+instrument_celery(app, "shop-worker")
+app.send_task("pack")
+names = [telemetry.running_telemetry().service_name]
+later = start("shop")
+names += [later.service_name, later.provider.resource.attributes["service.name"]]
+try:
+    start("admin")
+except ValueError:
+    names.append("an error")
+print(json.dumps(names))
+"""
+    assert run(code) == ["shop-worker", "shop", "shop", "an error"]
+
+
 @pytest.mark.parametrize("first", ["telemetry", "claim"])
 def test_files_that_a_process_has_mapped_survive_its_claim(tmp_path: Path, first: str) -> None:
     folder = tmp_path / "metrics"
