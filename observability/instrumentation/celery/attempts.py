@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from celery import current_task
 from opentelemetry import context as context_api
-from opentelemetry.trace import SpanKind, StatusCode, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, SpanKind, StatusCode, set_span_in_context
 
 from .. import semconv
 from ..propagation import TraceContext
 from ..spans import fail_span
 from .attributes import message_attributes
+from .producer import is_traced_by_contrib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -90,17 +91,21 @@ class AttemptRecorder:
             return
         counters = self._counters()
         queue, name = self._outcomes.labels(request, task.name)
-        parent = TraceContext.from_headers(request).to_context()
-        span = counters.telemetry.tracer.start_span(
-            f"process {queue}",
-            context=parent,
-            kind=SpanKind.CONSUMER,
-            attributes={
-                **message_attributes("process", queue, name, task_id),
-                semconv.ATTR_CELERY_TASK_ATTEMPT: _attempt_number(request),
-            },
-        )
-        token = context_api.attach(set_span_in_context(span, parent))
+        if is_traced_by_contrib():
+            # Its span is the current one: it ends that span, before `on_end`, and sets its status.
+            span, token = INVALID_SPAN, None
+        else:
+            parent = TraceContext.from_headers(request).to_context()
+            span = counters.telemetry.tracer.start_span(
+                f"process {queue}",
+                context=parent,
+                kind=SpanKind.CONSUMER,
+                attributes={
+                    **message_attributes("process", queue, name, task_id),
+                    semconv.ATTR_CELERY_TASK_ATTEMPT: _attempt_number(request),
+                },
+            )
+            token = context_api.attach(set_span_in_context(span, parent))
         attempt = Attempt(name, queue, span, token, time.perf_counter())
         # On the request: a task id does not tell two deliveries of one message apart.
         _current.attempt = request.observability_attempt = attempt
@@ -122,7 +127,8 @@ class AttemptRecorder:
         else:
             self._settle(attempt, request, state, retval)
         attempt.span.end()
-        context_api.detach(attempt.token)
+        if attempt.token is not None:
+            context_api.detach(attempt.token)
 
     def _settle(self, attempt: Attempt, request: Any, state: str, retval: Any) -> None:
         outcome = _STATES.get(state, "failed")

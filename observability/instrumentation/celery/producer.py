@@ -45,7 +45,7 @@ def instrument_producer(app: Celery, telemetry: Telemetry) -> None:
 
     @functools.wraps(publish)
     def send_task_message(producer: Any, name: str, message: Any, **options: Any) -> Any:
-        if _is_traced_by_contrib():
+        if is_traced_by_contrib():
             sent = {semconv.HEADER_ENQUEUED_AT: time.time()}
             options["headers"] = {**(options.get("headers") or {}), **sent}
             return publish(producer, name, message, **options)
@@ -73,8 +73,8 @@ def instrument_producer(app: Celery, telemetry: Telemetry) -> None:
     app.amqp.send_task_message = send_task_message
 
 
-def _is_traced_by_contrib() -> bool:
-    """Return whether contrib's instrumentor makes the PRODUCER span, and writes its context."""
+def is_traced_by_contrib() -> bool:
+    """Return whether contrib's instrumentor makes the spans of messages, and writes their context."""
     module = sys.modules.get("opentelemetry.instrumentation.celery")
     return module is not None and module.CeleryInstrumentor().is_instrumented_by_opentelemetry
 
