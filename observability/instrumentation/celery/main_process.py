@@ -16,6 +16,7 @@ from celery.utils.log import mlevel
 
 from .. import semconv
 from .._entry.folder import make_private_folder
+from .._entry.ports import PORT_VARIABLE
 from .._entry.process import stop_serving
 from .._multiprocess.forking import note_main_process
 from ..exposition import FOLDER_MISSING, claim_directory, start_metrics_server
@@ -105,7 +106,7 @@ class MainProcess:
             log_to_file(Path(logfile))
 
     def on_init(self, sender: Any = None, **_: Any) -> None:
-        """Serve the metrics, or exit with code 2."""
+        """Serve the metrics, or exit with code 2; a worker inside another program works on."""
         if not self._is_ours(sender):
             return
         # Raised as SystemExit: Celery logs a receiver's exception and carries on without metrics.
@@ -113,6 +114,13 @@ class MainProcess:
         try:
             self._begin(sender)
         except (SettingsError, OSError) as error:
+            # Not a program of its own: one that `celery.contrib.testing` runs in a thread.
+            if not isinstance(sender, celery.apps.worker.Worker):
+                text = "the metrics of this worker are not served on port %s, set %s: %s"
+                _logger.error(text, self._metrics_port, PORT_VARIABLE, error)  # noqa: TRY400
+                if not _forks(sender):
+                    self._begin_tasks()
+                return
             text = "the worker does not start without its metrics on port %s: %s"
             _logger.critical(text, self._metrics_port, error)
             raise SystemExit(_EXIT_CODE) from error
