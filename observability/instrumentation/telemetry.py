@@ -256,7 +256,7 @@ class Telemetry:
         )
 
     def take_role(self, settings: TelemetrySettings, identity: dict[str, str]) -> None:
-        """Take the name of this process's role or of its entry, and its metrics folder if there was none."""
+        """Take the name of this process's role or entry, and a metrics folder if it had none."""
         if settings.multiproc_dir is not None and self.settings.multiproc_dir is None:
             self.share_metrics(settings.multiproc_dir)
         self._identity = identity

@@ -93,7 +93,8 @@ class AttemptRecorder:
         queue, name = self._outcomes.labels(request, task.name)
         if is_traced_by_contrib():
             # Its span is the current one: it ends that span, before `on_end`, and sets its status.
-            span, token = INVALID_SPAN, None
+            span: Span = INVALID_SPAN
+            token = None
         else:
             parent = TraceContext.from_headers(request).to_context()
             span = counters.telemetry.tracer.start_span(

@@ -20,7 +20,7 @@ from .._entry.ports import PORT_VARIABLE
 from .._entry.process import stop_serving
 from .._multiprocess.forking import note_main_process
 from ..exposition import FOLDER_MISSING, claim_directory, start_metrics_server
-from ..logs import configure_logging, log_from_signal_handler, log_prints, log_to_file
+from ..logs import configure_console, log_from_signal_handler, log_prints, log_to_file
 from ..metrics import Metrics, family
 from ..settings import SettingsError
 from ..telemetry import running_telemetry, shutdown_telemetry, start_role
@@ -92,7 +92,7 @@ class MainProcess:
         """Log JSON from the first line on, and leave out the banner, which is plain text."""
         if not self._is_ours(instance):
             return
-        configure_logging(self._settings())
+        configure_console(self._settings())
         # Signal handlers print plain text through it: https://github.com/celery/celery/issues/8101
         celery.apps.worker.safe_say = log_from_signal_handler
         if instance is not None:
@@ -101,7 +101,7 @@ class MainProcess:
 
     def on_setup_logging(self, logfile: str | None = None, **_: Any) -> None:
         """Configure the root logger in place of Celery, which leaves it alone after this signal."""
-        configure_logging(self._settings())
+        configure_console(self._settings())
         if logfile:
             log_to_file(Path(logfile))
 

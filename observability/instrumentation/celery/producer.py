@@ -74,7 +74,7 @@ def instrument_producer(app: Celery, telemetry: Telemetry) -> None:
 
 
 def is_traced_by_contrib() -> bool:
-    """Return whether contrib's instrumentor makes the spans of messages, and writes their context."""
+    """Return whether contrib's instrumentor makes the spans of messages."""
     module = sys.modules.get("opentelemetry.instrumentation.celery")
     return module is not None and module.CeleryInstrumentor().is_instrumented_by_opentelemetry
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ..settings import TelemetrySettings
 
 _writers: WeakSet[LineWriter] = WeakSet()
+# The hook for uncaught exceptions that this process had before.
+_hooks_before: list[Callable[[type[BaseException], BaseException, Any], object]] = []
 _STREAMS = {"stdout": 1, "stderr": 2}
 # Libraries that log failed exports; each of their messages is written once a minute.
 _NOISY = ("opentelemetry", "urllib3", "grpc")
@@ -214,11 +216,17 @@ def writes_to_console(handler: logging.Handler) -> bool:
 def capture_warnings_and_errors() -> None:
     """Log warnings and uncaught exceptions, which Python prints to standard error."""
     logging.captureWarnings(capture=True)
-    sys.excepthook = _log_uncaught
+    # Once: a hook that was set later may call this one.
+    if not _hooks_before:
+        _hooks_before.append(sys.excepthook)
+        sys.excepthook = _log_uncaught
 
 
 def _log_uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.__excepthook__(kind, error, trace)
-        return
-    logging.getLogger("uncaught").critical("uncaught exception", exc_info=(kind, error, trace))
+    (before,) = _hooks_before
+    is_interrupt = issubclass(kind, KeyboardInterrupt)
+    if not is_interrupt:
+        logging.getLogger("uncaught").critical("uncaught exception", exc_info=(kind, error, trace))
+    # Python's own prints what the log has now; others, such as error trackers, report it.
+    if is_interrupt or before is not sys.__excepthook__:
+        before(kind, error, trace)

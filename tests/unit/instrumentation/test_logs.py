@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,6 +181,44 @@ def test_warnings_and_uncaught_exceptions_are_logged_as_json() -> None:
     warning, failure = (json.loads(line) for line in result.stdout.splitlines())
     assert "old" in warning["body"]
     assert failure["exception.message"] == "not caught"
+
+
+def test_a_hook_for_uncaught_exceptions_that_was_set_before_is_called_too() -> None:
+    code = (
+        "import sys\n"
+        "from observability.instrumentation.logs import configure_logging\n"
+        "from observability.instrumentation.settings import TelemetrySettings\n"
+        "sys.excepthook = lambda kind, error, trace: print('tracked', error)\n"
+        "configure_logging(TelemetrySettings())\n"
+        "configure_logging(TelemetrySettings())\n"
+        "raise ValueError('not caught')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    failure, tracked = result.stdout.splitlines()
+    assert json.loads(failure)["exception.message"] == "not caught"
+    assert tracked == "tracked not caught"
+
+
+def test_handlers_for_files_stay_in_a_worker(tmp_path: Path) -> None:
+    code = (
+        "import logging\n"
+        "from celery import Celery\n"
+        "from observability.instrumentation.celery import instrument_celery\n"
+        f"logging.basicConfig(handlers=[logging.FileHandler({str(tmp_path / 'own.log')!r})])\n"
+        "logging.root.addHandler(logging.StreamHandler())\n"
+        "app = Celery('shop', broker='memory://localhost')\n"
+        "instrument_celery(app, 'shop-worker')\n"
+        "app.log.setup()\n"
+        "logging.warning('twice')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["body"] == "twice"
+    assert (tmp_path / "own.log").read_text() == "WARNING:root:twice\n"
 
 
 def test_importing_the_kit_raises_no_warnings() -> None:

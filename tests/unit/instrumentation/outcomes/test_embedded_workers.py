@@ -20,7 +20,8 @@ from observability.instrumentation.celery import instrument_celery
 app = Celery("shop", broker="memory://localhost")
 instrument_celery(app, "shop-worker")
 Worker(app=app, pool="solo")
-print(telemetry.running_telemetry().service_name, hasattr(app.amqp.send_task_message, "__wrapped__"))
+is_traced = hasattr(app.amqp.send_task_message, "__wrapped__")
+print(telemetry.running_telemetry().service_name, is_traced)
 """
 
 
