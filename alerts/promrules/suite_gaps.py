@@ -35,19 +35,13 @@ def suite_gaps(rules: Iterable[Path], tests: Iterable[Path]) -> list[str]:
         document = _mapping(path)
         loaded = {file.resolve() for file in _rule_files(path, document)}
         named |= loaded
-        known = {name for file in loaded for name in _known(file, alerts)}
+        known = {name for file in loaded for name in alerts.get(file) or _alerts(file)}
         unknown = dict.fromkeys(name for name in _expected(document) if name not in known)
         found += [
             f"{path}: {name!r} is no alert of its rule files: a misspelling?" for name in unknown
         ]
     found += [f"{path}: no test file names it" for path in alerts if path not in named]
     return found
-
-
-def _known(file: Path, alerts: dict[Path, set[str]]) -> set[str]:
-    if file not in alerts and file.is_file():
-        alerts = alerts | {file: _alerts(file)}
-    return alerts.get(file, set())
 
 
 def _rule_files(path: Path, document: dict[str, Any]) -> Iterator[Path]:

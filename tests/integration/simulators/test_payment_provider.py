@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -211,17 +212,21 @@ def test_books_survive_a_restart(client, settings) -> None:
     assert charge(create_app(settings).test_client(), "o-1").data == first.data
 
 
-def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
-    metrics, port = tmp_path / "metrics", free_port()
-    metrics.mkdir()
-    environ = {
+def environment(port: int, folder: Path) -> dict[str, str]:
+    """The environment of a provider that runs as a process."""
+    return {
         "PATH": os.environ["PATH"],
         "ORDERS_PAYMENT_PROVIDER_PORT": str(port),
         "ORDERS_PAYMENT_PROVIDER_METRICS_PORT": str(free_port()),
-        "ORDERS_PAYMENT_PROVIDER_LEDGER": str(tmp_path / "books" / "ledger.sqlite"),
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        "ORDERS_PAYMENT_PROVIDER_LEDGER": str(folder / "books" / "ledger.sqlite"),
+        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
         "OTEL_SDK_DISABLED": "true",
     }
+
+
+def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
+    port = free_port()
+    environ = environment(port, tmp_path)
     url, answered = f"http://127.0.0.1:{port}", []
 
     def charge_one(order_id: str) -> None:
@@ -256,15 +261,7 @@ def test_what_was_answered_is_in_the_books_after_a_kill(tmp_path) -> None:
 def test_a_charge_that_it_has_begun_is_answered_before_it_stops(tmp_path) -> None:
     faults, log, port = tmp_path / "faults.json", tmp_path / "provider.log", free_port()
     set_fault(faults, "payment_slow", "3")
-    environ = {
-        "PATH": os.environ["PATH"],
-        "ORDERS_FAULTS_FILE": str(faults),
-        "ORDERS_PAYMENT_PROVIDER_PORT": str(port),
-        "ORDERS_PAYMENT_PROVIDER_METRICS_PORT": str(free_port()),
-        "ORDERS_PAYMENT_PROVIDER_LEDGER": str(tmp_path / "ledger.sqlite"),
-        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
-        "OTEL_SDK_DISABLED": "true",
-    }
+    environ = environment(port, tmp_path) | {"ORDERS_FAULTS_FILE": str(faults)}
     body = {"order_id": "o-1", "customer_id": "ada", "amount_cents": 1, "currency": "EUR"}
     url = f"http://127.0.0.1:{port}"
     with (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 import time
@@ -16,6 +15,7 @@ import pytest
 import requests
 
 from simulators.payment_provider import MOST_CONNECTIONS
+from tests.integration.simulators.test_payment_provider import environment
 from tools.servers import ROOT, free_port, running, wait_until
 
 HEAD = b"POST /v1/charges HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -44,16 +44,7 @@ class Provider:
 @pytest.fixture(scope="module")
 def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     folder, port = tmp_path_factory.mktemp("provider"), free_port()
-    (folder / "metrics").mkdir()
-    environ = {
-        "PATH": os.environ["PATH"],
-        "ORDERS_PAYMENT_PROVIDER_PORT": str(port),
-        "ORDERS_PAYMENT_PROVIDER_METRICS_PORT": str(free_port()),
-        "ORDERS_PAYMENT_PROVIDER_LEDGER": str(folder / "ledger.sqlite"),
-        "ORDERS_PAYMENT_PROVIDER_THREADS": "2",
-        "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"),
-        "OTEL_SDK_DISABLED": "true",
-    }
+    environ = environment(port, folder) | {"ORDERS_PAYMENT_PROVIDER_THREADS": "2"}
     log = folder / "provider.log"
     with (
         running(
